@@ -1,0 +1,227 @@
+#include "config.h"
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_check.h"
+
+static cfg_opt_t listener_opts[] = {
+	CFG_STR("protocol", NULL, CFGF_NODEFAULT),
+	CFG_STR("address", NULL, CFGF_NODEFAULT),
+	CFG_STR("answer", NULL, CFGF_NODEFAULT),
+	CFG_STR("transport", "smtptor", CFGF_NONE),
+	CFG_INT("deadline_ms", 0, CFGF_NODEFAULT),
+	CFG_STR("mode", "0666", CFGF_NONE),
+	CFG_STR("owner", "", CFGF_NONE),
+	CFG_STR("group", "", CFGF_NONE),
+	CFG_INT("max_clients", 2048, CFGF_NONE),
+	CFG_END(),
+};
+
+static cfg_opt_t opts[] = {
+	CFG_STR("map", "/etc/onionmxd/domains.cdb", CFGF_NONE),
+	CFG_STR("srv_prefix", "_onion-mx._tcp.", CFGF_NONE),
+	CFG_STR("on_failure", "defer", CFGF_NONE),
+	CFG_STR_LIST("resolvers", NULL, CFGF_NONE),
+	CFG_INT("dns_timeout_ms", 2000, CFGF_NONE),
+	CFG_INT("dns_tries", 3, CFGF_NONE),
+	CFG_STR("tor_dnsport", "127.0.0.1:5300", CFGF_NONE),
+	CFG_INT("tor_timeout_ms", 250, CFGF_NONE),
+	CFG_INT("tor_tries", 4, CFGF_NONE),
+	CFG_INT("min_ttl", 60, CFGF_NONE),
+	CFG_INT("max_ttl", 86400, CFGF_NONE),
+	CFG_INT("max_negative_ttl", 3600, CFGF_NONE),
+	CFG_INT("cache_entries", 100000, CFGF_NONE),
+	CFG_INT("max_lookups", 4096, CFGF_NONE),
+	CFG_INT("max_flights", 1024, CFGF_NONE),
+	CFG_INT("client_timeout_ms", 10000, CFGF_NONE),
+	CFG_STR("log_level", "info", CFGF_NONE),
+	CFG_STR("pid_file", "", CFGF_NONE),
+	CFG_SEC("listener", listener_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_END(),
+};
+
+static void
+print_fault(cfg_t *cfg, const char *format, va_list args)
+{
+	fprintf(stderr, "%s:%d: ", cfg->filename ? cfg->filename : "defaults", cfg->line);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+/* From libconfuse's values, which have been checked, to ours */
+
+static char *
+copy(const char *text)
+{
+	char *copied = strdup(text);
+
+	if (copied == NULL)
+		err(1, "configuration");
+	return copied;
+}
+
+static char *
+copy_or_null(const char *text)
+{
+	return *text == '\0' ? NULL : copy(text);
+}
+
+/* "ADDRESS:PORT,..." as the resolver takes it, each with its port. */
+static char *
+server_list(const char *const *texts, unsigned n)
+{
+	char *list = calloc(n, NET_ADDR_TEXT + 1);
+
+	if (list == NULL)
+		err(1, "configuration");
+	for (unsigned i = 0; i < n; i++) {
+		struct net_addr addr;
+		char text[NET_ADDR_TEXT];
+
+		net_addr_parse(&addr, texts[i], CONFIG_DNS_PORT);
+		net_addr_text(&addr, text);
+		if (i > 0)
+			strcat(list, ",");
+		strcat(list, text);
+	}
+	return list;
+}
+
+static char *
+resolver_list(cfg_t *cfg)
+{
+	unsigned n = cfg_size(cfg, "resolvers");
+	const char *texts[CONFIG_RESOLVERS_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		texts[i] = cfg_getnstr(cfg, "resolvers", i);
+	return n == 0 ? NULL : server_list(texts, n);
+}
+
+static void
+take_globals(struct config *c, cfg_t *cfg)
+{
+	const char *dnsport = cfg_getstr(cfg, "tor_dnsport");
+
+	c->map = copy_or_null(cfg_getstr(cfg, "map"));
+	c->srv_prefix = copy(cfg_getstr(cfg, "srv_prefix"));
+	c->on_failure = strcmp(cfg_getstr(cfg, "on_failure"), "clearnet") == 0
+				? ON_FAILURE_CLEARNET
+				: ON_FAILURE_DEFER;
+	c->resolvers = resolver_list(cfg);
+	c->dns_timeout_ms = (int)cfg_getint(cfg, "dns_timeout_ms");
+	c->dns_tries = (int)cfg_getint(cfg, "dns_tries");
+	c->tor_dnsport = server_list(&dnsport, 1);
+	c->tor_timeout_ms = (int)cfg_getint(cfg, "tor_timeout_ms");
+	c->tor_tries = (int)cfg_getint(cfg, "tor_tries");
+	c->min_ttl = (int)cfg_getint(cfg, "min_ttl");
+	c->max_ttl = (int)cfg_getint(cfg, "max_ttl");
+	c->max_negative_ttl = (int)cfg_getint(cfg, "max_negative_ttl");
+	c->cache_entries = (int)cfg_getint(cfg, "cache_entries");
+	c->max_lookups = (int)cfg_getint(cfg, "max_lookups");
+	c->max_flights = (int)cfg_getint(cfg, "max_flights");
+	c->client_timeout_ms = (int)cfg_getint(cfg, "client_timeout_ms");
+	c->log_level = (enum log_level)log_level_by_name(cfg_getstr(cfg, "log_level"));
+	c->pid_file = copy_or_null(cfg_getstr(cfg, "pid_file"));
+}
+
+static void
+take_listener(struct listener_options *l, cfg_t *sec)
+{
+	const char *answer = cfg_getstr(sec, "answer");
+	bool address;
+
+	l->proto = proto_by_name(cfg_getstr(sec, "protocol"));
+	address =
+		answer == NULL ? l->proto->needs_address : strcmp(answer, "address") == 0;
+	l->render.style = address ? STYLE_ADDRESS : STYLE_ONION;
+	l->render.transport = copy(cfg_getstr(sec, "transport"));
+	l->deadline_ms = (int)cfg_getint(sec, "deadline_ms");
+	if (l->deadline_ms == 0)
+		l->deadline_ms = l->proto->needs_address ? 4000 : 500;
+	l->net.name = copy(cfg_title(sec));
+	l->net.max_clients = (size_t)cfg_getint(sec, "max_clients");
+	net_addr_parse(&l->net.addr, cfg_getstr(sec, "address"), 0);
+	config_mode_by_text(cfg_getstr(sec, "mode"), &l->net.mode);
+	config_owner_by_text(cfg_getstr(sec, "owner"), &l->net.owner);
+	config_group_by_text(cfg_getstr(sec, "group"), &l->net.group);
+}
+
+static void
+take_listeners(struct config *c, cfg_t *cfg)
+{
+	c->nlisteners = cfg_size(cfg, "listener");
+	c->listener = calloc(c->nlisteners, sizeof(c->listener[0]));
+	if (c->listener == NULL)
+		err(1, "configuration");
+	for (size_t i = 0; i < c->nlisteners; i++)
+		take_listener(&c->listener[i], cfg_getnsec(cfg, "listener", (unsigned)i));
+}
+
+/* The listeners that there are when the file names none. */
+static const char default_listeners[] =
+	"listener exim { protocol = readsocket address = "
+	"\"unix:/run/onionmxd/exim.sock\" }\n"
+	"listener tcp_table { protocol = tcp_table address = \"127.0.0.1:23000\" }\n"
+	"listener socketmap { protocol = socketmap"
+	" address = \"unix:/run/onionmxd/socketmap.sock\" }\n";
+
+static bool
+read_file(cfg_t *cfg, const char *path)
+{
+	switch (cfg_parse(cfg, path)) {
+	case CFG_SUCCESS:
+		break;
+	case CFG_FILE_ERROR:
+		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		return false;
+	default:
+		return false;
+	}
+	if (cfg_getint(cfg, "min_ttl") > cfg_getint(cfg, "max_ttl")) {
+		cfg_error(cfg, "min_ttl is greater than max_ttl");
+		return false;
+	}
+	return cfg_size(cfg, "listener") > 0 ||
+	       cfg_parse_buf(cfg, default_listeners) == CFG_SUCCESS;
+}
+
+struct config *
+config_load(const char *path)
+{
+	cfg_t *cfg = cfg_init(opts, CFGF_NONE);
+	struct config *c = NULL;
+
+	if (cfg == NULL)
+		return NULL;
+	cfg_set_error_function(cfg, print_fault);
+	config_check_install(cfg);
+	if (read_file(cfg, path) && (c = calloc(1, sizeof(*c))) != NULL) {
+		take_globals(c, cfg);
+		take_listeners(c, cfg);
+	}
+	cfg_free(cfg);
+	return c;
+}
+
+void
+config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->nlisteners; i++) {
+		free((char *)(uintptr_t)c->listener[i].net.name);
+		free((char *)(uintptr_t)c->listener[i].render.transport);
+	}
+	free(c->listener);
+	free(c->map);
+	free(c->srv_prefix);
+	free(c->resolvers);
+	free(c->tor_dnsport);
+	free(c->pid_file);
+	free(c);
+}

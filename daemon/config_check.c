@@ -1,0 +1,293 @@
+#include "config_check.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+/* Checks of single values. libconfuse calls them as it reads, so its message has the
+ * line. Anything but 0 is a fault. */
+
+static int
+fault(cfg_t *cfg, cfg_opt_t *opt, const char *value, const char *wrong)
+{
+	cfg_error(cfg, "%s = \"%s\": %s", cfg_opt_name(opt), value, wrong);
+	return -1;
+}
+
+static const char *
+last_string(cfg_opt_t *opt)
+{
+	return cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+}
+
+static int
+check_positive(cfg_t *cfg, cfg_opt_t *opt)
+{
+	long value = cfg_opt_getnint(opt, 0);
+
+	if (value >= 1 && value <= 100000000)
+		return 0;
+	cfg_error(cfg, "%s: expected a number from 1 to 100000000", cfg_opt_name(opt));
+	return -1;
+}
+
+static int
+check_seconds(cfg_t *cfg, cfg_opt_t *opt)
+{
+	long value = cfg_opt_getnint(opt, 0);
+
+	if (value >= 0 && value <= 100000000)
+		return 0;
+	cfg_error(cfg, "%s: expected seconds, from 0 to 100000000", cfg_opt_name(opt));
+	return -1;
+}
+
+static int
+check_tries(cfg_t *cfg, cfg_opt_t *opt)
+{
+	long value = cfg_opt_getnint(opt, 0);
+
+	if (value >= 1 && value <= 10)
+		return 0;
+	cfg_error(cfg, "%s: expected a number from 1 to 10", cfg_opt_name(opt));
+	return -1;
+}
+
+static int
+check_ip(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	struct net_addr addr;
+	const char *wrong = strncmp(text, "unix:", 5) == 0
+				    ? "expected ADDRESS or ADDRESS:PORT"
+				    : net_addr_parse(&addr, text, CONFIG_DNS_PORT);
+
+	if (cfg_opt_size(opt) > CONFIG_RESOLVERS_MAX)
+		wrong = "too many: at most 8";
+	return wrong == NULL ? 0 : fault(cfg, opt, text, wrong);
+}
+
+static int
+check_address(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	struct net_addr addr;
+	const char *wrong = net_addr_parse(&addr, text, 0);
+
+	return wrong == NULL ? 0 : fault(cfg, opt, text, wrong);
+}
+
+/* "_service._proto." of LDH labels, the first two with an underscore in front. */
+static int
+check_srv_prefix(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	size_t len = strlen(text);
+	char labels[DOMAIN_MAX];
+	size_t n = 0;
+
+	for (const char *p = text; *p != '\0' && n < sizeof(labels); p++)
+		if (*p != '_' || (p > text && p[-1] != '.'))
+			labels[n++] = *p;
+	if (n > 1 && len < 64 && labels[n - 1] == '.' && text[0] == '_' &&
+		domain_is_canonical(labels, n - 1))
+		return 0;
+	return fault(cfg, opt, text, "expected lower-case labels like _onion-mx._tcp.");
+}
+
+static int
+check_on_failure(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+
+	if (strcmp(text, "defer") == 0 || strcmp(text, "clearnet") == 0)
+		return 0;
+	return fault(cfg, opt, text, "expected defer or clearnet");
+}
+
+static int
+check_log_level(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+
+	if (log_level_by_name(text) >= 0)
+		return 0;
+	return fault(cfg, opt, text, "expected error, warning, info or debug");
+}
+
+static int
+check_protocol(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+
+	if (proto_by_name(text) != NULL)
+		return 0;
+	return fault(cfg, opt, text, "expected readsocket, tcp_table or socketmap");
+}
+
+static int
+check_answer(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+
+	if (strcmp(text, "address") == 0 || strcmp(text, "onion") == 0)
+		return 0;
+	return fault(cfg, opt, text, "expected address or onion");
+}
+
+static int
+check_transport(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+
+	if (transport_valid(text))
+		return 0;
+	return fault(cfg, opt, text,
+		"expected a name of master.cf: letters, digits, - and _, at most 32");
+}
+
+bool
+config_mode_by_text(const char *text, mode_t *mode)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 8);
+
+	*mode = (mode_t)value;
+	return end != text && *end == '\0' && text[0] != '-' && value <= 0777;
+}
+
+static int
+check_mode(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	mode_t mode;
+
+	if (config_mode_by_text(text, &mode))
+		return 0;
+	return fault(cfg, opt, text, "expected an octal file mode like 0660");
+}
+
+/* A number, or a name that the system knows. */
+static bool
+id_by_number(const char *text, unsigned *id)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	*id = (unsigned)value;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && value < UINT32_MAX;
+}
+
+bool
+config_owner_by_text(const char *text, uid_t *id)
+{
+	const struct passwd *pw;
+
+	*id = (uid_t)-1;
+	if (*text == '\0' || id_by_number(text, id))
+		return true;
+	if ((pw = getpwnam(text)) == NULL)
+		return false;
+	*id = pw->pw_uid;
+	return true;
+}
+
+bool
+config_group_by_text(const char *text, gid_t *id)
+{
+	const struct group *gr;
+
+	*id = (gid_t)-1;
+	if (*text == '\0' || id_by_number(text, id))
+		return true;
+	if ((gr = getgrnam(text)) == NULL)
+		return false;
+	*id = gr->gr_gid;
+	return true;
+}
+
+static int
+check_owner(cfg_t *cfg, cfg_opt_t *opt)
+{
+	uid_t id;
+
+	return config_owner_by_text(last_string(opt), &id)
+		       ? 0
+		       : fault(cfg, opt, last_string(opt), "no such user");
+}
+
+static int
+check_group(cfg_t *cfg, cfg_opt_t *opt)
+{
+	gid_t id;
+
+	return config_group_by_text(last_string(opt), &id)
+		       ? 0
+		       : fault(cfg, opt, last_string(opt), "no such group");
+}
+
+/* A listener as a whole. */
+static int
+check_listener(cfg_t *cfg, cfg_opt_t *opt)
+{
+	cfg_t *l = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+	const char *protocol = cfg_getstr(l, "protocol");
+	const char *answer = cfg_getstr(l, "answer");
+
+	if (protocol == NULL || cfg_getstr(l, "address") == NULL) {
+		cfg_error(cfg, "listener \"%s\" needs a protocol and an address",
+			cfg_title(l));
+		return -1;
+	}
+	if (answer != NULL && strcmp(answer, "onion") == 0 &&
+		proto_by_name(protocol)->needs_address) {
+		cfg_error(cfg,
+			"listener \"%s\": Exim would look onion names up in DNS; "
+			"use answer = address",
+			cfg_title(l));
+		return -1;
+	}
+	return 0;
+}
+
+static const struct {
+	const char *option;
+	cfg_validate_callback_t check;
+} checks[] = {
+	{"srv_prefix", check_srv_prefix},
+	{"on_failure", check_on_failure},
+	{"resolvers", check_ip},
+	{"dns_timeout_ms", check_positive},
+	{"dns_tries", check_tries},
+	{"tor_dnsport", check_ip},
+	{"tor_timeout_ms", check_positive},
+	{"tor_tries", check_tries},
+	{"min_ttl", check_seconds},
+	{"max_ttl", check_seconds},
+	{"max_negative_ttl", check_seconds},
+	{"cache_entries", check_positive},
+	{"max_lookups", check_positive},
+	{"max_flights", check_positive},
+	{"client_timeout_ms", check_positive},
+	{"log_level", check_log_level},
+	{"listener|protocol", check_protocol},
+	{"listener|address", check_address},
+	{"listener|answer", check_answer},
+	{"listener|transport", check_transport},
+	{"listener|deadline_ms", check_positive},
+	{"listener|mode", check_mode},
+	{"listener|owner", check_owner},
+	{"listener|group", check_group},
+	{"listener|max_clients", check_positive},
+	{"listener", check_listener},
+};
+
+void
+config_check_install(cfg_t *cfg)
+{
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		cfg_set_validate_func(cfg, checks[i].option, checks[i].check);
+}

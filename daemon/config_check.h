@@ -1,0 +1,21 @@
+/* The checks of single values, for config.c. */
+#ifndef CONFIG_CHECK_H
+#define CONFIG_CHECK_H
+
+#include <confuse.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define CONFIG_DNS_PORT 53
+#define CONFIG_RESOLVERS_MAX 8
+
+/* libconfuse then calls the checks as it reads; each fault goes through cfg_error(). */
+void config_check_install(cfg_t *);
+
+/* From the text of an option to its value. False if the text is no good; an empty name
+ * is -1. */
+bool config_mode_by_text(const char *text, mode_t *);
+bool config_owner_by_text(const char *text, uid_t *);
+bool config_group_by_text(const char *text, gid_t *);
+
+#endif

@@ -1,0 +1,22 @@
+#include "core/answer.h"
+
+const char *
+reason_text(enum reason r)
+{
+	static const char *const text[REASON_COUNT] = {
+		[REASON_NONE] = "",
+		[REASON_DEADLINE] = "no answer before the deadline",
+		[REASON_BUSY] = "too many questions under way",
+		[REASON_NOMEM] = "out of memory",
+		[REASON_MAP] = "the map is damaged",
+		[REASON_DNS_TIMEOUT] = "DNS timed out",
+		[REASON_DNS_FAILED] = "DNS failed",
+		[REASON_DNS_BAD] = "bad DNS answer",
+		[REASON_DNS_UNPROVEN] = "DNS answer proves nothing",
+		[REASON_TOR_TIMEOUT] = "tor timed out",
+		[REASON_TOR_FAILED] = "tor is down or failing",
+		[REASON_ONION_INVALID] = "invalid onion name",
+	};
+
+	return text[r];
+}

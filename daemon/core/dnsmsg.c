@@ -1,0 +1,322 @@
+#include "core/dnsmsg.h"
+
+#include <arpa/nameser.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/onion.h"
+
+#define CNAME_CHAIN_MAX 8
+#define TTL_MAX 0x7fffffff /* RFC 2181 section 8: more counts as zero */
+
+struct message {
+	ns_msg handle;
+	char owner[NS_MAXDNAME]; /* the name asked for, or the end of its CNAMEs */
+	uint32_t ttl;            /* the least so far */
+};
+
+static ns_type
+wire_type(enum dns_type type)
+{
+	return type == DNS_TYPE_SRV ? ns_t_srv : ns_t_a;
+}
+
+static uint8_t *
+put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+	return p + 2;
+}
+
+size_t
+dnsmsg_query(
+	uint8_t out[DNS_QUERY_MAX], uint16_t id, const char *name, enum dns_type type)
+{
+	const unsigned flags_rd = 0x0100;
+	uint8_t *p = out;
+
+	if (strlen(name) > DOMAIN_MAX)
+		return 0;
+	p = put16(p, id);
+	p = put16(p, flags_rd);
+	p = put16(p, 1);
+	memset(p, 0, 6);
+	p += 6;
+	while (*name != '\0') {
+		size_t label = strcspn(name, ".");
+
+		*p++ = (uint8_t)label;
+		memcpy(p, name, label);
+		p += label;
+		name += label + (name[label] == '.');
+	}
+	*p++ = 0;
+	p = put16(p, (unsigned)wire_type(type));
+	p = put16(p, ns_c_in);
+	return (size_t)(p - out);
+}
+
+void
+dns_answer_fail(struct dns_answer *a, enum reason reason)
+{
+	a->status = DNS_FAILED;
+	a->reason = reason;
+	a->ttl = 0;
+	a->dropped = a->over = 0;
+	a->ipv4 = 0;
+	a->srv.n = 0;
+}
+
+static void
+note_ttl(struct message *m, uint32_t ttl)
+{
+	if (ttl > TTL_MAX)
+		ttl = 0;
+	if (ttl < m->ttl)
+		m->ttl = ttl;
+}
+
+/* Is this message a whole answer to our question? */
+static bool
+open_message(
+	struct message *m, const uint8_t *msg, size_t len, const char *name, ns_type type)
+{
+	ns_rr question;
+
+	if (len > NS_MAXMSG || ns_initparse(msg, (int)len, &m->handle) < 0)
+		return false;
+	if (!ns_msg_getflag(m->handle, ns_f_qr) || ns_msg_getflag(m->handle, ns_f_tc) ||
+		ns_msg_getflag(m->handle, ns_f_opcode) != ns_o_query)
+		return false;
+	if (ns_msg_count(m->handle, ns_s_qd) != 1 ||
+		ns_parserr(&m->handle, ns_s_qd, 0, &question) < 0)
+		return false;
+	if (ns_rr_type(question) != type || ns_rr_class(question) != ns_c_in ||
+		strcasecmp(ns_rr_name(question), name) != 0)
+		return false;
+	strcpy(m->owner, ns_rr_name(question));
+	m->ttl = TTL_MAX;
+	return true;
+}
+
+/* The name that begins at p and must end exactly at end, in text form. */
+static bool
+name_in_rdata(const struct message *m, const uint8_t *p, const uint8_t *end,
+	char out[NS_MAXDNAME])
+{
+	int n = ns_name_uncompress(
+		ns_msg_base(m->handle), ns_msg_end(m->handle), p, out, NS_MAXDNAME);
+
+	return n >= 0 && p + n == end;
+}
+
+/* One step along a chain of CNAMEs: 1 if owner moved on, 0 at its end, -1 if the
+ * message is malformed. */
+static int
+follow_cname(struct message *m)
+{
+	for (int i = 0; i < ns_msg_count(m->handle, ns_s_an); i++) {
+		ns_rr rr;
+
+		if (ns_parserr(&m->handle, ns_s_an, i, &rr) < 0)
+			return -1;
+		if (ns_rr_type(rr) != ns_t_cname || ns_rr_class(rr) != ns_c_in ||
+			strcasecmp(ns_rr_name(rr), m->owner) != 0)
+			continue;
+		if (!name_in_rdata(m, ns_rr_rdata(rr), ns_rr_rdata(rr) + ns_rr_rdlen(rr),
+			    m->owner))
+			return -1;
+		note_ttl(m, ns_rr_ttl(rr));
+		return 1;
+	}
+	return 0;
+}
+
+static bool
+follow_cnames(struct message *m)
+{
+	int moved = 1;
+
+	for (int i = 0; moved == 1; i++) {
+		if (i > CNAME_CHAIN_MAX)
+			return false;
+		moved = follow_cname(m);
+	}
+	return moved == 0;
+}
+
+static void
+lower_case(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s >= 'A' && *s <= 'Z')
+			*s = (char)(*s - 'A' + 'a');
+}
+
+/* Keeps a copy of the name in the slot of names[] that belongs to the record. */
+static void
+store_srv(struct dns_answer *a, const struct srv_record *rr)
+{
+	struct srv_record *place = srv_set_place(&a->srv, rr);
+	char *name;
+
+	if (place == NULL)
+		return;
+	name = a->names[place - a->srv.rr];
+	memcpy(name, rr->host, rr->hostlen);
+	*place = *rr;
+	place->host = name;
+}
+
+static bool
+read_srv(struct message *m, const ns_rr *rr, struct dns_answer *a)
+{
+	const uint8_t *p = ns_rr_rdata(*rr), *end = p + ns_rr_rdlen(*rr);
+	struct srv_record srv;
+	char host[NS_MAXDNAME];
+
+	if (end - p < 7 || !name_in_rdata(m, p + 6, end, host))
+		return false;
+	lower_case(host);
+	if (ns_get16(p + 4) == 0 || strlen(host) > DOMAIN_MAX ||
+		onion_check(host, strlen(host)) != ONION_OK) {
+		a->dropped++;
+		return true;
+	}
+	srv = (struct srv_record){.priority = (uint16_t)ns_get16(p),
+		.weight = (uint16_t)ns_get16(p + 2),
+		.port = (uint16_t)ns_get16(p + 4),
+		.hostlen = (uint8_t)strlen(host),
+		.host = host};
+	if (a->srv.n == ROUTE_MAX)
+		a->over++;
+	store_srv(a, &srv);
+	return true;
+}
+
+/* A virtual address is never one of the public Internet. If DNSPort turns out to be
+ * an ordinary resolver, or one that lies, this keeps mail from leaving by a tor exit. */
+static bool
+is_private(uint32_t ip)
+{
+	static const struct {
+		uint32_t net, mask;
+	} nets[] = {
+		{0x0a000000, 0xff000000}, /* 10/8, 172.16/12, 192.168/16: RFC 1918 */
+		{0xac100000, 0xfff00000}, {0xc0a80000, 0xffff0000},
+		{0x7f000000, 0xff000000}, /* 127/8, tor's default range is in it */
+		{0x64400000, 0xffc00000}, /* 100.64/10, RFC 6598 */
+		{0xa9fe0000, 0xffff0000}, /* 169.254/16, RFC 3927 */
+		{0xc6120000, 0xfffe0000}, /* 198.18/15, RFC 2544 */
+	};
+
+	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
+		if ((ip & nets[i].mask) == nets[i].net)
+			return true;
+	return false;
+}
+
+static bool
+read_a(const ns_rr *rr, struct dns_answer *a)
+{
+	if (ns_rr_rdlen(*rr) != 4)
+		return false;
+	a->ipv4 = (uint32_t)ns_get32(ns_rr_rdata(*rr));
+	return is_private(a->ipv4);
+}
+
+/* How many records of our type stand at the end of the CNAMEs; -1: malformed. */
+static int
+read_records(struct message *m, ns_type type, struct dns_answer *a)
+{
+	int found = 0;
+
+	for (int i = 0; i < ns_msg_count(m->handle, ns_s_an); i++) {
+		ns_rr rr;
+
+		if (ns_parserr(&m->handle, ns_s_an, i, &rr) < 0)
+			return -1;
+		if (ns_rr_type(rr) != type || ns_rr_class(rr) != ns_c_in ||
+			strcasecmp(ns_rr_name(rr), m->owner) != 0)
+			continue;
+		if (!(type == ns_t_srv ? read_srv(m, &rr, a) : read_a(&rr, a)))
+			return -1;
+		note_ttl(m, ns_rr_ttl(rr));
+		found++;
+	}
+	return found;
+}
+
+/* Is zone the name itself or above it? */
+static bool
+encloses(const char *zone, const char *name)
+{
+	size_t z = strlen(zone), n = strlen(name);
+
+	if (strcmp(zone, ".") == 0)
+		return true;
+	if (z > n || strcasecmp(name + n - z, zone) != 0)
+		return false;
+	return z == n || name[n - z - 1] == '.';
+}
+
+/* RFC 2308 section 5: the lesser of the SOA's TTL and its MINIMUM field. */
+static bool
+soa_ttl(struct message *m, const ns_rr *rr)
+{
+	const uint8_t *p = ns_rr_rdata(*rr), *end = p + ns_rr_rdlen(*rr);
+	const uint8_t *last = ns_msg_end(m->handle);
+
+	if (ns_name_skip(&p, last) < 0 || ns_name_skip(&p, last) < 0 || end - p != 20)
+		return false;
+	note_ttl(m, ns_rr_ttl(*rr));
+	note_ttl(m, (uint32_t)ns_get32(p + 16));
+	return true;
+}
+
+/* Only the zone's own SOA proves that a name or a record isn't there. A referral, and
+ * the empty answer of a lame server, have none. */
+static bool
+absence_proved(struct message *m)
+{
+	for (int i = 0; i < ns_msg_count(m->handle, ns_s_ns); i++) {
+		ns_rr rr;
+
+		if (ns_parserr(&m->handle, ns_s_ns, i, &rr) < 0)
+			return false;
+		if (ns_rr_type(rr) == ns_t_soa && ns_rr_class(rr) == ns_c_in &&
+			encloses(ns_rr_name(rr), m->owner))
+			return soa_ttl(m, &rr);
+	}
+	return false;
+}
+
+void
+dnsmsg_parse(const uint8_t *msg, size_t len, const char *name, enum dns_type type,
+	struct dns_answer *a)
+{
+	struct message m;
+	int rcode, found;
+
+	dns_answer_fail(a, REASON_DNS_BAD);
+	if (!open_message(&m, msg, len, name, wire_type(type)))
+		return;
+	rcode = (int)ns_msg_getflag(m.handle, ns_f_rcode);
+	if (rcode != ns_r_noerror && rcode != ns_r_nxdomain) {
+		a->reason = REASON_DNS_FAILED;
+		return;
+	}
+	if (!follow_cnames(&m) || (found = read_records(&m, wire_type(type), a)) < 0)
+		return;
+	if (found > 0 && rcode == ns_r_nxdomain)
+		return;
+	if (found == 0 && !absence_proved(&m)) {
+		a->reason = REASON_DNS_UNPROVEN;
+		return;
+	}
+	a->status = found > 0 && (type == DNS_TYPE_A || a->srv.n > 0) ? DNS_RECORDS
+								      : DNS_NONE;
+	a->reason = REASON_NONE;
+	a->ttl = m.ttl;
+}

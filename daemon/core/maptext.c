@@ -1,0 +1,177 @@
+#include "core/maptext.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/onion.h"
+#include "core/targetlist.h"
+
+struct line {
+	const char *start;
+	struct cursor rest;
+	struct map_error *error;
+};
+
+static enum maptext_status
+wrong(struct line *l, const char *where, const char *message)
+{
+	l->error->column = (size_t)(where - l->start) + 1;
+	l->error->message = message;
+	return MAPTEXT_ERROR;
+}
+
+static enum maptext_status
+parse_domain(struct line *l, struct map_entry *e)
+{
+	struct cursor word = cursor_word(&l->rest);
+	const char *name = word.p;
+
+	e->below = name < word.end && *name == '.';
+	if (e->below)
+		name++;
+	switch (domain_from_name(&e->domain, name, (size_t)(word.end - name))) {
+	case DOMAIN_OK:
+		break;
+	case DOMAIN_NOMEM:
+		return MAPTEXT_NOMEM;
+	case DOMAIN_UNUSABLE:
+		return wrong(l, word.p, "not a valid domain name");
+	}
+	if (domain_is_onion(&e->domain))
+		return wrong(l, word.p, "a .onion domain always routes to itself");
+	return MAPTEXT_ENTRY;
+}
+
+/* Lower-cases the name and drops one trailing dot. */
+static bool
+copy_host(struct map_target *t, const struct targetlist_item *item)
+{
+	size_t len = item->hostlen;
+
+	if (item->host[len - 1] == '.')
+		len--;
+	if (len > DOMAIN_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		char c = item->host[i];
+
+		t->host[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	}
+	t->host[len] = '\0';
+	t->hostlen = (uint8_t)len;
+	t->port = item->port;
+	return true;
+}
+
+static bool
+already_there(const struct map_entry *e, const struct map_target *new)
+{
+	for (uint8_t i = 0; i < e->n; i++)
+		if (e->target[i].port == new->port &&
+			strcmp(e->target[i].host, new->host) == 0)
+			return true;
+	return false;
+}
+
+static enum maptext_status
+add_target(struct line *l, struct map_entry *e, const struct targetlist_item *item)
+{
+	struct map_target *t = &e->target[e->n];
+	enum onion_status st;
+
+	if (e->n == ROUTE_MAX)
+		return wrong(l, item->host, "more than 16 targets");
+	if (!copy_host(t, item))
+		return wrong(l, item->host, onion_reason(ONION_LENGTH));
+	if ((st = onion_check(t->host, t->hostlen)) != ONION_OK)
+		return wrong(l, item->host, onion_reason(st));
+	if (already_there(e, t))
+		return wrong(l, item->host, "the same target twice");
+	e->n++;
+	return MAPTEXT_ENTRY;
+}
+
+static enum maptext_status
+parse_targets(struct line *l, struct map_entry *e)
+{
+	bool more = true;
+
+	while (more) {
+		struct targetlist_item item;
+		const char *message = targetlist_next(&l->rest, &item, &more);
+
+		if (message != NULL)
+			return wrong(l, l->rest.p, message);
+		if (add_target(l, e, &item) != MAPTEXT_ENTRY)
+			return MAPTEXT_ERROR;
+	}
+	return MAPTEXT_ENTRY;
+}
+
+/* Comments and what some editors put at the end of a line don't count. */
+static size_t
+significant(const char *line, size_t len)
+{
+	const char *comment = memchr(line, '#', len);
+
+	if (comment != NULL)
+		len = (size_t)(comment - line);
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
+	while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+		len--;
+	return len;
+}
+
+enum maptext_status
+maptext_parse(const char *text, size_t len, struct map_entry *e, struct map_error *err)
+{
+	struct line l = {.start = text,
+		.rest = {text, text + significant(text, len)},
+		.error = err};
+	enum maptext_status st;
+
+	cursor_skip_blanks(&l.rest);
+	if (l.rest.p == l.rest.end)
+		return MAPTEXT_EMPTY;
+	e->n = 0;
+	if ((st = parse_domain(&l, e)) != MAPTEXT_ENTRY)
+		return st;
+	cursor_skip_blanks(&l.rest);
+	if (l.rest.end - l.rest.p == 1 && *l.rest.p == '-')
+		return MAPTEXT_ENTRY;
+	return parse_targets(&l, e);
+}
+
+size_t
+map_entry_key(const struct map_entry *e, char out[MAP_KEY_MAX])
+{
+	size_t n = 0;
+
+	if (e->below)
+		out[n++] = '.';
+	memcpy(out + n, e->domain.text, e->domain.len);
+	return n + e->domain.len;
+}
+
+size_t
+map_entry_value(const struct map_entry *e, char out[MAP_VALUE_MAX])
+{
+	char *p = out;
+
+	if (e->n == 0)
+		*p++ = '-';
+	for (uint8_t i = 0; i < e->n; i++) {
+		const struct map_target *t = &e->target[i];
+
+		if (i > 0) {
+			*p++ = ',';
+			*p++ = ' ';
+		}
+		memcpy(p, t->host, t->hostlen);
+		p += t->hostlen;
+		if (t->port != SMTP_PORT)
+			p += sprintf(p, ":%u", (unsigned)t->port);
+	}
+	return (size_t)(p - out);
+}

@@ -1,0 +1,45 @@
+#include "core/proto.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct proto *const protos[] = {
+	&proto_readsocket,
+	&proto_tcp_table,
+	&proto_socketmap,
+};
+
+const struct proto *
+proto_by_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(protos) / sizeof(protos[0]); i++)
+		if (strcmp(protos[i]->name, name) == 0)
+			return protos[i];
+	return NULL;
+}
+
+const char *
+refusal_text(enum refusal r)
+{
+	static const char *const text[] = {
+		[REFUSE_UNKNOWN] = "unknown request",
+		[REFUSE_MALFORMED] = "malformed request",
+		[REFUSE_BUSY] = "too many clients",
+	};
+
+	return text[r];
+}
+
+void
+proto_transport_value(
+	struct rendered *r, const struct answer *a, const struct render *how)
+{
+	if (a->outcome == OUTCOME_ROUTE) {
+		render_nexthop(r, &a->route, how);
+		return;
+	}
+	/* error(8) bounces with this status and text. */
+	r->len = (size_t)snprintf(
+		r->text, sizeof(r->text), "error:5.4.4 %s", reason_text(a->reason));
+	r->left_out = 0;
+}

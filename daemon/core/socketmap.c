@@ -1,0 +1,112 @@
+/* socketmap_table(5), as Postfix, sendmail and MeTA1 speak it: netstrings, a map's
+ * name and a key in the request, a word and a value in the reply. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/proto.h"
+
+#define MAP_NAME "onion"
+
+/* "LEN:" without leading zeros. PROTO_LOOKUP: *len and *used are set. */
+static enum proto_status
+parse_length(const char *input, size_t avail, size_t *len, size_t *used)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < avail && input[i] >= '0' && input[i] <= '9'; i++) {
+		n = n * 10 + (size_t)(input[i] - '0');
+		if (n >= PROTO_REQUEST_MAX || (i > 0 && input[0] == '0'))
+			return PROTO_BAD;
+	}
+	if (i == avail)
+		return PROTO_MORE;
+	if (i == 0 || input[i] != ':')
+		return PROTO_BAD;
+	*len = n;
+	*used = i + 1;
+	return PROTO_LOOKUP;
+}
+
+static enum proto_status
+parse_payload(const char *payload, size_t len, struct proto_request *req)
+{
+	const char *space = memchr(payload, ' ', len);
+	const size_t namelen = sizeof(MAP_NAME) - 1;
+
+	if (space == NULL)
+		return PROTO_BAD;
+	if ((size_t)(space - payload) != namelen ||
+		memcmp(payload, MAP_NAME, namelen) != 0)
+		return PROTO_UNKNOWN;
+	req->key = space + 1;
+	req->keylen = len - namelen - 1;
+	return PROTO_LOOKUP;
+}
+
+static enum proto_status
+parse(const char *input, size_t avail, size_t *used, struct proto_request *req)
+{
+	size_t len, head;
+	enum proto_status st;
+
+	*used = avail;
+	if ((st = parse_length(input, avail, &len, &head)) != PROTO_LOOKUP)
+		return st;
+	if (head + len + 1 > PROTO_REQUEST_MAX)
+		return PROTO_BAD;
+	if (avail < head + len + 1)
+		return PROTO_MORE;
+	*used = head + len + 1;
+	if (input[head + len] != ',')
+		return PROTO_BAD;
+	return parse_payload(input + head, len, req);
+}
+
+static void
+put(struct reply *reply, const char *word, const char *text, size_t len)
+{
+	reply->len = (size_t)snprintf(reply->text, PROTO_REPLY_MAX, "%zu:%s %.*s,",
+		strlen(word) + 1 + len, word, (int)len, text);
+}
+
+static void
+put_text(struct reply *reply, const char *word, const char *text)
+{
+	put(reply, word, text, strlen(text));
+}
+
+static void
+format(struct reply *reply, const struct answer *a, const struct render *how)
+{
+	struct rendered r;
+
+	reply->left_out = 0;
+	switch (a->outcome) {
+	case OUTCOME_NONE:
+		put_text(reply, "NOTFOUND", "");
+		return;
+	case OUTCOME_TEMP:
+		put_text(reply, "TEMP", reason_text(a->reason));
+		return;
+	case OUTCOME_ROUTE:
+	case OUTCOME_FAIL:
+		proto_transport_value(&r, a, how);
+		put(reply, "OK", r.text, r.len);
+		reply->left_out = r.left_out;
+	}
+}
+
+static void
+refuse(struct reply *reply, enum refusal why)
+{
+	put_text(reply, why == REFUSE_BUSY ? "TEMP" : "PERM",
+		why == REFUSE_UNKNOWN ? "unknown map" : refusal_text(why));
+	reply->left_out = 0;
+}
+
+const struct proto proto_socketmap = {
+	.name = "socketmap",
+	.parse = parse,
+	.format = format,
+	.refuse = refuse,
+};

@@ -1,0 +1,112 @@
+#include <stdlib.h>
+#include <time.h>
+
+#include "loop_base.h"
+#include "net/log.h"
+
+#define SIGNALS_MAX 8
+
+struct watched_signal {
+	struct event *event;
+	void (*handler)(void *arg);
+	void *arg;
+};
+
+struct loop {
+	struct event_base *base;
+	struct watched_signal signal[SIGNALS_MAX];
+	size_t nsignals;
+};
+
+static void
+log_libevent(int severity, const char *message)
+{
+	if (severity >= EVENT_LOG_WARN)
+		log_warnx("libevent: %s", message);
+}
+
+struct loop *
+loop_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	event_set_log_callback(log_libevent);
+	/* Microsecond timers: a deadline isn't to be late by a whole tick. */
+	if (config != NULL && loop != NULL) {
+		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+		loop->base = event_base_new_with_config(config);
+	}
+	if (config != NULL)
+		event_config_free(config);
+	if (loop == NULL || loop->base == NULL) {
+		log_errorx("can't make an event loop");
+		free(loop);
+		return NULL;
+	}
+	return loop;
+}
+
+void
+loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	for (size_t i = 0; i < loop->nsignals; i++)
+		event_free(loop->signal[i].event);
+	event_base_free(loop->base);
+	free(loop);
+}
+
+struct event_base *
+loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
+void
+loop_run(struct loop *loop)
+{
+	event_base_dispatch(loop->base);
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	event_base_loopbreak(loop->base);
+}
+
+static void
+got_signal(evutil_socket_t signo, short what, void *arg)
+{
+	struct watched_signal *w = arg;
+
+	(void)signo;
+	(void)what;
+	w->handler(w->arg);
+}
+
+bool
+loop_on_signal(struct loop *loop, int signo, void (*handler)(void *arg), void *arg)
+{
+	struct watched_signal *w = &loop->signal[loop->nsignals];
+
+	if (loop->nsignals == SIGNALS_MAX)
+		return false;
+	w->handler = handler;
+	w->arg = arg;
+	w->event = evsignal_new(loop->base, signo, got_signal, w);
+	if (w->event == NULL)
+		return false;
+	loop->nsignals++;
+	return event_add(w->event, NULL) == 0;
+}
+
+struct monotime
+loop_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (struct monotime){(int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec};
+}

@@ -1,0 +1,21 @@
+/* For the files of net that add events of their own. */
+#ifndef NET_LOOP_BASE_H
+#define NET_LOOP_BASE_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <sys/time.h>
+
+#include "net/loop.h"
+
+struct event_base *loop_base(struct loop *);
+
+static inline struct timeval
+timeval_ms(int64_t ms)
+{
+	if (ms < 0)
+		ms = 0;
+	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
+
+#endif

@@ -1,0 +1,123 @@
+#include "net/server.h"
+
+#include <stdlib.h>
+
+#include "net/log.h"
+#include "server_inside.h"
+
+/* Clients with a timeout */
+
+static void
+arm_timer(struct server *s)
+{
+	struct session *first = TAILQ_FIRST(&s->timed);
+	struct timeval tv;
+
+	if (first == NULL)
+		return;
+	tv = timeval_ms(monotime_diff_ms(session_timeout(first), loop_now()));
+	event_add(&s->timer, &tv);
+}
+
+/* It runs once per timeout at most, not once per client: sessions come and go from the
+ * list without touching it. */
+static void
+timer_fired(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+	struct monotime now = loop_now();
+	struct session *first;
+
+	(void)fd;
+	(void)what;
+	while ((first = TAILQ_FIRST(&s->timed)) != NULL &&
+		monotime_reached(session_timeout(first), now))
+		session_timed_out(first);
+	arm_timer(s);
+}
+
+/* Deadlines of lookups */
+
+static void
+deadline_fired(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	s->deadline_set = false;
+	engine_expire(s->config.engine, loop_now());
+	server_deadline_changed(s);
+}
+
+void
+server_deadline_changed(struct server *s)
+{
+	struct monotime at;
+	struct timeval tv;
+
+	if (!engine_next_deadline(s->config.engine, &at))
+		return;
+	/* A timer that fires too early looks again; one that is late isn't allowed. */
+	if (s->deadline_set && !monotime_before(at, s->deadline_at))
+		return;
+	tv = timeval_ms(monotime_diff_ms(at, loop_now()));
+	event_add(&s->deadline, &tv);
+	s->deadline_set = true;
+	s->deadline_at = at;
+}
+
+struct server *
+server_new(const struct server_config *config)
+{
+	struct server *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		log_error("server");
+		return NULL;
+	}
+	s->config = *config;
+	TAILQ_INIT(&s->all);
+	TAILQ_INIT(&s->timed);
+	evtimer_assign(&s->timer, loop_base(config->loop), timer_fired, s);
+	evtimer_assign(&s->deadline, loop_base(config->loop), deadline_fired, s);
+	return s;
+}
+
+void
+server_free(struct server *s)
+{
+	if (s == NULL)
+		return;
+	s->draining = false;
+	while (!TAILQ_EMPTY(&s->all))
+		session_free(TAILQ_FIRST(&s->all));
+	event_del(&s->timer);
+	event_del(&s->deadline);
+	free(s);
+}
+
+size_t
+server_clients(const struct server *s)
+{
+	return s->count;
+}
+
+void
+server_drain(struct server *s, void (*drained)(void *arg), void *arg)
+{
+	struct session *session, *next;
+
+	/* Set last, so that drained can't run before this returns. */
+	for (session = TAILQ_FIRST(&s->all); session != NULL; session = next) {
+		next = session_next(session);
+		session_drain(session);
+	}
+	if (s->count == 0) {
+		drained(arg);
+		return;
+	}
+	s->draining = true;
+	s->drained = drained;
+	s->drained_arg = arg;
+}

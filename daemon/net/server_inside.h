@@ -1,0 +1,62 @@
+/* What server.c, session.c and listener.c share. */
+#ifndef NET_SERVER_INSIDE_H
+#define NET_SERVER_INSIDE_H
+
+#include <sys/queue.h>
+
+#include "loop_base.h"
+#include "net/server.h"
+
+#define INPUT_SIZE (64 * 1024)
+#define OUTPUT_SIZE (64 * 1024)
+
+struct session;
+
+TAILQ_HEAD(sessions, session);
+
+struct server {
+	struct server_config config;
+	struct sessions all;
+	size_t count;
+	struct sessions timed; /* one timeout for all: the first ends first */
+	struct event timer;    /* for them */
+	struct event deadline; /* for the engine */
+	bool deadline_set;
+	struct monotime deadline_at;
+	bool draining;
+	void (*drained)(void *arg);
+	void *drained_arg;
+
+	/* An idle client has no buffer of its own: these serve whoever is at work. */
+	char input[INPUT_SIZE];
+	char output[OUTPUT_SIZE];
+};
+
+static inline struct counters *
+server_counters(struct server *s)
+{
+	return s->config.counters;
+}
+
+/* After a lookup was left pending: see that its deadline will be kept. */
+void server_deadline_changed(struct server *);
+
+/* session.c */
+
+/* Takes the socket. *clients is counted down when the session ends. False: no memory,
+ * and the socket is closed. */
+bool session_new(struct server *, const struct endpoint *, int fd, size_t *clients);
+
+/* Legal in any state. */
+void session_free(struct session *);
+
+/* Its time is up. */
+void session_timed_out(struct session *);
+struct monotime session_timeout(const struct session *);
+
+/* Reads no more after what has already come in; that is answered, then it ends. */
+void session_drain(struct session *);
+
+struct session *session_next(struct session *);
+
+#endif

@@ -1,0 +1,49 @@
+/* The configuration, read and checked. Every option stands in conf/onionmxd.conf and in
+ * onionmxd.conf(5), too; a test compares them. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/proto.h"
+#include "flow/lookup.h"
+#include "net/listener.h"
+#include "net/log.h"
+
+#define CONFIG_DEFAULT_FILE "/etc/onionmxd/onionmxd.conf"
+
+struct listener_options {
+	struct listener_config net;
+	const struct proto *proto;
+	struct render render;
+	int deadline_ms;
+};
+
+struct config {
+	char *map; /* NULL: none */
+	char *srv_prefix;
+	enum on_failure on_failure;
+	char *resolvers; /* for the resolver; NULL: those of the system */
+	int dns_timeout_ms;
+	int dns_tries;
+	char *tor_dnsport;
+	int tor_timeout_ms;
+	int tor_tries;
+	int min_ttl, max_ttl, max_negative_ttl;
+	int cache_entries;
+	int max_lookups;
+	int max_flights;
+	int client_timeout_ms;
+	enum log_level log_level;
+	char *pid_file; /* NULL: none */
+	struct listener_options *listener;
+	size_t nlisteners;
+};
+
+/* Reads a file. NULL if anything is wrong with it: each fault has been printed to
+ * standard error as FILE:LINE: message. */
+struct config *config_load(const char *path);
+void config_free(struct config *);
+
+#endif

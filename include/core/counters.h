@@ -1,0 +1,49 @@
+/* What has happened since the start. Every limit has one. To add one, add a row here;
+ * the log and the manual follow the same names. */
+#ifndef CORE_COUNTERS_H
+#define CORE_COUNTERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define COUNTERS(X)                                                                      \
+	X(lookups)       /* questions that reached the engine */                         \
+	X(answers_route) /* how they ended */                                            \
+	X(answers_none)                                                                  \
+	X(answers_temp)                                                                  \
+	X(answers_fail)                                                                  \
+	X(failures_as_none) /* TEMP turned into NONE by on_failure = clearnet */         \
+	X(deadlines)        /* lookups that their deadline ended */                      \
+	X(lookups_full)     /* refused: max_lookups were pending */                      \
+	X(flights_full)     /* refused: max_flights names were being asked for */        \
+	X(map_hits)                                                                      \
+	X(map_broken) /* map entries that couldn't be read */                            \
+	X(map_loads)                                                                     \
+	X(map_load_failures) /* replaced maps that weren't taken */                      \
+	X(cache_hits)                                                                    \
+	X(cache_misses)                                                                  \
+	X(cache_evictions) /* live entries that made room */                             \
+	X(srv_queries)                                                                   \
+	X(srv_failures)                                                                  \
+	X(srv_targets_dropped) /* not a valid onion name, or port 0 */                   \
+	X(srv_records_over)    /* beyond the 16 that are kept */                         \
+	X(tor_queries)                                                                   \
+	X(tor_failures)                                                                  \
+	X(tor_asked_again)   /* addresses from before a possible restart of tor */       \
+	X(clients)           /* connections accepted */                                  \
+	X(clients_refused)   /* max_clients were connected */                            \
+	X(clients_timed_out) /* stuck in a request, in reading or in closing */          \
+	X(accepts_paused)    /* out of file descriptors or memory */                     \
+	X(requests_unknown)                                                              \
+	X(requests_malformed)                                                            \
+	X(pipeline_full)    /* a client stopped until its answers were ready */          \
+	X(output_full)      /* a client stopped until it read its answers */             \
+	X(targets_left_out) /* routes too long for a reply */
+
+struct counters {
+#define COUNTER_FIELD(name) uint64_t name;
+	COUNTERS(COUNTER_FIELD)
+#undef COUNTER_FIELD
+};
+
+#endif

@@ -1,0 +1,20 @@
+/* The value of an entry in a compiled map. The map may come from any tool that
+ * writes a cdb, so it is checked like every other input. */
+#ifndef CORE_MAPREC_H
+#define CORE_MAPREC_H
+
+#include <stddef.h>
+
+#include "core/route.h"
+
+enum maprec_status {
+	MAPREC_ROUTE,
+	MAPREC_NONE, /* "-": never over Tor */
+	MAPREC_BAD,
+};
+
+/* The route's names are views of the value. Accepts only the canonical form that
+ * map_entry_value() writes. */
+enum maprec_status maprec_parse(const char *value, size_t len, struct route *);
+
+#endif

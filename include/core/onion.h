@@ -1,0 +1,30 @@
+/* Tor v3 onion service names (rend-spec-v3 section 6, [ONIONADDRESS]). Tor itself
+ * checks nothing when it maps a name, so nothing may reach it unchecked. */
+#ifndef CORE_ONION_H
+#define CORE_ONION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ONION_LABEL_LEN 56 /* base32 of key (32), checksum (2) and version (1) */
+#define ONION_LEN (ONION_LABEL_LEN + 6)
+
+enum onion_status {
+	ONION_OK,
+	ONION_SUFFIX,    /* doesn't end in .onion */
+	ONION_V2,        /* 16 characters: version 2, gone since tor 0.4.6 */
+	ONION_LENGTH,    /* neither 16 nor 56 characters */
+	ONION_ALPHABET,  /* not base32 */
+	ONION_VERSION,   /* a version other than 3 */
+	ONION_CHECKSUM,  /* mistyped */
+	ONION_SUBDOMAIN, /* what stands before the onion isn't LDH labels */
+};
+
+/* Checks a lower-case name, subdomains of the service included ("mail.NAME.onion").
+ * Not NUL-terminated; no trailing dot. */
+enum onion_status onion_check(const char *name, size_t len);
+
+/* What is wrong, in words that fit after "NAME: ". */
+const char *onion_reason(enum onion_status);
+
+#endif

@@ -1,0 +1,44 @@
+/* Routes as the mail servers read them. */
+#ifndef CORE_RENDER_H
+#define CORE_RENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/route.h"
+
+/* What a listener answers with. */
+enum answer_style {
+	STYLE_ONION,   /* onion names, for a mail server that speaks to tor by name */
+	STYLE_ADDRESS, /* tor's virtual IPv4 addresses */
+};
+
+#define TRANSPORT_MAX 32
+
+/* How a listener's answers look. */
+struct render {
+	enum answer_style style;
+	const char *transport; /* of transport(5); only the table protocols use it */
+};
+
+/* A value is at most this long; targets at the end that don't fit are left out. It
+ * takes 16 onion names with ports; only long subdomains can get past it. */
+#define RENDER_MAX 2048
+
+struct rendered {
+	size_t len;
+	unsigned left_out; /* targets */
+	char text[RENDER_MAX];
+};
+
+/* For Exim's manualroute: "10.192.0.5::2525:10.192.0.9", the host list of its route
+ * data with doubled colons. The route has addresses. */
+void render_hostlist(struct rendered *, const struct route *);
+
+/* For Postfix's transport(5): "TRANSPORT:[NAME.onion]:25, [10.192.0.9]:2525". */
+void render_nexthop(struct rendered *, const struct route *, const struct render *);
+
+/* A name that can stand in master.cf: letters, digits, hyphen, underscore. */
+bool transport_valid(const char *);
+
+#endif

@@ -1,0 +1,30 @@
+/* The text of a route, in maps: "NAME.onion, NAME2.onion:2525". */
+#ifndef CORE_TARGETLIST_H
+#define CORE_TARGETLIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A span of text that shrinks from the front. */
+struct cursor {
+	const char *p;
+	const char *end;
+};
+
+void cursor_skip_blanks(struct cursor *);
+
+/* Takes the longest run of bytes that aren't blank; len 0 at the end. */
+struct cursor cursor_word(struct cursor *);
+
+struct targetlist_item {
+	const char *host; /* as written: not checked, not lower-cased */
+	size_t hostlen;
+	uint16_t port; /* 25 if none is written */
+};
+
+/* Takes one target and the comma after it. Returns NULL, or what is wrong; the cursor
+ * then stands where it is wrong. *more tells whether a comma promises another. */
+const char *targetlist_next(struct cursor *, struct targetlist_item *, bool *more);
+
+#endif

@@ -1,0 +1,88 @@
+/* The path of one lookup: key, map, cache, DNS, tor.
+ *
+ * A ready answer is returned; only one that isn't ready yet is called back: exactly
+ * once, and never before lookup_start() has returned. */
+#ifndef FLOW_LOOKUP_H
+#define FLOW_LOOKUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/answer.h"
+#include "core/counters.h"
+#include "core/monotime.h"
+#include "core/render.h"
+#include "core/siphash.h"
+#include "flow/sources.h"
+
+struct engine;
+struct lookup;
+struct profile;
+
+enum on_failure {
+	ON_FAILURE_DEFER,
+	ON_FAILURE_CLEARNET, /* TEMP becomes NONE: delivery before secrecy */
+};
+
+struct engine_config {
+	const char *srv_prefix; /* "_onion-mx._tcp.", with the dot; kept by the caller */
+	enum on_failure on_failure;
+	uint32_t ttl_min, ttl_max; /* seconds; what the cache makes of a TTL */
+	uint32_t negative_ttl_max; /* seconds */
+	size_t cache_entries;
+	size_t max_lookups;          /* pending at once */
+	size_t max_flights;          /* domains asked for in DNS at once */
+	struct siphash_key hash_key; /* secret */
+};
+
+/* All belong to the caller and must outlive the engine. */
+struct engine_ports {
+	struct map_source *map; /* NULL: no static map */
+	struct dns_source *srv;
+	struct dns_source *tor;   /* NULL: no profile may have STYLE_ADDRESS */
+	uint64_t (*random)(void); /* for the order of SRV targets */
+	struct counters *counters;
+};
+
+/* NULL: out of memory. Both arguments are copied. */
+struct engine *engine_new(const struct engine_config *, const struct engine_ports *);
+
+/* No lookup may be pending. Profiles are freed, too. */
+void engine_free(struct engine *);
+
+/* What a listener asks for. Lives as long as the engine. NULL: out of memory. */
+struct profile *profile_new(struct engine *, enum answer_style, int64_t deadline_ms);
+
+/* Valid during the call only, names included. */
+typedef void lookup_done(void *arg, const struct answer *, struct monotime now);
+
+struct lookup_request {
+	struct profile *profile;
+	const char *key; /* an address or a domain; not kept */
+	size_t keylen;
+	lookup_done *done;
+	void *arg;
+};
+
+enum lookup_status {
+	LOOKUP_READY,   /* *answer is set; its names are valid until the next call to
+			   the engine, or the return to the event loop */
+	LOOKUP_PENDING, /* *pending is set; done will run by the deadline */
+};
+
+enum lookup_status lookup_start(struct engine *, const struct lookup_request *,
+	struct monotime now, struct answer *, struct lookup **pending);
+
+/* done won't run; the question itself goes on, for the cache. Not after done. */
+void lookup_cancel(struct lookup *);
+
+/* Ends the lookups whose deadline has come. */
+void engine_expire(struct engine *, struct monotime now);
+
+/* The first deadline to come; false if nothing is pending. */
+bool engine_next_deadline(const struct engine *, struct monotime *);
+
+size_t engine_pending(const struct engine *);
+
+#endif

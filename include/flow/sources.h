@@ -1,0 +1,50 @@
+/* What the flow needs from outside. The shell implements these with tinycdb and
+ * c-ares, the tests with fakes. */
+#ifndef FLOW_SOURCES_H
+#define FLOW_SOURCES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/dnsmsg.h"
+#include "core/maptext.h"
+#include "core/monotime.h"
+
+enum map_result {
+	MAP_MISS,
+	MAP_HIT,
+	MAP_BROKEN, /* the map can't tell */
+};
+
+struct map_value {
+	size_t len;
+	char text[MAP_VALUE_MAX];
+};
+
+struct map_source {
+	/* Copies the value of a key out on MAP_HIT. */
+	enum map_result (*get)(
+		struct map_source *, const char *key, size_t keylen, struct map_value *);
+};
+
+struct dns_query;
+
+/* The answer is valid during the call only. */
+typedef void dns_done(void *arg, const struct dns_answer *, struct monotime now);
+
+/* A DNS client for one record type. */
+struct dns_source {
+	/* Starts a question; the name (NUL-terminated) is copied. NULL: out of memory.
+	 * done runs exactly once, never before this has returned, and not at all after
+	 * cancel. There is no upper bound on the time it takes but the client's own
+	 * retries. */
+	struct dns_query *(*ask)(
+		struct dns_source *, const char *name, dns_done *done, void *arg);
+	void (*cancel)(struct dns_query *);
+
+	/* Changes whenever the server may have been restarted: it refused a query, or
+	 * left one unanswered. What it said before may no longer hold. */
+	uint32_t epoch;
+};
+
+#endif

@@ -1,0 +1,38 @@
+/* Sockets that mail servers connect to. */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "net/addr.h"
+#include "net/server.h"
+
+struct listener;
+
+struct listener_config {
+	const char *name; /* for the log */
+	struct net_addr addr;
+	size_t max_clients;
+	/* of a Unix socket; -1 leaves the owner or group as it is */
+	mode_t mode;
+	uid_t owner;
+	gid_t group;
+};
+
+/* Binds and listens, so that clients can already connect and wait. The socket file of a
+ * dead daemon is replaced, that of a live one isn't. NULL on failure, logged. The
+ * configuration is kept by the caller. */
+struct listener *listener_open(const struct listener_config *);
+
+/* Serves its clients from now on. False on failure, logged. */
+bool listener_start(struct listener *, struct server *, const struct endpoint *);
+
+/* Takes the clients that wait already, closes the socket and removes its file, if that
+ * still is ours. The clients stay. */
+void listener_stop(struct listener *);
+
+/* Stops it, too. Its clients must have gone. */
+void listener_free(struct listener *);
+
+#endif

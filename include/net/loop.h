@@ -1,0 +1,22 @@
+/* The event loop. Every wait of the daemon is one of its events. */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include "core/monotime.h"
+
+struct loop;
+
+/* NULL on failure, logged. */
+struct loop *loop_new(void);
+void loop_free(struct loop *);
+
+/* Returns after loop_stop(). */
+void loop_run(struct loop *);
+void loop_stop(struct loop *);
+
+/* The handler runs in the loop, not in the signal's context. False on failure. */
+bool loop_on_signal(struct loop *, int signo, void (*handler)(void *arg), void *arg);
+
+struct monotime loop_now(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* The clients of all listeners, and what they share. */
+#ifndef NET_SERVER_H
+#define NET_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/counters.h"
+#include "core/proto.h"
+#include "flow/lookup.h"
+#include "net/addr.h"
+#include "net/loop.h"
+
+struct server;
+struct listener;
+
+struct server_config {
+	struct loop *loop;
+	struct engine *engine;
+	struct counters *counters;
+	int client_timeout_ms; /* for a client in the middle of something */
+};
+
+/* NULL on failure, logged. What the configuration points to must outlive it. */
+struct server *server_new(const struct server_config *);
+
+/* Closes every connection at once, whatever is owed. */
+void server_free(struct server *);
+
+/* Takes no more requests; each client gets what it is owed and is closed. Then drained
+ * runs, in the loop, once. Stop the listeners first. */
+void server_drain(struct server *, void (*drained)(void *arg), void *arg);
+
+size_t server_clients(const struct server *);
+
+/* What a listener answers with; one for each listener, belongs to the caller. */
+struct endpoint {
+	const struct proto *proto;
+	struct render render;
+	struct profile *profile;
+};
+
+#endif
