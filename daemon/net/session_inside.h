@@ -1,0 +1,66 @@
+/* One client, as session.c and request.c share it. */
+#ifndef NET_SESSION_INSIDE_H
+#define NET_SESSION_INSIDE_H
+
+#include "buffer.h"
+#include "server_inside.h"
+
+#define PIPELINE_MAX 64 /* answers that may be owed at once */
+
+/* An answer that is owed. */
+struct request {
+	STAILQ_ENTRY(request) entry;
+	struct session *session;
+	struct lookup *lookup; /* NULL: the reply is ready */
+	char *reply;           /* NULL and len 0 if there was no memory for it */
+	size_t len;
+};
+
+struct session {
+	TAILQ_ENTRY(session) all;
+	TAILQ_ENTRY(session) timed;
+	struct server *server;
+	const struct endpoint *endpoint;
+	size_t *clients;
+	struct event readable;
+	struct event writable;
+	struct monotime timeout; /* zero: not in the list of those with a timeout */
+	struct buffer in;
+	struct buffer out;
+	STAILQ_HEAD(, request) requests;
+	unsigned nrequests;
+	size_t discarded;
+	int fd;
+	bool reading; /* readable is set */
+	bool eof;     /* no more input will come, or be read */
+	bool last;    /* no more requests are taken; close when all is sent */
+	bool linger;  /* then first read what the client still sends */
+	bool lingering;
+	bool broken; /* the socket has failed */
+	bool fresh;  /* no request has come yet */
+};
+
+static inline struct counters *
+session_counters(struct session *s)
+{
+	return server_counters(s->server);
+}
+
+/* session.c */
+
+/* Sends now what the socket takes, and keeps the rest. */
+void session_send(struct session *, const char *data, size_t len);
+
+/* What now? Runs after whatever has happened; the session may be gone after it. */
+void session_pump(struct session *);
+
+/* request.c */
+
+/* Takes the requests that are whole and for which there is room. Returns how much of
+ * the input they were. */
+size_t requests_take(struct session *, const char *data, size_t len);
+
+/* Cancels its lookup, if it has one. */
+void request_free(struct session *, struct request *);
+
+#endif
