@@ -2,10 +2,21 @@
 
 B := build
 CC := cc
+CLANG := clang
 PREFIX := /usr/local
+SYSCONFDIR := /etc
 OPT := -O2 -g
 WERROR := $(if $(CI),-Werror)
 SANITIZE :=
+
+# All that building and testing needs, and the only list of it. Debian 12.
+BUILD_PACKAGES := gcc libc6-dev make libevent-dev libc-ares-dev libcdb-dev nettle-dev \
+	libidn2-dev libconfuse-dev uthash-dev
+DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
+TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev tinycdb mandoc iproute2 util-linux procps \
+	python3-pytest python3-pytest-xdist python3-pytest-timeout \
+	postfix torsocks libgnutls-dane0 libidn12 libnsl2 libdb5.3 libpcre2-8-0 \
+	clang libclang-rt-14-dev llvm clang-format clang-tidy valgrind binutils
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef $(WERROR)
@@ -40,18 +51,16 @@ $(B)/onionmxd: $(MAIN) $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
 $(B)/onionmap: $(TOOL) $(B)/libcore.a
 	$(CC) $(LDFLAGS) -o $@ $^ -lcdb $(CORE_LIBS)
 
-# The core compiles with its own headers only.
-$(B)/obj/daemon/core/%.o: daemon/core/%.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Tests of the core and of the flow link these and nothing else.
-UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*.c))
-FLOWT := $(patsubst tests/flow/%.c,$(B)/tests/flow/%,$(wildcard tests/flow/*.c))
+# Each kind of test lists what it links: the core's have the core, the flow's have no
+# library of the shell.
+UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+FLOWT := $(patsubst %.c,$(B)/%,$(wildcard tests/flow/test_*.c))
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAY := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
@@ -61,13 +70,109 @@ $(B)/tests/flow/%: $(B)/obj/tests/flow/%.o $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
 
-.SECONDARY:
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+$(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+# Running them
+
+TESTS := tests/run --build $(B)
+UNIT_SUITES := unit flow
+SUITES := $(UNIT_SUITES) fuzz map docs daemon peers
+binaries: all $(UNIT) $(FLOWT) $(REPLAY)
+
+unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow
+	$(TESTS) $(UNIT_SUITES)
+
+check: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests
+	$(TESTS) $(SUITES)
+
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+asan: test-deps $(B)/exim/usr/sbin/exim4	## all tests under clang's sanitizers
+	$(MAKE) B=$(B)/asan CC=$(CLANG) OPT="-O1 -g" SANITIZE="$(SAN)" binaries
+	tests/run --build $(B)/asan --exim $(B)/exim $(SUITES)
+
+valgrind: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests under valgrind
+	tests/run --build $(B) --valgrind $(SUITES)
+
+demo: demo-deps all	## see it work: a real tor and DNS server, all on this machine
+	@/usr/bin/python3 tests/demo.py
+
+# make fuzz T=dnsmsg SECONDS=600
+T := dnsmsg
+SECONDS := 60
+fuzz:	## fuzz one parser: T=NAME, for SECONDS=60
+	@mkdir -p $(B)/fuzz/corpus-$(T)
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $(B)/fuzz/$(T) \
+		tests/fuzz/fuzz_$(T).c $(wildcard daemon/core/*.c) $(CORE_LIBS)
+	$(B)/fuzz/$(T) -max_total_time=$(SECONDS) -artifact_prefix=$(B)/fuzz/ \
+		$(B)/fuzz/corpus-$(T) tests/fuzz/corpus/$(T)
+
+# Looking at the source
+
+SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
+	tests/unit/*.[ch] tests/flow/*.[ch] tests/fuzz/*.[ch])
+
+lint: test-deps $(B)/libcore.a	## check the format, the layers, and what the analysers say
+	clang-format --dry-run -Werror $(SOURCES)
+	tests/lint/layers $(B)
+	clang-tidy --quiet $(filter %.c,$(filter daemon/% tools/%,$(SOURCES))) -- \
+		$(CPPFLAGS) -std=gnu11
+
+format:	## format the source
+	clang-format -i $(SOURCES)
+
+# Packages; quick when all are there
+
+deps: test-deps	## install every package that building and testing needs
+build-deps:
+	@tests/install-packages $(BUILD_PACKAGES)
+demo-deps:
+	@tests/install-packages $(DEMO_PACKAGES)
+test-deps:
+	@tests/install-packages $(TEST_PACKAGES)
+
+# Exim and Postfix exclude each other as packages, so Exim is only unpacked.
+$(B)/exim/usr/sbin/exim4: | test-deps
+	tests/peers/get-exim $(B)/exim
+
+# Installing
+
+SBIN := $(DESTDIR)$(PREFIX)/sbin
+BIN := $(DESTDIR)$(PREFIX)/bin
+MAN := $(DESTDIR)$(PREFIX)/share/man
+DOC := $(DESTDIR)$(PREFIX)/share/doc/onionmxd
+CONF := $(DESTDIR)$(SYSCONFDIR)/onionmxd
+UNITDIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
+SYSUSERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
+
+install: all	## install; PREFIX=/usr/local SYSCONFDIR=/etc DESTDIR=
+	install -d $(SBIN) $(BIN) $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(DOC) $(CONF) \
+		$(UNITDIR) $(SYSUSERS)
+	install -m 755 $(B)/onionmxd $(SBIN)
+	install -m 755 $(B)/onionmap $(BIN)
+	install -m 644 conf/man/onionmap.1 $(MAN)/man1
+	install -m 644 conf/man/onionmxd.conf.5 $(MAN)/man5
+	install -m 644 conf/man/onionmxd.8 $(MAN)/man8
+	sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' conf/onionmxd.service \
+		> $(UNITDIR)/onionmxd.service
+	install -m 644 conf/onionmxd.sysusers $(SYSUSERS)/onionmxd.conf
+	cp -r conf/exim conf/postfix conf/torrc README.md CHANGELOG.md SECURITY.md LICENSE $(DOC)
+	for f in onionmxd.conf domains.txt; do \
+		test -e $(CONF)/$$f || install -m 644 conf/$$f $(CONF)/$$f; \
+		install -m 644 conf/$$f $(DOC)/$$f; \
+	done
+	test -e $(CONF)/domains.cdb || $(B)/onionmap compile -o $(CONF)/domains.cdb $(CONF)/domains.txt
 
 clean:	## remove everything that was built
 	rm -rf $(B)
 
 help:	## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
-.PHONY: all clean help
+.SECONDARY:
+.PHONY: all binaries unit check asan valgrind demo fuzz lint format deps build-deps demo-deps \
+	test-deps install clean help
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

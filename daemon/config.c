@@ -138,8 +138,8 @@ take_listener(struct listener_options *l, cfg_t *sec)
 	l->proto = proto_by_name(cfg_getstr(sec, "protocol"));
 	address =
 		answer == NULL ? l->proto->needs_address : strcmp(answer, "address") == 0;
-	l->render.style = address ? STYLE_ADDRESS : STYLE_ONION;
-	l->render.transport = copy(cfg_getstr(sec, "transport"));
+	l->style = address ? STYLE_ADDRESS : STYLE_ONION;
+	l->transport = copy(cfg_getstr(sec, "transport"));
 	l->deadline_ms = (int)cfg_getint(sec, "deadline_ms");
 	if (l->deadline_ms == 0)
 		l->deadline_ms = l->proto->needs_address ? 4000 : 500;
@@ -214,8 +214,8 @@ config_free(struct config *c)
 	if (c == NULL)
 		return;
 	for (size_t i = 0; i < c->nlisteners; i++) {
-		free((char *)(uintptr_t)c->listener[i].net.name);
-		free((char *)(uintptr_t)c->listener[i].render.transport);
+		free(c->listener[i].net.name);
+		free(c->listener[i].transport);
 	}
 	free(c->listener);
 	free(c->map);

@@ -192,8 +192,8 @@ start_listener(struct daemon *d, size_t i)
 	struct endpoint *e = &d->endpoint[i];
 
 	e->proto = o->proto;
-	e->render = o->render;
-	e->profile = profile_new(d->engine, o->render.style, o->deadline_ms);
+	e->render = (struct render){.style = o->style, .transport = o->transport};
+	e->profile = profile_new(d->engine, o->style, o->deadline_ms);
 	return e->profile != NULL && listener_start(d->listener[i], d->server, e);
 }
 

@@ -16,7 +16,8 @@
 struct listener_options {
 	struct listener_config net;
 	const struct proto *proto;
-	struct render render;
+	enum answer_style style;
+	char *transport;
 	int deadline_ms;
 };
 

@@ -137,15 +137,11 @@ enum cache_status
 cache_get(
 	struct cache *c, const struct domain *d, struct monotime now, struct srv_set *set)
 {
-	struct entry **p = find(c, d, hash_of(c, d));
-	struct entry *e = *p;
+	struct entry *e = *find(c, d, hash_of(c, d));
 
-	if (e == NULL)
+	/* What has expired stays until it is replaced or evicted: views are in use. */
+	if (e == NULL || monotime_reached(e->expires, now))
 		return CACHE_MISS;
-	if (monotime_reached(e->expires, now)) {
-		drop(c, p);
-		return CACHE_MISS;
-	}
 	if (e != TAILQ_FIRST(&c->used)) {
 		TAILQ_REMOVE(&c->used, e, used);
 		TAILQ_INSERT_HEAD(&c->used, e, used);

@@ -127,6 +127,10 @@ follow_cname(struct message *m)
 		if (!name_in_rdata(m, ns_rr_rdata(rr), ns_rr_rdata(rr) + ns_rr_rdlen(rr),
 			    m->owner))
 			return -1;
+		/* No name that we know of has bytes that must be escaped, and text with
+		 * escapes can't be compared label by label. */
+		if (strchr(m->owner, '\\') != NULL)
+			return -1;
 		note_ttl(m, ns_rr_ttl(rr));
 		return 1;
 	}

@@ -144,7 +144,8 @@ bool
 domain_is_canonical(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (text[i] != '.' && ldh((unsigned char)text[i]) != text[i])
+		if (text[i] != '.' &&
+			(text[i] == '\0' || ldh((unsigned char)text[i]) != text[i]))
 			return false;
 	return labels_valid(text, len);
 }

@@ -287,16 +287,21 @@ void
 resolver_free(struct resolver *r)
 {
 	struct dns_query *q;
+	struct watch *w, *next;
 
 	if (r == NULL)
 		return;
-	while ((q = TAILQ_FIRST(&r->failed)) != NULL)
-		cancel(q);
+	while ((q = TAILQ_FIRST(&r->failed)) != NULL) {
+		TAILQ_REMOVE(&r->failed, q, failed_entry);
+		query_ended(q);
+	}
 	ares_destroy(r->channel);
 	event_del(&r->tick);
 	event_del(&r->failed_event);
-	while (!LIST_EMPTY(&r->watches))
-		drop_watch(LIST_FIRST(&r->watches));
+	for (w = LIST_FIRST(&r->watches); w != NULL; w = next) {
+		next = LIST_NEXT(w, entry);
+		drop_watch(w);
+	}
 	ares_library_cleanup();
 	free(r);
 }

@@ -23,7 +23,8 @@ struct cache *cache_new(size_t capacity, struct siphash_key);
 void cache_free(struct cache *);
 
 /* On a hit the set (empty: proven absence) has views of the entry's names; they are
- * valid until the next cache_put(). An entry is a miss from its expiry on. */
+ * valid until the next cache_put(). An entry is a miss from its expiry on; it stays in
+ * its place until it is replaced or evicted. */
 enum cache_status cache_get(
 	struct cache *, const struct domain *, struct monotime now, struct srv_set *);
 

@@ -22,7 +22,7 @@
 	X(map_load_failures) /* replaced maps that weren't taken */                      \
 	X(cache_hits)                                                                    \
 	X(cache_misses)                                                                  \
-	X(cache_evictions) /* live entries that made room */                             \
+	X(cache_evictions) /* entries that made room */                                  \
 	X(srv_queries)                                                                   \
 	X(srv_failures)                                                                  \
 	X(srv_targets_dropped) /* not a valid onion name, or port 0 */                   \

@@ -11,7 +11,7 @@
 struct listener;
 
 struct listener_config {
-	const char *name; /* for the log */
+	char *name; /* for the log */
 	struct net_addr addr;
 	size_t max_clients;
 	/* of a Unix socket; -1 leaves the owner or group as it is */

@@ -1,0 +1,318 @@
+/* A world for the engine: a map of a few entries, DNS servers that answer when the test
+ * says so, a clock that the test moves. */
+#ifndef TESTS_FLOW_FAKES_H
+#define TESTS_FLOW_FAKES_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "flow/lookup.h"
+
+#define A_ONION "aj3nsqqcksrrc5cye5etjsoewz6jrygpekzwoko3q6wyxjlb3dgasfid.onion"
+#define B_ONION "7sbw6jufrirhyltzkslhcmkik4z7yrsmbpnptyritvz5nhbk35hncsqd.onion"
+#define C_ONION "w5ejy7xyv4dw7jul7bycfnltircxddt7vqprcxe6uggnezlwwic72qqd.onion"
+
+#define FAKE_QUERIES 256
+
+struct dns_query {
+	struct fake_dns *dns;
+	bool open; /* asked, neither answered nor cancelled */
+	char name[256];
+	dns_done *done;
+	void *arg;
+};
+
+struct fake_dns {
+	struct dns_source source;
+	bool no_memory;
+	unsigned asked; /* in all */
+	struct dns_query query[FAKE_QUERIES];
+};
+
+struct fake_map {
+	struct map_source source;
+	bool broken;
+	const char *key, *value; /* its only entry; NULL: none */
+	unsigned asked;
+};
+
+/* How a lookup that was started has ended. */
+struct result {
+	unsigned calls;
+	enum outcome outcome;
+	enum reason reason;
+	uint8_t n;
+	char host[ROUTE_MAX][256];
+	uint16_t port[ROUTE_MAX];
+	uint32_t ipv4[ROUTE_MAX];
+	struct lookup *pending; /* NULL: it has ended */
+};
+
+struct world {
+	struct monotime now;
+	struct counters counters;
+	struct fake_dns srv, tor;
+	struct fake_map map;
+	struct engine *engine;
+	struct profile *onion, *address; /* 500 ms, 4 s */
+};
+
+static inline struct dns_query *
+fake_ask(struct dns_source *source, const char *name, dns_done *done, void *arg)
+{
+	struct fake_dns *dns = (struct fake_dns *)source;
+
+	if (dns->no_memory)
+		return NULL;
+	for (size_t i = 0; i < FAKE_QUERIES; i++) {
+		struct dns_query *q = &dns->query[i];
+
+		if (q->open)
+			continue;
+		*q = (struct dns_query){
+			.dns = dns, .open = true, .done = done, .arg = arg};
+		strcpy(q->name, name);
+		dns->asked++;
+		return q;
+	}
+	fail_msg("too many questions for the fake");
+	return NULL;
+}
+
+static inline void
+fake_cancel(struct dns_query *q)
+{
+	assert_true(q->open);
+	q->open = false;
+}
+
+static inline struct dns_query *
+fake_find(struct fake_dns *dns, const char *name)
+{
+	for (size_t i = 0; i < FAKE_QUERIES; i++)
+		if (dns->query[i].open && strcmp(dns->query[i].name, name) == 0)
+			return &dns->query[i];
+	return NULL;
+}
+
+static inline unsigned
+fake_open(const struct fake_dns *dns)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < FAKE_QUERIES; i++)
+		n += dns->query[i].open;
+	return n;
+}
+
+static inline void
+fake_answer(struct world *w, struct fake_dns *dns, const char *name,
+	const struct dns_answer *answer)
+{
+	struct dns_query *q = fake_find(dns, name);
+
+	assert_non_null(q);
+	q->open = false;
+	q->done(q->arg, answer, w->now);
+}
+
+static inline enum map_result
+fake_get(struct map_source *source, const char *key, size_t keylen,
+	struct map_value *value)
+{
+	struct fake_map *map = (struct fake_map *)source;
+
+	map->asked++;
+	if (map->broken)
+		return MAP_BROKEN;
+	if (map->key == NULL || strlen(map->key) != keylen ||
+		memcmp(map->key, key, keylen) != 0)
+		return MAP_MISS;
+	value->len = strlen(map->value);
+	memcpy(value->text, map->value, value->len);
+	return MAP_HIT;
+}
+
+/* Ways to answer */
+
+static inline void
+add_record(struct dns_answer *a, const char *host, uint16_t priority, uint16_t port)
+{
+	a->srv.rr[a->srv.n++] = (struct srv_record){.priority = priority,
+		.port = port,
+		.host = host,
+		.hostlen = (uint8_t)strlen(host)};
+}
+
+static inline struct dns_answer
+srv_route(uint32_t ttl, const char *host, uint16_t port)
+{
+	struct dns_answer a = {.status = DNS_RECORDS, .ttl = ttl};
+
+	add_record(&a, host, 10, port);
+	return a;
+}
+
+static inline struct dns_answer
+srv_none(uint32_t ttl)
+{
+	return (struct dns_answer){.status = DNS_NONE, .ttl = ttl};
+}
+
+static inline struct dns_answer
+dns_failed(enum reason reason)
+{
+	return (struct dns_answer){.status = DNS_FAILED, .reason = reason};
+}
+
+static inline struct dns_answer
+tor_address(uint32_t ipv4)
+{
+	return (struct dns_answer){.status = DNS_RECORDS, .ttl = 60, .ipv4 = ipv4};
+}
+
+static inline void
+answer_srv(struct world *w, const char *domain, struct dns_answer a)
+{
+	char name[256] = "_onion-mx._tcp.";
+
+	strcat(name, domain);
+	fake_answer(w, &w->srv, name, &a);
+}
+
+static inline void
+answer_tor(struct world *w, const char *onion, struct dns_answer a)
+{
+	fake_answer(w, &w->tor, onion, &a);
+}
+
+/* Lookups */
+
+static inline void
+note(struct result *r, const struct answer *a)
+{
+	r->calls++;
+	r->outcome = a->outcome;
+	r->reason = a->reason;
+	r->n = a->route.n;
+	for (uint8_t i = 0; i < a->route.n; i++) {
+		const struct target *t = &a->route.target[i];
+
+		memcpy(r->host[i], t->host, t->hostlen);
+		r->host[i][t->hostlen] = '\0';
+		r->port[i] = t->port;
+		r->ipv4[i] = t->ipv4;
+	}
+}
+
+static inline void
+fake_done(void *arg, const struct answer *a, struct monotime now)
+{
+	struct result *r = arg;
+
+	(void)now;
+	assert_non_null(r->pending);
+	r->pending = NULL;
+	note(r, a);
+}
+
+static inline void
+look_up(struct world *w, struct profile *profile, const char *key, struct result *r)
+{
+	struct lookup_request req = {.profile = profile,
+		.key = key,
+		.keylen = strlen(key),
+		.done = fake_done,
+		.arg = r};
+	struct answer a;
+
+	memset(r, 0, sizeof(*r));
+	if (lookup_start(w->engine, &req, w->now, &a, &r->pending) == LOOKUP_READY) {
+		r->pending = NULL;
+		note(r, &a);
+	}
+}
+
+static inline void
+pass_ms(struct world *w, int64_t ms)
+{
+	w->now = monotime_add_ms(w->now, ms);
+	engine_expire(w->engine, w->now);
+}
+
+/* The world */
+
+static inline uint64_t
+fake_random(void)
+{
+	return 42;
+}
+
+static inline struct engine_config
+world_config(void)
+{
+	return (struct engine_config){.srv_prefix = "_onion-mx._tcp.",
+		.ttl_min = 60,
+		.ttl_max = 86400,
+		.negative_ttl_max = 3600,
+		.cache_entries = 100,
+		.max_lookups = 20,
+		.max_flights = 10};
+}
+
+static inline void
+world_open(struct world *w, const struct engine_config *config)
+{
+	struct engine_ports ports = {.map = &w->map.source,
+		.srv = &w->srv.source,
+		.tor = &w->tor.source,
+		.random = fake_random,
+		.counters = &w->counters};
+
+	memset(w, 0, sizeof(*w));
+	w->now.ns = 1000000000;
+	w->map.source.get = fake_get;
+	w->srv.source.ask = w->tor.source.ask = fake_ask;
+	w->srv.source.cancel = w->tor.source.cancel = fake_cancel;
+	w->engine = engine_new(config, &ports);
+	w->onion = profile_new(w->engine, STYLE_ONION, 500);
+	w->address = profile_new(w->engine, STYLE_ADDRESS, 4000);
+}
+
+static inline void
+world_close(struct world *w)
+{
+	assert_int_equal(engine_pending(w->engine), 0);
+	engine_free(w->engine);
+	assert_int_equal(fake_open(&w->srv), 0);
+	assert_int_equal(fake_open(&w->tor), 0);
+}
+
+static inline void
+assert_route(const struct result *r, const char *host, uint16_t port)
+{
+	assert_int_equal(r->calls, 1);
+	assert_int_equal(r->outcome, OUTCOME_ROUTE);
+	assert_int_equal(r->n, 1);
+	assert_string_equal(r->host[0], host);
+	assert_int_equal(r->port[0], port);
+}
+
+static inline void
+assert_outcome(const struct result *r, enum outcome outcome, enum reason reason)
+{
+	assert_int_equal(r->calls, 1);
+	assert_int_equal(r->outcome, outcome);
+	assert_int_equal(r->reason, reason);
+	assert_int_equal(r->n, 0);
+}
+
+#endif

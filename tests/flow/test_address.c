@@ -1,0 +1,262 @@
+/* The second half of a lookup in the style "address": from onion names to tor's virtual
+ * addresses, while tor comes and goes. */
+#include "fakes.h"
+
+static int
+setup(void **state)
+{
+	static struct world w;
+	struct engine_config config = world_config();
+
+	config.max_lookups = 400;
+	config.max_flights = 300;
+	world_open(&w, &config);
+	*state = &w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	world_close(*state);
+	return 0;
+}
+
+static void
+two_targets(struct world *w, struct result *r)
+{
+	w->map.key = "example.org";
+	w->map.value = A_ONION ", " B_ONION ":2525";
+	look_up(w, w->address, "example.org", r);
+	assert_int_equal(r->calls, 0);
+}
+
+static void
+each_target_gets_its_address(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	two_targets(w, &r);
+	answer_tor(w, B_ONION, tor_address(0x0ac00002));
+	assert_int_equal(r.calls, 0);
+	answer_tor(w, A_ONION, tor_address(0x0ac00001));
+	assert_int_equal(r.calls, 1);
+	assert_int_equal(r.outcome, OUTCOME_ROUTE);
+	assert_int_equal(r.n, 2);
+	assert_int_equal(r.ipv4[0], 0x0ac00001);
+	assert_int_equal(r.port[0], 25);
+	assert_int_equal(r.ipv4[1], 0x0ac00002);
+	assert_int_equal(r.port[1], 2525);
+}
+
+static void
+srv_targets_and_onion_recipients_get_addresses_too(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	look_up(w, w->address, "srv.example", &r);
+	answer_srv(w, "srv.example", srv_route(60, A_ONION, 25));
+	assert_int_equal(r.calls, 0);
+	answer_tor(w, A_ONION, tor_address(0x0ac00001));
+	assert_route(&r, A_ONION, 25);
+	assert_int_equal(r.ipv4[0], 0x0ac00001);
+	look_up(w, w->address, "a@" B_ONION, &r);
+	answer_tor(w, B_ONION, tor_address(0x0ac00002));
+	assert_route(&r, B_ONION, 25);
+	assert_int_equal(r.ipv4[0], 0x0ac00002);
+}
+
+static void
+an_address_is_asked_for_anew_each_time(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	for (uint32_t i = 1; i < 4; i++) {
+		look_up(w, w->address, "a@" A_ONION, &r);
+		answer_tor(w, A_ONION, tor_address(i));
+		assert_int_equal(r.ipv4[0], i);
+	}
+	assert_int_equal(w->tor.asked, 3);
+}
+
+static void
+one_question_for_all_who_ask(void **state)
+{
+	struct world *w = *state;
+	struct result r[6];
+
+	for (int i = 0; i < 6; i++)
+		look_up(w, w->address, "a@" A_ONION, &r[i]);
+	assert_int_equal(w->tor.asked, 1);
+	answer_tor(w, A_ONION, tor_address(7));
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(r[i].ipv4[0], 7);
+}
+
+static void
+tor_failing_is_temporary(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, tor_address(1));
+	answer_tor(w, B_ONION, dns_failed(REASON_DNS_FAILED));
+	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, dns_failed(REASON_DNS_TIMEOUT));
+	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_TIMEOUT);
+	answer_tor(w, B_ONION, tor_address(1));
+	assert_int_equal(r.calls, 1);
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, srv_none(60));
+	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
+	answer_tor(w, B_ONION, tor_address(1));
+	assert_int_equal(w->counters.tor_failures, 3);
+}
+
+static void
+silence_ends_at_the_deadline(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, tor_address(1));
+	pass_ms(w, 4000);
+	assert_outcome(&r, OUTCOME_TEMP, REASON_DEADLINE);
+	answer_tor(w, B_ONION, tor_address(2));
+	assert_int_equal(r.calls, 1);
+}
+
+/* Old and new addresses never stand in one answer: what tor said before it may have
+ * been restarted is asked for again. */
+static void
+a_restart_between_two_addresses(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, tor_address(0x0ac00001));
+	w->tor.source.epoch++;
+	answer_tor(w, B_ONION, tor_address(0x0ac10002));
+	assert_int_equal(r.calls, 0);
+	assert_int_equal(w->counters.tor_asked_again, 1);
+	assert_null(fake_find(&w->tor, B_ONION));
+	answer_tor(w, A_ONION, tor_address(0x0ac10001));
+	assert_int_equal(r.calls, 1);
+	assert_int_equal(r.ipv4[0], 0x0ac10001);
+	assert_int_equal(r.ipv4[1], 0x0ac10002);
+}
+
+static void
+a_second_restart_asks_again(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, tor_address(1));
+	w->tor.source.epoch++;
+	answer_tor(w, B_ONION, tor_address(2));
+	w->tor.source.epoch++;
+	answer_tor(w, A_ONION, tor_address(3));
+	assert_int_equal(r.calls, 0);
+	answer_tor(w, B_ONION, tor_address(4));
+	assert_int_equal(r.ipv4[0], 3);
+	assert_int_equal(r.ipv4[1], 4);
+}
+
+static const char *
+nth(int i)
+{
+	static char key[300];
+
+	sprintf(key, "h%d." A_ONION, i);
+	return key;
+}
+
+/* More than 100 could overrun tor's receive buffer; the others wait their turn. */
+static void
+a_hundred_questions_at_once(void **state)
+{
+	static struct result r[150];
+	struct world *w = *state;
+
+	for (int i = 0; i < 150; i++)
+		look_up(w, w->address, nth(i), &r[i]);
+	assert_int_equal(fake_open(&w->tor), 100);
+	for (int i = 0; i < 150; i++) {
+		answer_tor(w, nth(i), tor_address((uint32_t)i + 1));
+		assert_int_equal(r[i].ipv4[0], i + 1);
+		assert_int_equal(fake_open(&w->tor), i < 50 ? 100 : 149 - i);
+	}
+}
+
+static void
+nobody_waits_any_more_for_a_question_in_the_queue(void **state)
+{
+	static struct result r[101];
+	struct world *w = *state;
+
+	for (int i = 0; i < 101; i++)
+		look_up(w, w->address, nth(i), &r[i]);
+	lookup_cancel(r[100].pending);
+	for (int i = 0; i < 100; i++)
+		answer_tor(w, nth(i), tor_address(1));
+	assert_int_equal(w->tor.asked, 100);
+}
+
+static void
+cancel_with_addresses_under_way(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, tor_address(1));
+	lookup_cancel(r.pending);
+	answer_tor(w, B_ONION, tor_address(2));
+	assert_int_equal(r.calls, 0);
+}
+
+static void
+without_memory_for_the_second_question(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	w->tor.no_memory = true;
+	look_up(w, w->address, "a@" A_ONION, &r);
+	assert_outcome(&r, OUTCOME_TEMP, REASON_NOMEM);
+	look_up(w, w->address, "srv.example", &r);
+	answer_srv(w, "srv.example", srv_route(60, A_ONION, 25));
+	assert_outcome(&r, OUTCOME_TEMP, REASON_NOMEM);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(each_target_gets_its_address),
+		T(srv_targets_and_onion_recipients_get_addresses_too),
+		T(an_address_is_asked_for_anew_each_time),
+		T(one_question_for_all_who_ask),
+		T(tor_failing_is_temporary),
+		T(silence_ends_at_the_deadline),
+		T(a_restart_between_two_addresses),
+		T(a_second_restart_asks_again),
+		T(a_hundred_questions_at_once),
+		T(nobody_waits_any_more_for_a_question_in_the_queue),
+		T(cancel_with_addresses_under_way),
+		T(without_memory_for_the_second_question),
+	};
+
+	return cmocka_run_group_tests_name("flow/address", tests, NULL, NULL);
+}
