@@ -90,10 +90,10 @@ check: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 asan: test-deps $(B)/exim/usr/sbin/exim4	## all tests under clang's sanitizers
 	$(MAKE) B=$(B)/asan CC=$(CLANG) OPT="-O1 -g" SANITIZE="$(SAN)" binaries
-	tests/run --build $(B)/asan --exim $(B)/exim $(SUITES)
+	tests/run --build $(B)/asan --exim $(B)/exim --slack 3 $(SUITES)
 
 valgrind: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests under valgrind
-	tests/run --build $(B) --valgrind $(SUITES)
+	tests/run --build $(B) --valgrind --slack 10 $(SUITES)
 
 demo: demo-deps all	## see it work: a real tor and DNS server, all on this machine
 	@/usr/bin/python3 tests/demo.py

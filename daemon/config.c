@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config_check.h"
+#include "config_text.h"
 
 static cfg_opt_t listener_opts[] = {
 	CFG_STR("protocol", NULL, CFGF_NODEFAULT),
@@ -47,7 +48,7 @@ static cfg_opt_t opts[] = {
 static void
 print_fault(cfg_t *cfg, const char *format, va_list args)
 {
-	fprintf(stderr, "%s:%d: ", cfg->filename ? cfg->filename : "defaults", cfg->line);
+	fprintf(stderr, "%s:%d: ", cfg->filename, cfg->line);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 }
@@ -173,15 +174,24 @@ static const char default_listeners[] =
 static bool
 read_file(cfg_t *cfg, const char *path)
 {
-	switch (cfg_parse(cfg, path)) {
-	case CFG_SUCCESS:
-		break;
-	case CFG_FILE_ERROR:
+	char *text = config_text_read(path);
+	FILE *f = text == NULL ? NULL : fmemopen(text, strlen(text), "r");
+	int rc = CFG_FILE_ERROR;
+
+	if (f != NULL && (cfg->filename = strdup(path)) != NULL)
+		rc = cfg_parse_fp(cfg, f);
+	if (rc == CFG_FILE_ERROR)
 		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		return false;
-	default:
-		return false;
-	}
+	if (f != NULL)
+		fclose(f);
+	free(text);
+	return rc == CFG_SUCCESS;
+}
+
+/* What only shows when all is read. */
+static bool
+complete(cfg_t *cfg)
+{
 	if (cfg_getint(cfg, "min_ttl") > cfg_getint(cfg, "max_ttl")) {
 		cfg_error(cfg, "min_ttl is greater than max_ttl");
 		return false;
@@ -200,7 +210,8 @@ config_load(const char *path)
 		return NULL;
 	cfg_set_error_function(cfg, print_fault);
 	config_check_install(cfg);
-	if (read_file(cfg, path) && (c = calloc(1, sizeof(*c))) != NULL) {
+	if (read_file(cfg, path) && complete(cfg) &&
+		(c = calloc(1, sizeof(*c))) != NULL) {
 		take_globals(c, cfg);
 		take_listeners(c, cfg);
 	}

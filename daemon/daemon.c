@@ -94,7 +94,7 @@ log_counters(void *arg)
 {
 	const struct counters *c = &((struct daemon *)arg)->counters;
 
-#define LOG_COUNTER(name) log_info("counter " #name " %" PRIu64, c->name);
+#define LOG_COUNTER(name) log_report("counter " #name " %" PRIu64, c->name);
 	COUNTERS(LOG_COUNTER)
 #undef LOG_COUNTER
 }

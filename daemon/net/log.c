@@ -6,6 +6,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#define REPORT (LOG_LEVEL_DEBUG + 1)
+
 static const struct {
 	const char *name;
 	int priority;
@@ -14,6 +16,7 @@ static const struct {
 	[LOG_LEVEL_WARNING] = {"warning", LOG_WARNING},
 	[LOG_LEVEL_INFO] = {"info", LOG_INFO},
 	[LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
+	[REPORT] = {"info", LOG_INFO},
 };
 
 static bool to_syslog;
@@ -31,18 +34,18 @@ log_open(bool syslog, enum log_level level)
 int
 log_level_by_name(const char *name)
 {
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+	for (size_t i = 0; i < REPORT; i++)
 		if (strcmp(name, levels[i].name) == 0)
 			return (int)i;
 	return -1;
 }
 
 static void
-put(enum log_level level, int error, const char *format, va_list args)
+put(int level, int error, const char *format, va_list args)
 {
 	char text[1024];
 
-	if (level > max_level)
+	if (level > (int)max_level && level != REPORT)
 		return;
 	vsnprintf(text, sizeof(text), format, args);
 	if (to_syslog)
@@ -69,3 +72,4 @@ DEFINE_LOG(log_warn, LOG_LEVEL_WARNING, errno)
 DEFINE_LOG(log_warnx, LOG_LEVEL_WARNING, 0)
 DEFINE_LOG(log_info, LOG_LEVEL_INFO, 0)
 DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG, 0)
+DEFINE_LOG(log_report, REPORT, 0)

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,10 +19,10 @@
 
 #define WATCH_MS 1000
 
-/* Maps up to this size are read through when they are loaded, which takes about a
- * millisecond; of larger ones only the structure is checked, and each record when it
- * is asked for. */
-#define VERIFY_MAX (1024 * 1024)
+/* A map up to this size is copied when it is loaded, and read through, which takes about
+ * a millisecond; then nobody can damage it under our feet. A larger one is mapped as it
+ * is: only its structure is checked, and each record when it is asked for. */
+#define COPY_MAX (1024 * 1024)
 
 /* tinycdb's header: 256 hash tables, a position and a number of slots for each. */
 #define TABLES 256
@@ -40,6 +42,7 @@ struct mapfile {
 	const char *path;
 	struct counters *counters;
 	struct cdb cdb;
+	int fd; /* of a mapped file, to see if it has been written to; -1: a copy */
 	struct identity loaded;
 	struct identity seen; /* the last that was looked at, good or bad */
 	bool broken;
@@ -151,7 +154,7 @@ map_valid(struct cdb *cdb, off_t size)
 	if (sigsetjmp(guard, 0) == 0) {
 		guarded = 1;
 		valid = structure_valid(cdb, size) &&
-			(size > VERIFY_MAX || records_valid(cdb));
+			(size > COPY_MAX || records_valid(cdb));
 	}
 	guarded = 0;
 	return valid;
@@ -159,39 +162,74 @@ map_valid(struct cdb *cdb, off_t size)
 
 /* Loading */
 
-/* NULL, or what is wrong; "" stands for errno. */
-static const char *
-load_fd(int fd, const struct stat *st, struct cdb *cdb)
+struct loaded {
+	struct cdb cdb;
+	struct identity id;
+	int fd;
+};
+
+/* A copy that is ours alone, as a file without a name. -1 on failure. */
+static int
+copy_file(int from, off_t size)
 {
+	int to = memfd_create("onionmxd map", MFD_CLOEXEC);
+	off_t done = 0;
+
+	while (to >= 0 && done < size) {
+		ssize_t n = sendfile(to, from, &done, (size_t)(size - done));
+
+		if (n > 0)
+			continue;
+		if (n == 0)
+			errno = EIO; /* it has shrunk */
+		close(to);
+		to = -1;
+	}
+	return to;
+}
+
+/* NULL, or what is wrong; "" stands for errno. Takes the descriptor if all is well. */
+static const char *
+load_fd(int fd, const struct stat *st, struct loaded *l)
+{
+	int copy = -1, rc;
+
 	if (!S_ISREG(st->st_mode))
 		return "not a regular file";
 	if (st->st_size < HEADER)
 		return "damaged: too short for a map";
-	if (cdb_init(cdb, fd) < 0)
+	if (st->st_size <= COPY_MAX && (copy = copy_file(fd, st->st_size)) < 0)
+		return "";
+	rc = cdb_init(&l->cdb, copy >= 0 ? copy : fd);
+	if (copy >= 0)
+		close(copy); /* the mapping stays */
+	if (rc < 0)
 		return errno == EPROTO ? "damaged: not a cdb file" : "";
-	if (!map_valid(cdb, st->st_size)) {
-		cdb_free(cdb);
+	if (!map_valid(&l->cdb, st->st_size)) {
+		cdb_free(&l->cdb);
 		return "damaged";
 	}
+	l->fd = copy >= 0 ? -1 : fd;
 	return NULL;
 }
 
 static const char *
-load(const char *path, struct cdb *cdb, struct identity *id)
+load(const char *path, struct loaded *l)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const char *wrong = "";
 	struct stat st;
-	const char *wrong;
 
+	l->id = (struct identity){0};
+	l->fd = -1;
 	if (fd < 0)
-		return "";
-	if (fstat(fd, &st) < 0) {
-		wrong = "";
-	} else {
-		*id = identity_of(&st);
-		wrong = load_fd(fd, &st, cdb);
+		return wrong;
+	if (fstat(fd, &st) == 0) {
+		l->id = identity_of(&st);
+		wrong = load_fd(fd, &st, l);
 	}
-	close(fd); /* the mapping stays */
+	if (l->fd != fd)
+		close(fd);
 	return wrong;
 }
 
@@ -208,7 +246,7 @@ static void
 load_failed(struct mapfile *m, const char *wrong, const struct identity *id)
 {
 	m->counters->map_load_failures++;
-	if (id->ino == m->loaded.ino && id->dev == m->loaded.dev) {
+	if (m->fd >= 0 && id->ino == m->loaded.ino && id->dev == m->loaded.dev) {
 		/* It was written to in place: what is mapped is damaged, too. */
 		m->broken = true;
 		complain(m, wrong, "; until it is whole, all answers are temporary");
@@ -218,23 +256,37 @@ load_failed(struct mapfile *m, const char *wrong, const struct identity *id)
 }
 
 static void
-load_new(struct mapfile *m, bool known_bad)
+put_in_force(struct mapfile *m, const struct loaded *l)
 {
-	struct identity id = {0};
-	struct cdb cdb;
-	const char *wrong = load(m->path, &cdb, &id);
-
-	m->seen = id;
-	if (wrong != NULL) {
-		if (!known_bad)
-			load_failed(m, wrong, &id);
-		return;
-	}
-	cdb_free(&m->cdb);
-	m->cdb = cdb;
-	m->loaded = id;
+	m->cdb = l->cdb;
+	m->loaded = m->seen = l->id;
+	m->fd = l->fd;
 	m->broken = false;
 	m->counters->map_loads++;
+}
+
+static void
+forget(struct mapfile *m)
+{
+	cdb_free(&m->cdb);
+	if (m->fd >= 0)
+		close(m->fd);
+}
+
+static void
+load_new(struct mapfile *m, bool known_bad)
+{
+	struct loaded l;
+	const char *wrong = load(m->path, &l);
+
+	m->seen = l.id;
+	if (wrong != NULL) {
+		if (!known_bad)
+			load_failed(m, wrong, &l.id);
+		return;
+	}
+	forget(m);
+	put_in_force(m, &l);
 	log_info("map %s loaded", m->path);
 }
 
@@ -296,9 +348,8 @@ find(struct mapfile *m, const char *key, size_t keylen, struct map_value *value)
 }
 
 static enum map_result
-get(struct map_source *source, const char *key, size_t keylen, struct map_value *value)
+find_guarded(struct mapfile *m, const char *key, size_t keylen, struct map_value *value)
 {
-	struct mapfile *m = (struct mapfile *)source;
 	volatile enum map_result result = MAP_BROKEN;
 
 	if (m->broken)
@@ -314,10 +365,41 @@ get(struct map_source *source, const char *key, size_t keylen, struct map_value 
 	return result;
 }
 
+/* Has the mapped file been written to since it was loaded? */
+static bool
+written_to(const struct mapfile *m)
+{
+	struct identity id;
+	struct stat st;
+
+	if (m->fd < 0)
+		return false;
+	if (fstat(m->fd, &st) < 0)
+		return true;
+	id = identity_of(&st);
+	return !same(&id, &m->loaded);
+}
+
+static enum map_result
+get(struct map_source *source, const char *key, size_t keylen, struct map_value *value)
+{
+	struct mapfile *m = (struct mapfile *)source;
+	enum map_result result = find_guarded(m, key, keylen, value);
+
+	/* A hit is proved by its key and its checksums. A miss is only as good as the
+	 * file: where a piece of it was cut off or overwritten, every key is missing. */
+	if (result != MAP_MISS || !written_to(m))
+		return result;
+	m->broken = true;
+	load_new(m, false);
+	return find_guarded(m, key, keylen, value);
+}
+
 struct mapfile *
 mapfile_open(const char *path, struct counters *counters)
 {
 	struct mapfile *m = calloc(1, sizeof(*m));
+	struct loaded l;
 	const char *wrong;
 
 	if (m == NULL) {
@@ -328,7 +410,7 @@ mapfile_open(const char *path, struct counters *counters)
 	m->path = path;
 	m->counters = counters;
 	catch_sigbus();
-	if ((wrong = load(path, &m->cdb, &m->loaded)) != NULL) {
+	if ((wrong = load(path, &l)) != NULL) {
 		if (*wrong == '\0')
 			log_error("map %s", path);
 		else
@@ -336,8 +418,7 @@ mapfile_open(const char *path, struct counters *counters)
 		free(m);
 		return NULL;
 	}
-	m->seen = m->loaded;
-	counters->map_loads++;
+	put_in_force(m, &l);
 	return m;
 }
 
@@ -348,7 +429,7 @@ mapfile_free(struct mapfile *m)
 		return;
 	if (m->watching)
 		event_del(&m->watch);
-	cdb_free(&m->cdb);
+	forget(m);
 	free(m);
 }
 

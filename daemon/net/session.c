@@ -68,8 +68,9 @@ session_send(struct session *s, const char *data, size_t len)
 		s->broken = true; /* half an answer is no answer: the client asks again */
 		return;
 	}
-	if (!event_pending(&s->writable, EV_WRITE, NULL))
-		event_add(&s->writable, NULL);
+	if (!event_pending(&s->writable, EV_WRITE, NULL) &&
+		event_add(&s->writable, NULL) < 0)
+		s->broken = true;
 }
 
 static void
@@ -115,10 +116,10 @@ set_reading(struct session *s, bool wanted)
 	if (wanted == s->reading)
 		return;
 	s->reading = wanted;
-	if (wanted)
-		event_add(&s->readable, NULL);
-	else
+	if (!wanted)
 		event_del(&s->readable);
+	else if (event_add(&s->readable, NULL) < 0)
+		s->broken = true; /* no memory to wait for it */
 }
 
 /* Everything is sent and nothing more will be. */
@@ -159,6 +160,8 @@ session_pump(struct session *s)
 		s, !s->eof && !s->last && s->out.len == 0 && s->nrequests < PIPELINE_MAX);
 	set_timeout(s, s->out.len > 0 || (s->nrequests == 0 && s->in.len > 0) ||
 			       (s->fresh && s->endpoint->proto->one_shot));
+	if (s->broken)
+		session_free(s);
 }
 
 static void

@@ -26,5 +26,6 @@ LOG_PRINTF void log_warn(const char *, ...); /* appends errno's text */
 LOG_PRINTF void log_warnx(const char *, ...);
 LOG_PRINTF void log_info(const char *, ...);
 LOG_PRINTF void log_debug(const char *, ...);
+LOG_PRINTF void log_report(const char *, ...); /* was asked for: at every level */
 
 #endif
