@@ -45,7 +45,7 @@ static cfg_opt_t opts[] = {
 	CFG_END(),
 };
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 print_fault(cfg_t *cfg, const char *format, va_list args)
 {
 	fprintf(stderr, "%s:%d: ", cfg->filename, cfg->line);

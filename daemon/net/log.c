@@ -40,7 +40,7 @@ log_level_by_name(const char *name)
 	return -1;
 }
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 put(int level, int error, const char *format, va_list args)
 {
 	char text[1024];
