@@ -1,0 +1,272 @@
+"""The documents agree with the source and with one another."""
+
+import re
+import subprocess
+
+import documents as docs
+import pytest
+from harness.proc import REPO, program
+
+ONIONMXD = program("ONIONMXD", "build/onionmxd")
+ONIONMAP = program("ONIONMAP", "build/onionmap")
+MANUALS = sorted(path.name for path in (REPO / "conf/man").iterdir())
+DOCUMENTS = ["README.md", "CHANGELOG.md", "SECURITY.md"]
+
+
+def run(*args):
+    """Standard output and standard error of a command that must succeed."""
+    done = subprocess.run(
+        args, cwd=REPO, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+# The configuration: daemon/config.c, conf/onionmxd.conf, onionmxd.conf(5)
+
+
+def test_the_source_is_understood():
+    assert docs.code_options("opts").keys() > {"map", "resolvers", "pid_file"}
+    assert docs.code_options("listener_opts").keys() > {"protocol", "deadline_ms"}
+    config = docs.text("daemon/config.c")
+    assert config.count("CFG_STR") + config.count("CFG_INT") == len(
+        docs.code_options("opts")
+    ) + len(docs.code_options("listener_opts"))
+
+
+def test_sample_has_every_option_with_its_default():
+    assert docs.Sample().globals == docs.code_options("opts")
+
+
+def test_sample_has_the_default_listeners():
+    ours = {
+        name: {key: options.get(key) for key in ("protocol", "address")}
+        for name, options in docs.Sample().listeners.items()
+    }
+    assert ours == docs.code_listeners()
+
+
+def test_sample_has_every_option_of_a_listener_with_its_default():
+    code = docs.code_options("listener_opts")
+    derived = docs.code_derived()
+    named = set()
+    for options in docs.Sample().listeners.values():
+        named |= options.keys()
+        for name, value in options.items():
+            if name in derived:
+                assert value == derived[name][options["protocol"] != "readsocket"], name
+            elif name not in ("protocol", "address"):
+                assert value == code[name], name
+    assert named == code.keys()
+
+
+def test_sample_explains_each_option_once():
+    seen = {"protocol", "address", "answer", "deadline_ms"}
+    assert set(docs.Sample().unexplained()) <= seen
+
+
+def test_sample_states_the_derived_defaults():
+    conf = " ".join(docs.text("conf/onionmxd.conf").replace("#", " ").split())
+    for mine, others in docs.code_derived().values():
+        assert f"default is {mine} for readsocket and {others} for the others." in conf
+
+
+def test_manual_has_every_option_with_its_default():
+    code = docs.code_options("opts")
+    want = {name: f"{value}." if value else "empty." for name, value in code.items()}
+    assert docs.manual_options("OPTIONS") == want
+
+
+def test_manual_has_every_option_of_a_listener_with_its_default():
+    code = docs.code_options("listener_opts")
+    want = {name: f"{value}." if value else "empty." for name, value in code.items()}
+    for name in "protocol", "address":
+        want[name] = "none, it must be set."
+    for name, (mine, others) in docs.code_derived().items():
+        want[name] = f"{mine} for readsocket, {others} for the others."
+    assert docs.manual_options("LISTENERS") == want
+
+
+def test_manual_has_the_default_listeners():
+    shown = docs.between(docs.section("onionmxd.conf.5", "LISTENERS"), "\n.Bd", "\n.Ed")
+    assert docs.listeners(shown) == docs.code_listeners()
+
+
+@pytest.mark.parametrize("change", [str, docs.uncommented])
+def test_sample_passes(change, tmp_path):
+    conf = tmp_path / "onionmxd.conf"
+    conf.write_text(change(docs.text("conf/onionmxd.conf")))
+    assert run(*ONIONMXD, "-t", "-c", str(conf)) == ""
+
+
+def test_examples_of_the_manual_pass(tmp_path):
+    examples = re.findall(
+        r"^\.Bd.*?\n(.*?)\.Ed", docs.section("onionmxd.conf.5", "EXAMPLES"), re.S | re.M
+    )
+    assert len(examples) >= 2
+    for example in examples:
+        conf = tmp_path / "onionmxd.conf"
+        conf.write_text(re.sub(r'group = ".*"', 'group = "root"', example))
+        assert run(*ONIONMXD, "-t", "-c", str(conf)) == ""
+
+
+# Counters: include/core/counters.h, onionmxd(8)
+
+
+def test_manual_explains_every_counter():
+    listed = docs.items(docs.section("onionmxd.8", "COUNTERS"), "Ic")
+    assert list(listed) == docs.code_counters()
+    assert all(docs.plain(body) for body in listed.values())
+
+
+# The command lines: daemon/main.c and tools/onionmap.c, their help and their manuals
+
+
+def test_help_has_every_option():
+    shown = run(*ONIONMXD, "--help")
+    assert dict(re.findall(r"^  -(\w), --(\w+)", shown, re.M)) == docs.code_flags()
+    flags = re.search(r"usage: onionmxd \[-(\w+)\] \[-c FILE\]", shown)[1]
+    assert set(flags) | {"c"} == docs.code_flags().keys()
+
+
+def test_manual_has_every_option_of_the_command_line():
+    assert docs.manual_flags("onionmxd.8") == docs.code_flags()
+    flags = re.search(r"Op Fl (\w+)", docs.section("onionmxd.8", "SYNOPSIS"))[1]
+    assert set(flags) | {"c"} == docs.code_flags().keys()
+
+
+def test_manual_names_the_default_file():
+    default = re.search(
+        r'CONFIG_DEFAULT_FILE "(.+)"', docs.text("include/config.h")
+    )[1]
+    assert f"Pa {default}\n" in docs.text("conf/man/onionmxd.8")
+    assert f"Pa {default}\n" in docs.text("conf/man/onionmxd.conf.5")
+
+
+def test_manual_of_onionmap_has_every_command_and_option():
+    tool = docs.text("tools/onionmap.c")
+    commands = re.findall(r'\{"(\w+)", "\+[\w:]*", ', tool)
+    flags = re.findall(r'\{"(\w+)", \w+, NULL, \'(\w)\'\}', tool)
+    assert len(commands) >= 4
+    page = docs.text("conf/man/onionmap.1")
+    synopsis = docs.section("onionmap.1", "SYNOPSIS")
+    assert re.findall(r"^\.It Cm (\w+)", page, re.M) == commands
+    assert re.findall(r"^\.Cm (\w+)", synopsis, re.M) == commands
+    assert docs.manual_flags("onionmap.1") == {short: long for long, short in flags}
+
+
+# The manuals as such
+
+
+@pytest.mark.parametrize("page", MANUALS)
+def test_manual_is_well_formed(page):
+    done = subprocess.run(
+        ["mandoc", "-Tlint", REPO / "conf/man" / page],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    # Which other manuals are installed depends on the machine.
+    others = re.compile(r"referenced manual not found|outdated mandoc\.db")
+    assert [line for line in done.stdout.splitlines() if not others.search(line)] == []
+
+
+def test_manuals_refer_to_manuals_of_ours_that_exist():
+    for page in MANUALS:
+        text = docs.text(f"conf/man/{page}")
+        found = re.findall(r"^\.Xr (onion\S+) (\d)", text, re.M)
+        assert found
+        assert {f"{name}.{number}" for name, number in found} <= set(MANUALS)
+
+
+def test_manuals_are_installed():
+    makefile = docs.text("Makefile")
+    for page in MANUALS:
+        assert f"conf/man/{page} " in makefile, page
+
+
+# The sample map
+
+
+@pytest.mark.parametrize("change", [str, docs.uncommented])
+def test_sample_map_compiles(change, tmp_path):
+    sample = change(docs.text("conf/domains.txt"))
+    entries = [line for line in sample.splitlines() if line and line[0] != "#"]
+    source, compiled = tmp_path / "domains.txt", tmp_path / "domains.cdb"
+    source.write_text(sample)
+    assert run(*ONIONMAP, "check", str(source)) == ""
+    run(*ONIONMAP, "compile", str(source))
+    assert len(run(*ONIONMAP, "dump", str(compiled)).splitlines()) == len(entries) > 10
+
+
+# README and its neighbours
+
+
+def words(document):
+    """The code in a document: spans in the text and indented or fenced blocks."""
+    content = docs.text(document)
+    blocks = re.findall(r"^```.*?^```", content, re.S | re.M)
+    blocks += re.findall(r"^    .*", content, re.M)
+    content = re.sub(r"^```.*?^```", "", content, flags=re.S | re.M)
+    return re.findall(r"`([^`]+)`", content) + blocks
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_that_are_named_exist(document):
+    text = docs.text(document)
+    ours = r"(?:daemon|tools|include|conf|tests|\.ci)/[\w./-]*\w|[A-Z]+\.md|LICENSE"
+    paths = set(re.findall(rf"(?<![\w./-])(?:{ours})", text))
+    paths |= {x for x in re.findall(r"\]\(([^)#]+)", text) if "://" not in x}
+    assert paths or document != "README.md"
+    assert not [path for path in sorted(paths) if not (REPO / path).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_targets_that_are_named_exist(document):
+    targets = set(re.findall(r"^([a-z-]+):", docs.text("Makefile"), re.M))
+    named = re.findall(r"\bmake ([a-z-]+)", "\n".join(words(document)))
+    assert set(named) <= targets
+
+
+def test_readme_shows_lines_of_the_samples():
+    readme = docs.text("README.md")
+    shown = docs.between(readme, "\n## tor\n", "\n## What happens on failure\n")
+    lines = re.findall(r"^ {4}\s*([^#\s].*)", shown, re.M)
+    samples = [path for path in (REPO / "conf").glob("*/*") if path.parent.name != "man"]
+    known = "\n".join(path.read_text() for path in [*samples, REPO / "conf/torrc"])
+    assert len(lines) > 10
+    for line in lines:
+        start = re.split(r"\.\.\.|  #", line)[0].rstrip(" ,")
+        assert start in known, line
+
+
+def test_readme_states_the_limits():
+    code = {**docs.code_options("opts"), **docs.code_options("listener_opts")}
+    readme = " ".join(docs.text("README.md").split())
+    stated = (
+        "{max_clients} clients a listener, {max_lookups} waiting lookups, "
+        "{max_flights} names asked for at once, {cache_entries} domains in the cache"
+    )
+    assert stated.format(**code) in readme
+    mine, others = (int(ms) / 1000 for ms in docs.code_derived()["deadline_ms"])
+    assert f"within {mine:g} s to Exim, within {others:g} s to the others" in readme
+    for name, value in re.findall(r"`(on_failure|answer) = (\w+)`", readme):
+        assert f'strcmp(text, "{value}")' in docs.text("daemon/config_check.c"), name
+
+
+def test_changelog_has_this_version():
+    version = re.search(r'VERSION "(.+)"', docs.text("include/version.h"))[1]
+    assert re.search(r"^## \[(.+?)\]", docs.text("CHANGELOG.md"), re.M)[1] == version
+
+
+# The unit
+
+
+def test_unit_starts_the_daemon_with_options_that_exist():
+    unit = docs.text("conf/onionmxd.service")
+    start = re.search(r"^ExecStart=@PREFIX@/sbin/onionmxd (.+)$", unit, re.M)[1]
+    flags = re.findall(r"(?:^| )-(\w)", start)
+    assert "f" in flags and set(flags) <= docs.code_flags().keys()
+    makefile = docs.text("Makefile")
+    for name in re.findall(r"@\w+@", unit):
+        assert f"s|{name}|" in makefile, name
