@@ -4,7 +4,6 @@ B := build
 CC := cc
 CLANG := clang
 PREFIX := /usr/local
-SYSCONFDIR := /etc
 OPT := -O2 -g
 WERROR := $(if $(CI),-Werror)
 SANITIZE :=
@@ -126,7 +125,7 @@ format:	## format the source
 # Packages; quick when all are there
 
 deps: test-deps	## install every package that building and testing needs
-build-deps:
+build-deps:	## install what building needs
 	@tests/install-packages $(BUILD_PACKAGES)
 demo-deps:
 	@tests/install-packages $(DEMO_PACKAGES)
@@ -143,11 +142,11 @@ SBIN := $(DESTDIR)$(PREFIX)/sbin
 BIN := $(DESTDIR)$(PREFIX)/bin
 MAN := $(DESTDIR)$(PREFIX)/share/man
 DOC := $(DESTDIR)$(PREFIX)/share/doc/onionmxd
-CONF := $(DESTDIR)$(SYSCONFDIR)/onionmxd
+CONF := $(DESTDIR)/etc/onionmxd
 UNITDIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
 SYSUSERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 
-install: all	## install; PREFIX=/usr/local SYSCONFDIR=/etc DESTDIR=
+install: all	## install; PREFIX=/usr/local DESTDIR=
 	install -d $(SBIN) $(BIN) $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(DOC) $(CONF) \
 		$(UNITDIR) $(SYSUSERS)
 	install -m 755 $(B)/onionmxd $(SBIN)
@@ -155,8 +154,7 @@ install: all	## install; PREFIX=/usr/local SYSCONFDIR=/etc DESTDIR=
 	install -m 644 conf/man/onionmap.1 $(MAN)/man1
 	install -m 644 conf/man/onionmxd.conf.5 $(MAN)/man5
 	install -m 644 conf/man/onionmxd.8 $(MAN)/man8
-	sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' conf/onionmxd.service \
-		> $(UNITDIR)/onionmxd.service
+	sed 's|@PREFIX@|$(PREFIX)|g' conf/onionmxd.service > $(UNITDIR)/onionmxd.service
 	install -m 644 conf/onionmxd.sysusers $(SYSUSERS)/onionmxd.conf
 	cp -r conf/exim conf/postfix conf/torrc README.md CHANGELOG.md SECURITY.md LICENSE $(DOC)
 	for f in onionmxd.conf domains.txt; do \

@@ -98,6 +98,17 @@ check_srv_prefix(cfg_t *cfg, cfg_opt_t *opt)
 	return fault(cfg, opt, text, "expected lower-case labels like _onion-mx._tcp.");
 }
 
+/* Empty for none. The daemon goes to / when it goes to the background. */
+static int
+check_path(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+
+	if (*text == '\0' || *text == '/')
+		return 0;
+	return fault(cfg, opt, text, "expected an absolute path");
+}
+
 static int
 check_on_failure(cfg_t *cfg, cfg_opt_t *opt)
 {
@@ -257,6 +268,8 @@ static const struct {
 	const char *option;
 	cfg_validate_callback_t check;
 } checks[] = {
+	{"map", check_path},
+	{"pid_file", check_path},
 	{"srv_prefix", check_srv_prefix},
 	{"on_failure", check_on_failure},
 	{"resolvers", check_ip},

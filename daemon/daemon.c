@@ -8,6 +8,7 @@
 #include "net/mapfile.h"
 #include "net/notify.h"
 #include "net/resolver.h"
+#include "trace.h"
 
 struct daemon {
 	const struct config *config;
@@ -177,7 +178,8 @@ start_engine(struct daemon *d)
 		.srv = resolver_source(d->srv),
 		.tor = resolver_source(d->tor),
 		.random = random_number,
-		.counters = &d->counters};
+		.counters = &d->counters,
+		.observe = c->log_level == LOG_LEVEL_DEBUG ? trace_lookup : NULL};
 
 	d->engine = engine_new(&config, &ports);
 	if (d->engine == NULL)
@@ -224,16 +226,19 @@ watch_signals(struct daemon *d)
 }
 
 bool
+daemon_start(struct daemon *d)
+{
+	return (d->loop = loop_new()) != NULL && start_resolvers(d) && start_engine(d) &&
+	       start_serving(d) && watch_signals(d);
+}
+
+void
 daemon_run(struct daemon *d)
 {
-	if ((d->loop = loop_new()) == NULL || !start_resolvers(d) || !start_engine(d) ||
-		!start_serving(d) || !watch_signals(d))
-		return false;
 	log_info("ready, %zu listeners", d->config->nlisteners);
 	notify_manager("READY=1");
 	loop_run(d->loop);
 	log_info("ended");
-	return true;
 }
 
 void

@@ -13,8 +13,11 @@ struct daemon;
  * nothing left behind. */
 struct daemon *daemon_open(const struct config *);
 
-/* Serves until it is told to end. False if it couldn't begin, logged. */
-bool daemon_run(struct daemon *);
+/* Makes it ready to serve, in the process that will. False if it can't, logged. */
+bool daemon_start(struct daemon *);
+
+/* Serves until it is told to end. */
+void daemon_run(struct daemon *);
 
 void daemon_close(struct daemon *);
 

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,34 +73,73 @@ parse_options(int argc, char **argv)
 	return o;
 }
 
-/* Serves until the end, with a pid file if one is configured. Returns the exit status. */
+/* Leaves a child in the background and waits in the parent until the child is ready.
+ * Returns, in the child only, where to write a byte then; -1 on failure. */
+static int
+go_to_background(void)
+{
+	int ready[2];
+	char byte;
+
+	if (pipe(ready) < 0)
+		return -1;
+	switch (fork()) {
+	case -1:
+		return -1;
+	case 0:
+		break;
+	default:
+		close(ready[1]);
+		_exit(read(ready[0], &byte, 1) == 1 ? 0 : 1);
+	}
+	close(ready[0]);
+	setsid();
+	return chdir("/") < 0 ? -1 : ready[1];
+}
+
+/* Until now faults were printed where they can be seen. */
+static void
+leave_terminal(int ready, enum log_level level)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	log_open(true, level);
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	(void)!write(ready, "", 1);
+	close(ready);
+}
+
+static bool
+write_pid_file(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f) != 0) {
+		log_error("%s", path);
+		return false;
+	}
+	return true;
+}
+
+/* Serves until the end. Returns the exit status. */
 static int
 serve(struct daemon *d, const struct config *config, bool foreground)
 {
-	FILE *pid_file = NULL;
-	bool ok;
+	int ready = -1;
 
-	/* Opened before going to the background, so that a fault is seen. */
-	if (config->pid_file != NULL &&
-		(pid_file = fopen(config->pid_file, "we")) == NULL) {
-		log_error("%s", config->pid_file);
+	if (!foreground && (ready = go_to_background()) < 0) {
+		log_error("can't go to the background");
 		return 1;
 	}
-	if (!foreground) {
-		log_open(true, config->log_level);
-		if (daemon(0, 0) < 0) {
-			log_error("can't go to the background");
-			return 1;
-		}
-	}
-	if (pid_file != NULL) {
-		fprintf(pid_file, "%ld\n", (long)getpid());
-		fclose(pid_file);
-	}
-	ok = daemon_run(d);
-	if (pid_file != NULL)
+	if (!daemon_start(d) || (config->pid_file && !write_pid_file(config->pid_file)))
+		return 1;
+	if (!foreground)
+		leave_terminal(ready, config->log_level);
+	daemon_run(d);
+	if (config->pid_file != NULL)
 		unlink(config->pid_file);
-	return ok ? 0 : 1;
+	return 0;
 }
 
 int

@@ -42,7 +42,7 @@ struct config {
 	size_t nlisteners;
 };
 
-/* Reads a file. NULL if anything is wrong with it: each fault has been printed to
+/* Reads a file. NULL if anything is wrong with it: the first fault has been printed to
  * standard error as FILE:LINE: message. */
 struct config *config_load(const char *path);
 void config_free(struct config *);

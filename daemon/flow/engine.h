@@ -29,6 +29,7 @@ struct lookup {
 	struct profile *profile;
 	TAILQ_ENTRY(lookup) entry;
 	struct monotime deadline;
+	struct domain domain;
 	lookup_done *done;
 	void *arg;
 	struct flight_waiter srv;

@@ -95,9 +95,11 @@ local_answer(struct engine *e, const struct lookup_request *req, struct monotime
 	case DOMAIN_OK:
 		break;
 	case DOMAIN_UNUSABLE:
+		d->len = 0;
 		answer_set(a, OUTCOME_NONE, REASON_NONE);
 		return true;
 	case DOMAIN_NOMEM:
+		d->len = 0;
 		answer_set(a, OUTCOME_TEMP, REASON_NOMEM);
 		return true;
 	}

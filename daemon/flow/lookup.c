@@ -7,7 +7,7 @@
 
 /* The last step of every lookup. */
 static void
-settle(struct engine *e, struct answer *a)
+settle(struct engine *e, const struct domain *d, struct answer *a)
 {
 	struct counters *c = counters(e);
 
@@ -28,6 +28,8 @@ settle(struct engine *e, struct answer *a)
 	case OUTCOME_FAIL:
 		c->answers_fail++;
 	}
+	if (e->ports.observe != NULL && d->len > 0)
+		e->ports.observe(d, a);
 }
 
 /* Pending lookups */
@@ -40,6 +42,7 @@ lookup_new(struct engine *e, const struct lookup_request *req, struct monotime n
 	if (l == NULL)
 		return NULL;
 	l->engine = e;
+	l->domain = e->domain;
 	l->profile = req->profile;
 	l->deadline = monotime_add_ms(now, req->profile->deadline_ms);
 	l->done = req->done;
@@ -78,7 +81,7 @@ static void
 lookup_finish(struct lookup *l, struct answer *a, struct monotime now)
 {
 	lookup_detach(l);
-	settle(l->engine, a);
+	settle(l->engine, &l->domain, a);
 	l->done(l->arg, a, now);
 	lookup_free(l);
 }
@@ -254,7 +257,7 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 	counters(e)->lookups++;
 	if (local &&
 		(a->outcome != OUTCOME_ROUTE || req->profile->style != STYLE_ADDRESS)) {
-		settle(e, a);
+		settle(e, &e->domain, a);
 		return LOOKUP_READY;
 	}
 	if (e->pending >= e->config.max_lookups) {
@@ -267,7 +270,7 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 		if (l != NULL)
 			lookup_cancel(l);
 		answer_set(a, OUTCOME_TEMP, reason);
-		settle(e, a);
+		settle(e, &e->domain, a);
 		return LOOKUP_READY;
 	}
 	*pending = l;

@@ -11,6 +11,7 @@
 
 #include "core/answer.h"
 #include "core/counters.h"
+#include "core/domain.h"
 #include "core/monotime.h"
 #include "core/render.h"
 #include "core/siphash.h"
@@ -43,6 +44,9 @@ struct engine_ports {
 	struct dns_source *tor;   /* NULL: no profile may have STYLE_ADDRESS */
 	uint64_t (*random)(void); /* for the order of SRV targets */
 	struct counters *counters;
+
+	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */
+	void (*observe)(const struct domain *, const struct answer *);
 };
 
 /* NULL: out of memory. Both arguments are copied. */
