@@ -13,8 +13,8 @@ enum maprec_status {
 	MAPREC_BAD,
 };
 
-/* The route's names are views of the value. Accepts only the canonical form that
- * map_entry_value() writes. */
+/* The route's names are views of the value. Takes what map_entry_value() writes, and the
+ * targets of a map's line as they are, as long as the names are in lower case. */
 enum maprec_status maprec_parse(const char *value, size_t len, struct route *);
 
 #endif

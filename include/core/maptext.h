@@ -46,7 +46,7 @@ enum maptext_status maptext_parse(
 
 /* How an entry stands in the cdb: the key is the domain, with the dot if it has one;
  * the value is "-" or the targets with port 25 left out, "A.onion, B.onion:2525".
- * Both return the length; they write no NUL. */
+ * Both return the length; no NUL belongs to it. */
 #define MAP_KEY_MAX (DOMAIN_MAX + 1)
 #define MAP_VALUE_MAX (ROUTE_MAX * (DOMAIN_MAX + sizeof(":65535, ")))
 size_t map_entry_key(const struct map_entry *, char out[MAP_KEY_MAX]);

@@ -1,0 +1,70 @@
+"""A place for one test: a directory, and what runs in it."""
+
+import contextlib
+from pathlib import Path
+
+from .daemon import Daemon, listeners_in
+from .mapfile import compile_map
+from .scripted import ScriptedDns
+from .tor import Tor
+from .unbound import Unbound
+
+
+class Lab:
+    """Starts things in its directory; close() stops them, the last one first."""
+
+    def __init__(self, workdir):
+        self.dir = Path(workdir)
+        self._stack = contextlib.ExitStack()
+        self._daemons = []
+
+    def _run(self, thing):
+        self._stack.callback(thing.stop)
+        thing.start()
+        return thing
+
+    def tor(self, **options):
+        return self._run(Tor(self.dir, **options))
+
+    def unbound(self, records="", **options):
+        return self._run(Unbound(self.dir, records, **options))
+
+    def dns(self, **options):
+        return self._run(ScriptedDns(**options))
+
+    def listeners(self, **options):
+        return listeners_in(self.dir, **options)
+
+    def daemon(self, listeners=None, **options):
+        """A running daemon. map may be the text of a map: it is compiled first."""
+        daemon = self.make_daemon(listeners, **options)
+        return self._run(daemon)
+
+    def make_daemon(self, listeners=None, **options):
+        """The same, but not started."""
+        if isinstance(options.get("map"), str) and options["map"]:
+            options["map"] = self.map(options["map"])
+        daemon = Daemon(self.dir, listeners, **options)
+        self._daemons.append(daemon)
+        self._stack.callback(daemon.stop)
+        return daemon
+
+    def map(self, text):
+        """Compiles the lab's map, replacing the one that is there."""
+        return compile_map(text, self.dir / "domains.cdb")
+
+    def logs(self):
+        """The end of each log, without what is only there because the test asked."""
+        text = ""
+        for path in [*self.dir.glob("*.log"), *self.dir.glob("*/log")]:
+            lines = path.read_text(errors="replace").splitlines()
+            lines = [line for line in lines if "counter" not in line][-40:]
+            text += "\n".join([f"--- {path.relative_to(self.dir)}", *lines, ""])
+        return text
+
+    def close(self):
+        for daemon in self._daemons:
+            daemon.hang_up()
+        self._stack.close()
+        for daemon in self._daemons:
+            daemon.check_log()

@@ -1,0 +1,156 @@
+"""A DNS server that does what it is told, for what a real one won't do.
+
+    dns.on("x.example", behaviours.servfail())
+
+A behaviour is a function of the query that returns replies: a list of
+(seconds to wait, message). An empty list is silence. CLOSE as a message closes a TCP
+connection. What nothing was said about is refused."""
+
+import heapq
+import selectors
+import socket
+import struct
+import threading
+import time
+from typing import NamedTuple
+
+from . import behaviours, dnsmsg
+from .behaviours import CLOSE, Query
+from .proc import LOOPBACK, free_port
+
+
+class Seen(NamedTuple):
+    name: str
+    qtype: int
+    tcp: bool
+
+
+class ScriptedDns:
+    """UDP and TCP on one port, in a thread of its own."""
+
+    def __init__(self, tcp=True, prefix="_onion-mx._tcp.", port=None):
+        self.host, self.port = LOOPBACK, port or free_port()
+        self.prefix = prefix
+        self.seen = []
+        self._behaviour = {}
+        self._timers = []
+        self._clients = {}
+        self._selector = selectors.DefaultSelector()
+        self._udp = self._listen(socket.SOCK_DGRAM)
+        self._tcp = self._listen(socket.SOCK_STREAM) if tcp else None
+        self._wake, self._stop = socket.socketpair()
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def address(self):
+        return f"{self.host}:{self.port}"
+
+    def start(self):
+        self._thread.start()
+        return self
+
+    def stop(self):
+        """Its port is free afterwards. Legal in any state."""
+        if not self._thread.is_alive():
+            return
+        self._stop.close()
+        self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()
+        self._selector.close()
+
+    def on(self, domain, behaviour):
+        """What to do when asked for the domain's SRV records."""
+        self._behaviour[(self.prefix + domain).lower()] = behaviour
+
+    def count(self, domain):
+        """How many times it was asked for the domain's SRV records."""
+        return sum(seen.name == self.prefix + domain for seen in self.seen)
+
+    def names(self):
+        return {seen.name for seen in self.seen}
+
+    def _listen(self, kind):
+        s = socket.socket(socket.AF_INET, kind)
+        s.setblocking(False)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((self.host, self.port))
+        if kind == socket.SOCK_STREAM:
+            s.listen(128)
+        self._selector.register(s, selectors.EVENT_READ)
+        return s
+
+    def _run(self):
+        while True:
+            pause = self._timers[0][0] - time.monotonic() if self._timers else None
+            for key, _ in self._selector.select(pause and max(pause, 0)):
+                if key.fileobj is self._wake:
+                    return
+                self._readable(key.fileobj)
+            while self._timers and self._timers[0][0] <= time.monotonic():
+                heapq.heappop(self._timers)[2]()
+
+    def _readable(self, s):
+        if s is self._udp:
+            message, peer = s.recvfrom(65535)
+            self._answer(message, False, lambda reply: s.sendto(reply, peer))
+        elif s is self._tcp:
+            client, _ = s.accept()
+            self._clients[client] = b""
+            self._selector.register(client, selectors.EVENT_READ)
+        else:
+            self._read_client(s)
+
+    def _read_client(self, s):
+        try:
+            data = s.recv(65535)
+        except OSError:
+            data = b""
+        if not data:
+            self._forget(s)
+            return
+        data = self._clients[s] + data
+        while len(data) >= 2 and len(data) >= 2 + struct.unpack("!H", data[:2])[0]:
+            end = 2 + struct.unpack("!H", data[:2])[0]
+            self._answer(data[2:end], True, lambda reply: self._send_tcp(s, reply))
+            data = data[end:]
+        if s in self._clients:
+            self._clients[s] = data
+
+    def _send_tcp(self, s, reply):
+        if s not in self._clients:
+            return
+        if reply is CLOSE:
+            self._forget(s)
+            return
+        s.setblocking(True)
+        try:
+            s.sendall(struct.pack("!H", len(reply)) + reply)
+        except OSError:
+            pass
+        s.setblocking(False)
+
+    def _forget(self, s):
+        del self._clients[s]
+        self._selector.unregister(s)
+        s.close()
+
+    def _answer(self, message, tcp, send):
+        name, end = dnsmsg.read_name(message, 12)
+        qtype = struct.unpack_from("!H", message, end)[0]
+        ident = struct.unpack_from("!H", message, 0)[0]
+        query = Query(ident, name, qtype, message[12 : end + 4], tcp)
+        self.seen.append(Seen(name.lower(), qtype, tcp))
+        behaviour = self._behaviour.get(name.lower(), behaviours.rcode(dnsmsg.REFUSED))
+        for wait, reply in behaviour(query):
+            if reply is CLOSE and not tcp:
+                continue
+            self._later(wait, lambda reply=reply: send(reply))
+
+    def _later(self, seconds, action):
+        if not seconds:
+            action()
+            return
+        due = time.monotonic() + seconds
+        heapq.heappush(self._timers, (due, id(action), action))

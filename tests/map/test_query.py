@@ -1,0 +1,196 @@
+"""Compiled maps, asked and dumped: whole ones, foreign ones and damaged ones."""
+
+import os
+import random
+import re
+
+import pytest
+from harness.onion import mistyped, onion
+from maptool import USUAL, USUAL_RECORDS, good_map, make_cdb, onionmap
+
+A, B, C = onion("a"), onion("b"), onion("c")
+
+
+# Queries
+
+
+@pytest.fixture
+def usual(tmp_path):
+    more = f".wild.example {C}\na.wild.example {A}\n.top {B}\n"
+    return good_map(tmp_path, USUAL + more)
+
+
+@pytest.mark.parametrize(
+    "key, value, found_as",
+    [
+        ("immerda.ch", A, "immerda.ch"),
+        ("Someone@Immerda.CH.", A, "immerda.ch"),
+        ('"odd @ part"@immerda.ch', A, "immerda.ch"),
+        ("example.org", f"{A}:2525, {B}", "example.org"),
+        ("x.y.example.org", B, ".example.org"),
+        ("intern.example", "-", "intern.example"),
+        ("bücher.example", f"{C}, {A}", "xn--bcher-kva.example"),
+        ("a.wild.example", A, "a.wild.example"),
+        ("x.a.wild.example", C, ".wild.example"),
+        ("very.deep.in.top", B, ".top"),
+    ],
+)
+def test_query(usual, key, value, found_as):
+    result = onionmap("query", usual, key)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == f"{key}\t{value}\t{found_as}\n"
+
+
+@pytest.mark.parametrize(
+    "key", ["example.com", "wild.example", "top", "x.immerda.ch", "xexample.org", "org"]
+)
+def test_query_not_found(usual, key):
+    result = onionmap("query", usual, key)
+    assert (result.status, result.out, result.err) == (1, f"{key}\tnot found\n", "")
+
+
+@pytest.mark.parametrize(
+    "key", ["", "*", "@", "user@", "[10.0.0.1]", "a..b", ".example.org", "a b"]
+)
+def test_query_no_domain(usual, key):
+    result = onionmap("query", usual, key)
+    assert (result.status, result.out) == (1, f"{key}\tnot found: no domain\n")
+
+
+def test_query_onion_names(usual):
+    result = onionmap("query", usual, A, f"x@mail.{B}")
+    assert result.status == 0
+    assert result.out == f"{A}\t{A}\nx@mail.{B}\tmail.{B}\n"
+    result = onionmap("query", usual, mistyped(1))
+    assert result.status == 1
+    assert result.out.startswith(f"{mistyped(1)}\tnever deliverable: wrong checksum")
+
+
+def test_query_many(usual):
+    result = onionmap("query", usual, "immerda.ch", "nowhere.org", "intern.example")
+    assert result.status == 1
+    values = [line.split("\t")[1] for line in result.out.splitlines()]
+    assert values == [A, "not found", "-"]
+
+
+def test_query_output_is_one_line_for_each_key(usual):
+    result = onionmap("query", usual, "a\nb\t\x1b[31m@immerda.ch")
+    assert result.out == f"a?b??[31m@immerda.ch\t{A}\timmerda.ch\n"
+
+
+def test_output_that_cannot_be_written(usual):
+    with open("/dev/full", "wb") as full:
+        assert onionmap("query", usual, "immerda.ch", stdout=full).status == 3
+        assert onionmap("dump", usual, stdout=full).status == 1
+        assert onionmap("--help", stdout=full).status == 1
+
+
+# Dumps
+
+
+def test_a_dump_compiles_to_the_same_map(tmp_path):
+    path = good_map(tmp_path, USUAL)
+    result = onionmap("dump", path)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == "".join(f"{key}\t{value}\n" for key, value in USUAL_RECORDS)
+    again = good_map(tmp_path, result.out, "again")
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_large_dump_compiles_to_the_same_map(tmp_path):
+    rng = random.Random(2)
+    lines = []
+    for i in range(3000):
+        hosts = rng.sample(range(50), rng.randint(0, 3))
+        ports = rng.choices([25, 2525, 1, 65535], k=len(hosts))
+        targets = ", ".join(f"{onion(h)}:{p}" for h, p in zip(hosts, ports)) or "-"
+        lines.append(f"{rng.choice(['', '.'])}d{i}.example {targets}\n")
+    path = good_map(tmp_path, "".join(lines))
+    again = good_map(tmp_path, onionmap("dump", path).out, "again")
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_map_of_another_program(tmp_path):
+    """What onionmap wouldn't write is told, and what can be used is used."""
+    path = make_cdb(
+        tmp_path / "m.cdb",
+        [
+            (b"a.org", A.encode()),
+            (b"Upper.org", A.encode()),
+            (b"b.org", b"mx.b.org"),
+            (b"c.org", mistyped(1).encode()),
+            (b"a.org", B.encode()),
+            (b"", A.encode()),
+            (b"d.org", b""),
+            (b"e#.org", A.encode()),
+            (b"f.org", A.encode() + b"\nx.org\t-"),
+            (b"g.org\t-\nh.org", b"-"),
+            (b"i.org", b"-"),
+            (b"x" * 300, b"-"),
+            (b"j.org", b"x" * 10000),
+        ],
+    )
+    result = onionmap("dump", path)
+    assert result.status == 1
+    assert result.out == f"a.org\t{A}\ni.org\t-\n"
+    assert result.err.count("is damaged, or no map entry\n") == 10
+    assert result.err.count("is left out: ") == 1
+    assert onionmap("query", path, "a.org").out == f"a.org\t{A}\ta.org\n"
+    result = onionmap("query", path, "i.org", "b.org", "none.org")
+    assert result.status == 3
+    assert result.out == "i.org\t-\ti.org\nnone.org\tnot found\n"
+    assert result.err == f"onionmap: {path}: the record of b.org is damaged\n"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x" * 100, b"\0" * 2048, b"\xff" * 5000, USUAL.encode() * 50]
+)
+def test_what_is_no_map(content, tmp_path):
+    path = tmp_path / "m.cdb"
+    path.write_bytes(content)
+    assert onionmap("query", path, "a.org").status == 3
+    result = onionmap("dump", path)
+    assert result.status == 1
+    assert result.err == f"onionmap: {path}: damaged, or not a cdb file\n"
+
+
+@pytest.mark.parametrize("what", ["none", "dir", "fifo"])
+def test_map_that_cannot_be_read(what, tmp_path):
+    (tmp_path / "dir").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    assert onionmap("query", tmp_path / what, "a.org").status == 3
+    assert onionmap("dump", tmp_path / what).status == 1
+
+
+def test_a_map_that_was_cut_off(tmp_path):
+    path = good_map(tmp_path, USUAL)
+    whole = path.read_bytes()
+    for size in [*range(0, len(whole), 97), len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        result = onionmap("query", path, "immerda.ch")
+        assert (result.status, result.out) == (3, "")
+        assert onionmap("dump", path).status == 1
+    path.write_bytes(whole + b"\0")
+    assert onionmap("dump", path).status == 1
+
+
+def test_a_map_with_a_wrong_bit(tmp_path):
+    """A dump never gives a route that wasn't there; only ports have no checksum."""
+
+    def without_ports(lines):
+        return re.sub(r":\d+", "", lines).splitlines()
+
+    path = good_map(tmp_path, USUAL)
+    whole = path.read_bytes()
+    good = without_ports(onionmap("dump", path).out)
+    rng = random.Random(3)
+    for _ in range(150):
+        bad = bytearray(whole)
+        first = rng.choice([0, 2048])
+        bad[rng.randrange(first, len(bad))] ^= 1 << rng.randrange(8)
+        path.write_bytes(bad)
+        result = onionmap("dump", path)
+        assert set(without_ports(result.out)) <= set(good)
+        assert result.status == 1 or without_ports(result.out) == good
+        result = onionmap("query", path, "immerda.ch", "example.org", "x.example.org")
+        assert result.status in (0, 1, 3)

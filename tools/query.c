@@ -1,0 +1,216 @@
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cdbfile.h"
+#include "core/domain.h"
+#include "core/maprec.h"
+#include "core/maptext.h"
+#include "core/onion.h"
+#include "onionmap.h"
+
+static struct cdbfile *
+open_map(const char *path)
+{
+	const char *wrong;
+	struct cdbfile *map = cdbfile_open(path, &wrong);
+
+	if (map == NULL && wrong != NULL)
+		warnx("%s: %s", path, wrong);
+	else if (map == NULL)
+		warn("%s", path);
+	return map;
+}
+
+static bool
+flushed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	warn("standard output");
+	return false;
+}
+
+/* Keys come from anywhere: no byte of them may break the line or move the cursor. */
+static void
+print_key(const char *key)
+{
+	for (; *key != '\0'; key++)
+		putchar((unsigned char)*key < ' ' || *key == 0x7f ? '?' : *key);
+}
+
+static enum exit_status
+answer(const char *key, const char *what, const char *detail, enum exit_status st)
+{
+	print_key(key);
+	printf("\t%s%s\n", what, detail);
+	return st;
+}
+
+/* Query */
+
+/* The exact domain, then its parents with their dot, the longest first. */
+static enum cdbfile_status
+find(struct cdbfile *map, const struct domain *d, struct cdbfile_record *r)
+{
+	const char *key = d->text, *end = d->text + d->len;
+
+	while (key != NULL) {
+		enum cdbfile_status st = cdbfile_find(map, key, (size_t)(end - key), r);
+
+		if (st != CDBFILE_MISSING)
+			return st;
+		key = memchr(key + 1, '.', (size_t)(end - key - 1));
+	}
+	return CDBFILE_MISSING;
+}
+
+static enum exit_status
+query_map(const char *path, struct cdbfile *map, const char *key, const struct domain *d)
+{
+	struct cdbfile_record r;
+	struct route route;
+
+	switch (find(map, d, &r)) {
+	case CDBFILE_MISSING:
+		return answer(key, "not found", "", STATUS_NOT_FOUND);
+	case CDBFILE_FOUND:
+		if (maprec_parse(r.value, r.len, &route) == MAPREC_BAD) {
+			warnx("%s: the record of %.*s is damaged", path, (int)r.keylen,
+				r.key);
+			return STATUS_NO_ANSWER;
+		}
+		print_key(key);
+		printf("\t%.*s\t%.*s\n", (int)r.len, r.value, (int)r.keylen, r.key);
+		return STATUS_OK;
+	case CDBFILE_DAMAGED:
+		break;
+	}
+	warnx("%s: damaged, can't look for %s", path, d->text);
+	return STATUS_NO_ANSWER;
+}
+
+/* Such a name never reaches the map. */
+static enum exit_status
+query_onion(const char *key, const struct domain *d)
+{
+	enum onion_status st = onion_check(d->text, d->len);
+
+	if (st == ONION_OK)
+		return answer(key, d->text, "", STATUS_OK);
+	return answer(key, "never deliverable: ", onion_reason(st), STATUS_NOT_FOUND);
+}
+
+static enum exit_status
+query(const char *path, struct cdbfile *map, const char *key)
+{
+	struct domain d;
+
+	switch (domain_from_key(&d, key, strlen(key))) {
+	case DOMAIN_OK:
+		if (domain_is_onion(&d))
+			return query_onion(key, &d);
+		return query_map(path, map, key, &d);
+	case DOMAIN_UNUSABLE:
+		return answer(key, "not found: no domain", "", STATUS_NOT_FOUND);
+	case DOMAIN_NOMEM:
+		break;
+	}
+	errno = ENOMEM;
+	warn("query");
+	return STATUS_NO_ANSWER;
+}
+
+enum exit_status
+command_query(const struct arguments *args)
+{
+	const char *path = args->operand[0];
+	struct cdbfile *map = open_map(path);
+	enum exit_status worst = STATUS_OK;
+
+	if (map == NULL)
+		return STATUS_NO_ANSWER;
+	for (int i = 1; i < args->n; i++) {
+		enum exit_status st = query(path, map, args->operand[i]);
+
+		if (st > worst)
+			worst = st;
+	}
+	cdbfile_close(map);
+	return flushed() ? worst : STATUS_NO_ANSWER;
+}
+
+/* Dump */
+
+/* Prints the record as a line that compiles to the same record. False: no line does. */
+static bool
+print_record(const struct cdbfile_record *r)
+{
+	char line[MAP_KEY_MAX + 1 + MAP_VALUE_MAX], key[MAP_KEY_MAX];
+	struct map_entry entry;
+	struct map_error ignored;
+	struct route route;
+	size_t len = r->keylen + 1 + r->len;
+
+	if (r->keylen > MAP_KEY_MAX || r->len > MAP_VALUE_MAX ||
+		maprec_parse(r->value, r->len, &route) == MAPREC_BAD)
+		return false;
+	memcpy(line, r->key, r->keylen);
+	line[r->keylen] = '\t';
+	memcpy(line + r->keylen + 1, r->value, r->len);
+	if (maptext_parse(line, len, &entry, &ignored) != MAPTEXT_ENTRY)
+		return false;
+	if (map_entry_key(&entry, key) != r->keylen ||
+		memcmp(key, r->key, r->keylen) != 0)
+		return false;
+	printf("%.*s\n", (int)len, line);
+	return true;
+}
+
+static bool
+dump_record(const char *path, struct cdbfile *map, const struct cdbfile_record *r)
+{
+	struct cdbfile_record found;
+
+	if (cdbfile_find(map, r->key, r->keylen, &found) != CDBFILE_FOUND) {
+		warnx("%s: the record at %" PRIu32 " is damaged: its key doesn't find it",
+			path, r->position);
+		return false;
+	}
+	if (found.position != r->position) {
+		warnx("%s: the record at %" PRIu32 " is left out: the one at %" PRIu32
+		      " has the same key and is found first",
+			path, r->position, found.position);
+		return true;
+	}
+	if (!print_record(r)) {
+		warnx("%s: the record at %" PRIu32 " is damaged, or no map entry", path,
+			r->position);
+		return false;
+	}
+	return true;
+}
+
+enum exit_status
+command_dump(const struct arguments *args)
+{
+	const char *path = args->operand[0];
+	struct cdbfile *map = open_map(path);
+	struct cdbfile_record r;
+	enum cdbfile_status st;
+	bool good = true;
+
+	if (map == NULL)
+		return STATUS_ERRORS;
+	while ((st = cdbfile_next(map, &r)) == CDBFILE_FOUND)
+		if (!dump_record(path, map, &r))
+			good = false;
+	if (st == CDBFILE_DAMAGED) {
+		warnx("%s: damaged", path);
+		good = false;
+	}
+	cdbfile_close(map);
+	return flushed() && good ? STATUS_OK : STATUS_ERRORS;
+}
