@@ -52,9 +52,8 @@ blank_comments(char *text)
 	while (*p != '\0') {
 		if (*p == '"' || *p == '\'')
 			p = skip_quoted(p);
-		else if (*p == '#')
-			p = blank(p, p + strcspn(p, "\n"));
-		else if (p[0] == '/' && p[1] == '/' && between_words(text, p))
+		else if (*p == '#' ||
+			 (p[0] == '/' && p[1] == '/' && between_words(text, p)))
 			p = blank(p, p + strcspn(p, "\n"));
 		else if (p[0] == '/' && p[1] == '*' && between_words(text, p))
 			p = blank_block(p);

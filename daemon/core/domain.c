@@ -3,6 +3,8 @@
 #include <idn2.h>
 #include <string.h>
 
+#include "core/punycode.h"
+
 #define LABEL_MAX 63
 
 /* Letter, digit or hyphen in lower case; 0 for what no host name holds. Any byte
@@ -83,6 +85,46 @@ from_ascii(struct domain *d, const char *name, size_t len)
 	return DOMAIN_OK;
 }
 
+static bool
+is_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* Names that IDNA2008 forbids, such as those with emoji, are in use all the same, and
+ * some mail servers know them: each label's plain encoding. */
+static enum domain_status
+from_forbidden(struct domain *d, const char *name, size_t len)
+{
+	char text[DOMAIN_MAX + 2];
+	const char *end = name + len;
+	size_t n = 0;
+
+	for (;;) {
+		const char *dot = memchr(name, '.', (size_t)(end - name));
+		size_t label = (size_t)((dot == NULL ? end : dot) - name);
+		char encoded[PUNYCODE_MAX];
+		const char *from = name;
+
+		if (!is_ascii(name, label)) {
+			if ((label = punycode_label(encoded, name, label)) == 0)
+				return DOMAIN_UNUSABLE;
+			from = encoded;
+		}
+		if (n + label + 1 > sizeof(text))
+			return DOMAIN_UNUSABLE;
+		memcpy(text + n, from, label);
+		n += label;
+		if (dot == NULL)
+			return from_ascii(d, text, n);
+		text[n++] = '.';
+		name = dot + 1;
+	}
+}
+
 static enum domain_status
 from_utf8(struct domain *d, const char *name, size_t len)
 {
@@ -98,7 +140,7 @@ from_utf8(struct domain *d, const char *name, size_t len)
 	if (rc == IDN2_MALLOC)
 		return DOMAIN_NOMEM;
 	if (rc != IDN2_OK)
-		return DOMAIN_UNUSABLE;
+		return from_forbidden(d, name, len);
 	st = from_ascii(d, (char *)alabels, strlen((char *)alabels));
 	idn2_free(alabels);
 	return st;
@@ -107,10 +149,7 @@ from_utf8(struct domain *d, const char *name, size_t len)
 enum domain_status
 domain_from_name(struct domain *d, const char *name, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)name[i] >= 0x80)
-			return from_utf8(d, name, len);
-	return from_ascii(d, name, len);
+	return is_ascii(name, len) ? from_ascii(d, name, len) : from_utf8(d, name, len);
 }
 
 enum domain_status
