@@ -110,6 +110,8 @@ from_forbidden(struct domain *d, const char *name, size_t len)
 		const char *from = name;
 
 		if (!is_ascii(name, label)) {
+			if (name[0] == '-' || name[label - 1] == '-')
+				return DOMAIN_UNUSABLE;
 			if ((label = punycode_label(encoded, name, label)) == 0)
 				return DOMAIN_UNUSABLE;
 			from = encoded;
