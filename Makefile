@@ -1,4 +1,4 @@
-# onionmxd. "make help" lists what there is.
+# onionmxd. "make help" lists what there is; V=1 shows the commands.
 
 B := build
 CC := cc
@@ -7,6 +7,8 @@ PREFIX := /usr/local
 OPT := -O2 -g
 WERROR := $(if $(CI),-Werror)
 SANITIZE :=
+V :=
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 
 # All that building and testing needs, and the only list of it. Debian 12.
 BUILD_PACKAGES := gcc libc6-dev make libevent-dev libc-ares-dev libcdb-dev nettle-dev \
@@ -42,17 +44,17 @@ $(B)/libflow.a: $(FLOW)
 $(B)/libnet.a: $(NET)
 $(B)/lib%.a:
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)ar rcs $@ $^
 
 $(B)/onionmxd: $(MAIN) $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(MAIN_LIBS) $(NET_LIBS) $(CORE_LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(MAIN_LIBS) $(NET_LIBS) $(CORE_LIBS)
 
 $(B)/onionmap: $(TOOL) $(B)/libcore.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcdb $(CORE_LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lcdb $(CORE_LIBS)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Each kind of test lists what it links: the core's have the core, the flow's have no
 # library of the shell.
@@ -63,15 +65,15 @@ REPLAY := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS) -lm
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS) -lm
 
 $(B)/tests/flow/%: $(B)/obj/tests/flow/%.o $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
 
 $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 # Running them
 

@@ -14,6 +14,9 @@ COUNTER_NAMES = re.findall(
     r"\bX\((\w+)\)", (REPO / "include/core/counters.h").read_text()
 )
 
+# What a test may have ended it with.
+KILLED = (signal.SIGKILL, signal.SIGTERM)
+
 # What sanitizers and valgrind say.
 FATAL = re.compile(r"Sanitizer|runtime error:|==\d+== (Invalid|.*uninit|.*lost)")
 
@@ -148,6 +151,14 @@ class Daemon(Process):
         assert status == 0, f"exit status {status}\n{self.output()}"
         left = [p for p in self.unix_paths() if p.exists()]
         assert not left, f"sockets left: {left}"
+        self.check_log()
+
+    def stop(self):
+        """As at the end of each test: however it has ended, it hasn't crashed or hung."""
+        hung = self.alive() and super().stop() is None
+        assert not hung, "SIGTERM didn't end it"
+        status = self.child.returncode if self.child else 0
+        assert status >= 0 or -status in KILLED, f"died of signal {-status}"
         self.check_log()
 
     def unix_paths(self):

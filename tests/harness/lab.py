@@ -66,5 +66,3 @@ class Lab:
         for daemon in self._daemons:
             daemon.hang_up()
         self._stack.close()
-        for daemon in self._daemons:
-            daemon.check_log()

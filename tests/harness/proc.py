@@ -15,6 +15,9 @@ REPO = Path(__file__).resolve().parents[2]
 # valgrind want more time and more memory than a plain build.
 SLACK = float(os.environ.get("ONIONMXD_SLACK", "1"))
 
+# Sanitizers keep what has been freed, to see whether it is used.
+MEMORY_SLACK = 1 if SLACK == 1 else 64
+
 # A loopback address of this process's own, so that tests which run in parallel can't
 # take one another's ports.
 _PID = os.getpid()
@@ -121,7 +124,7 @@ class Process:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
         try:
-            return self.wait(10)
+            return self.wait(15)
         except subprocess.TimeoutExpired:
             self.kill()
             return None

@@ -1,0 +1,162 @@
+"""The command line and the configuration."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.clients import ROUTE
+from harness.daemon import ONIONMXD
+from harness.onion import onion
+
+LISTENER = 'listener "x" {{ {} }}\n'
+UNIX = 'protocol = readsocket address = "unix:/tmp/no.sock"'
+
+# What is wrong, and in which line.
+FAULTS = {
+    "unknown setting": ("\n\nnonsense = 1\n", 3),
+    "no value": ("map = \n", None),
+    "not a number": ('dns_tries = "many"\n', 1),
+    "a number of 0": ("\nmax_lookups = 0\n", 2),
+    "a negative number": ("cache_entries = -1\n", 1),
+    "too many tries": ("tor_tries = 1000\n", 1),
+    "on_failure": ("on_failure = bounce\n", 1),
+    "log_level": ("log_level = loud\n", 1),
+    "after comments": ("# one\n\n// two\n/* three\n*/ log_level = loud\n", 5),
+    "resolver": ('resolvers = {"127.0.0.1:53", "dns.example"}\n', 1),
+    "resolver's port": ('resolvers = {"127.0.0.1:99999"}\n', 1),
+    "tor's port": ('tor_dnsport = "127.0.0.1:x"\n', 1),
+    "srv_prefix": ('srv_prefix = "no dots"\n', 1),
+    "TTLs the wrong way round": ("min_ttl = 100\nmax_ttl = 10\n", None),
+    "protocol": (LISTENER.format("protocol = smtp"), 1),
+    "unknown listener setting": (LISTENER.format(UNIX + "\ncolour = red"), 2),
+    "no protocol": (LISTENER.format('address = "127.0.0.1:1"'), 1),
+    "no address": (LISTENER.format("protocol = tcp_table"), 1),
+    "address": (LISTENER.format('protocol = tcp_table\naddress = "here"'), 2),
+    "port 0": (LISTENER.format('protocol = tcp_table address = "127.0.0.1:0"'), 1),
+    "a long path": (
+        LISTENER.format(f'protocol = readsocket address = "unix:/{"x" * 120}"'),
+        1,
+    ),
+    "a relative path": (
+        LISTENER.format('protocol = readsocket address = "unix:x.sock"'),
+        1,
+    ),
+    "answer": (LISTENER.format(UNIX + "\nanswer = ip"), 2),
+    "readsocket with onion": (LISTENER.format(UNIX + "\nanswer = onion"), None),
+    "transport": (LISTENER.format(UNIX + '\ntransport = "a b"'), 2),
+    "empty transport": (LISTENER.format(UNIX + '\ntransport = ""'), 2),
+    "mode": (LISTENER.format(UNIX + '\nmode = "0999"'), 2),
+    "mode with set-uid": (LISTENER.format(UNIX + '\nmode = "4755"'), 2),
+    "owner": (LISTENER.format(UNIX + '\nowner = "no such user"'), 2),
+    "group": (LISTENER.format(UNIX + '\ngroup = "no such group"'), 2),
+    "max_clients": (LISTENER.format(UNIX + "\nmax_clients = 0"), 2),
+    "the same listener twice": (LISTENER.format(UNIX) * 2, 2),
+    "an open brace": ('listener "x" {\nprotocol = tcp_table\n', None),
+    "an open quote": ('map = "\n', None),
+}
+
+
+def run(*args):
+    return subprocess.run(
+        [*ONIONMXD, *map(str, args)], capture_output=True, text=True, timeout=20
+    )
+
+
+def write(lab, text):
+    path = lab.dir / "conf"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("option", [[], ["-t"]])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults(lab, fault, option):
+    """With good listeners before, so that one that is opened too early shows."""
+    sock = lab.dir / "good.sock"
+    good = f'listener "good" {{ protocol = socketmap address = "unix:{sock}" }} '
+    text, line = FAULTS[fault]
+    path = write(lab, text if text.startswith("\n") else good + text)
+    done = run("-f", "-c", path, *option)
+    assert done.returncode == 1, done
+    place = f":{line}: " if line else r":\d+: "
+    assert re.search(f"^{re.escape(str(path))}{place}\\S", done.stderr, re.M), done.stderr
+    assert not sock.exists() and done.stdout == ""
+
+
+def test_missing_file(lab):
+    done = run("-f", "-c", lab.dir / "none")
+    assert done.returncode == 1 and str(lab.dir / "none") in done.stderr
+
+
+def test_missing_map(lab):
+    daemon = lab.make_daemon(map=lab.dir / "none.cdb")
+    done = run("-f", "-c", daemon.config)
+    assert done.returncode == 1 and "none.cdb" in done.stderr
+    assert not any(path.exists() for path in daemon.unix_paths())
+
+
+DAMAGED = {
+    "empty": b"",
+    "short": b"x" * 100,
+    "ones": b"\xff" * 5000,
+    "zeros": b"\0" * 2048,  # an empty map, but for the place of its tables
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_map_at_start(lab, damage):
+    (lab.dir / "bad.cdb").write_bytes(DAMAGED[damage])
+    daemon = lab.make_daemon(map=lab.dir / "bad.cdb")
+    done = run("-f", "-c", daemon.config)
+    assert done.returncode == 1 and "bad.cdb" in done.stderr
+    assert not any(path.exists() for path in daemon.unix_paths())
+
+
+def test_check_only(lab):
+    daemon = lab.make_daemon(map=f"a.example {onion(1)}\n")
+    done = run("-t", "-c", daemon.config)
+    assert done.returncode == 0, done
+    assert not any(path.exists() for path in daemon.unix_paths())
+
+
+def test_check_beside_a_running_daemon(lab):
+    """It takes nothing away from it."""
+    daemon = lab.daemon(map=f"a.example {onion(1)}\n")
+    assert run("-t", "-c", daemon.config).returncode == 0
+    assert daemon.ask("socketmap", "a.example").outcome == ROUTE
+    assert daemon.client("socketmap").ask("a.example").outcome == ROUTE
+
+
+def test_version_and_help():
+    for option in ("-V", "--version"):
+        done = run(option)
+        assert done.returncode == 0 and re.match(r"onionmxd \d", done.stdout)
+    for option in ("-h", "--help"):
+        done = run(option)
+        assert done.returncode == 0 and "-c" in done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize("args", [["-x"], ["--no-such"], ["-c"], ["argument"]])
+def test_usage(args):
+    done = run(*args)
+    assert done.returncode == 2 and "usage" in done.stderr and done.stdout == ""
+
+
+def test_the_default_listeners_are_the_documented_ones(lab):
+    """An empty file is a whole configuration; only its map is missing here."""
+    path = write(lab, 'map = ""\n')
+    assert run("-t", "-c", path).returncode == 0
+    assert not Path("/run/onionmxd/exim.sock").exists()
+
+
+def test_resolvers_of_the_system(lab):
+    """Without a setting those of /etc/resolv.conf are used; a namespace of its own
+    keeps the questions of this test on this machine."""
+    daemon = lab.make_daemon(map=f"a.example {onion(1)}\n")
+    del daemon.settings["resolvers"]
+    daemon.write_config()
+    daemon.args = ["unshare", "-n", *daemon.args]
+    daemon.start()
+    assert daemon.client("socketmap").ask("a.example").outcome == ROUTE

@@ -1,0 +1,180 @@
+"""Every limit: what happens at it, and its counter."""
+
+import time
+
+import pytest
+
+from harness import behaviours as does
+from harness.clients import ROUTE, TEMP, connect, read_all
+from harness.daemon import COUNTER_NAMES
+from harness.onion import onion
+from harness.proc import SLACK, wait_until
+
+BUSY = "too many questions under way"
+MAP = f"a.example {onion(1)}\n"
+
+
+def test_every_counter_is_logged(lab):
+    daemon = lab.daemon()
+    assert list(daemon.counters()) == COUNTER_NAMES
+    assert len(COUNTER_NAMES) > 20
+
+
+def test_a_thousand_connections_on_each_listener(lab):
+    daemon = lab.daemon(tor=lab.tor(), map=MAP)
+    crowd = {
+        listener: [connect(daemon.address(listener)) for _ in range(1000)]
+        for listener in daemon.listeners
+    }
+    for listener, sockets in crowd.items():
+        request = daemon.client(listener).request("user@a.example")
+        for s in sockets:
+            s.sendall(request)
+    for listener, sockets in crowd.items():
+        client = daemon.client(listener)
+        assert all(client.read(s).outcome == ROUTE for s in sockets)
+    for sockets in crowd.values():
+        for s in sockets:
+            s.close()
+    counters = daemon.counters()
+    assert counters["clients"] == counters["answers_route"] == 5000
+    assert counters["clients_refused"] == counters["accepts_paused"] == 0
+
+
+@pytest.mark.parametrize("listener", ["readsocket", "tcp_table", "socketmap"])
+def test_max_clients(lab, listener):
+    daemon = lab.daemon(lab.listeners(max_clients=5), map=MAP)
+    busy = {
+        "readsocket": b"TEMP too many clients\n",
+        "tcp_table": b"400 too%20many%20clients\n",
+        "socketmap": b"21:TEMP too many clients,",
+    }
+    clients = [connect(daemon.address(listener)) for _ in range(5)]
+    for _ in range(3):
+        with connect(daemon.address(listener)) as s:
+            assert read_all(s) == busy[listener]
+    assert daemon.counter("clients_refused") == 3
+    # Each listener has a limit of its own.
+    other = "tcp_table" if listener == "socketmap" else "socketmap"
+    assert daemon.ask(other, "a.example").outcome == ROUTE
+    clients.pop().close()
+    client = daemon.client(listener)
+
+    def served():
+        with connect(daemon.address(listener)) as s:
+            try:
+                s.sendall(client.request("user@[127.0.0.1]"))
+                return client.read(s).outcome != TEMP
+            except OSError:
+                return False
+
+    wait_until(served, "a free place")
+    for s in clients:
+        s.close()
+
+
+def ask_many(daemon, listener, keys):
+    """One connection for each key: all are asked at once."""
+    sockets = [connect(daemon.address(listener)) for _ in keys]
+    client = daemon.client(listener)
+    for s, key in zip(sockets, keys):
+        s.sendall(client.request(key))
+    return sockets
+
+
+def test_max_lookups(lab):
+    dns = lab.dns()
+    dns.on("slow.example", does.delay(1, does.one("slow")))
+    daemon = lab.daemon(dns=dns, map=MAP, max_lookups=10)
+    waiting = ask_many(daemon, "tcp_table", ["slow.example"] * 10)
+    wait_until(lambda: daemon.counter("lookups") == 10, "ten lookups")
+    assert daemon.ask("socketmap", "slow.example") == (TEMP, BUSY)
+    assert daemon.ask("readsocket", "slow.example") == (TEMP, BUSY)
+    assert daemon.counter("lookups_full") == 2
+    # What needs no waiting is answered.
+    assert daemon.ask("socketmap", "a.example").outcome == ROUTE
+    client = daemon.client("tcp_table")
+    assert {client.read(s).outcome for s in waiting} == {ROUTE}
+    assert daemon.ask("socketmap", "slow.example").outcome == ROUTE
+    for s in waiting:
+        s.close()
+
+
+def test_max_flights(lab):
+    dns = lab.dns()
+    for i in range(6):
+        dns.on(f"slow{i}.example", does.delay(1, does.one(i)))
+    daemon = lab.daemon(dns=dns, max_flights=5)
+    waiting = ask_many(daemon, "tcp_table", [f"slow{i}.example" for i in range(5)] * 2)
+    wait_until(lambda: daemon.counter("lookups") == 10, "the lookups")
+    assert daemon.ask("socketmap", "slow5.example") == (TEMP, BUSY)
+    assert daemon.counter("flights_full") == 1
+    client = daemon.client("tcp_table")
+    assert {client.read(s).outcome for s in waiting} == {ROUTE}
+    assert daemon.ask("socketmap", "slow5.example").outcome == ROUTE
+    for s in waiting:
+        s.close()
+
+
+@pytest.mark.parametrize("listener", ["tcp_table", "socketmap"])
+def test_pipeline(lab, listener):
+    """More questions than one client may have pending: it waits, none is lost."""
+    dns = lab.dns()
+    for i in range(200):
+        dns.on(f"d{i}.example", does.delay(0.1, does.one(i)))
+    daemon = lab.daemon(dns=dns)
+    client = daemon.client(listener)
+    with connect(daemon.address(listener)) as s:
+        s.sendall(b"".join(client.request(f"d{i}.example") for i in range(200)))
+        with s.makefile("rb") as file:
+            answers = [client.next_answer(file) for _ in range(200)]
+    assert [a.hosts() for a in answers] == [[onion(i)] for i in range(200)]
+    assert daemon.counter("pipeline_full") > 0
+
+
+def test_routes_too_long_for_a_reply(lab):
+    long = f"{'a' * 63}.{'b' * 63}"
+    targets = [f"{long}.{onion(i)}" for i in range(16)]
+    daemon = lab.daemon(map=f"long.example {', '.join(targets)}\n")
+    for listener in ("tcp_table", "socketmap"):
+        hosts = daemon.ask(listener, "long.example").hosts()
+        assert 5 < len(hosts) < 16 and hosts == targets[: len(hosts)]
+    assert daemon.counter("targets_left_out") == 2 * (16 - len(hosts))
+
+
+def cpu_seconds(process):
+    with open(f"/proc/{process.pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_out_of_file_descriptors(lab):
+    """It waits, without spinning, and goes on when there are some again."""
+    dns = lab.dns()
+    dns.on("b.example", does.one("b"))
+    tor = lab.tor()
+    daemon = lab.daemon(dns=dns, tor=tor, map=MAP, nofile=64)
+    assert daemon.ask("tcp_table", "a.example").outcome == ROUTE
+    crowd = [connect(daemon.address("socketmap")) for _ in range(100)]
+    wait_until(lambda: daemon.counter("accepts_paused") > 0, "the pause")
+    # Those who are connected are served, and a lack of sockets for DNS isn't a "no".
+    assert daemon.ask("tcp_table", "a.example").outcome == ROUTE
+    assert daemon.ask("tcp_table", "b.example").outcome in (ROUTE, TEMP)
+    before = cpu_seconds(daemon)
+    time.sleep(1)
+    assert cpu_seconds(daemon) - before < 0.3 * SLACK
+    for s in crowd:
+        s.close()
+    for listener in ("readsocket", "socketmap"):
+        assert daemon.ask(listener, "a.example").outcome == ROUTE
+    assert daemon.ask("socketmap", "b.example").outcome == ROUTE
+
+
+def test_the_crowd_waits_for_descriptors(lab):
+    """More clients than descriptors: all are served in the end."""
+    daemon = lab.daemon(tor=lab.tor(), map=MAP, nofile=64)
+    # From here on it has its socket to tor.
+    assert daemon.ask("readsocket", "a.example").outcome == ROUTE
+    sockets = ask_many(daemon, "readsocket", ["a.example"] * 300)
+    client = daemon.client("readsocket")
+    assert {client.read(s).outcome for s in sockets} == {ROUTE}
