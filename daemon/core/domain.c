@@ -94,51 +94,109 @@ is_ascii(const char *text, size_t len)
 	return true;
 }
 
+/* The length of the dot that text begins with: that of ASCII, or one of the three that
+ * UTS 46 maps to it (U+3002, U+FF0E, U+FF61). 0: none. */
+static size_t
+dot_len(const char *text, const char *end)
+{
+	static const char *const dots[] = {
+		".", "\xe3\x80\x82", "\xef\xbc\x8e", "\xef\xbd\xa1"};
+
+	for (size_t i = 0; i < sizeof(dots) / sizeof(dots[0]); i++) {
+		size_t len = strlen(dots[i]);
+
+		if ((size_t)(end - text) >= len && memcmp(text, dots[i], len) == 0)
+			return len;
+	}
+	return 0;
+}
+
+/* A name in ASCII on its way. */
+struct ascii {
+	char text[DOMAIN_MAX + 2]; /* with a dot at its end */
+	size_t len;
+};
+
+static enum domain_status
+append(struct ascii *a, const char *text, size_t len)
+{
+	if (len > sizeof(a->text) - a->len)
+		return DOMAIN_UNUSABLE;
+	memcpy(a->text + a->len, text, len);
+	a->len += len;
+	return DOMAIN_OK;
+}
+
+/* By IDNA2008 and UTS 46; IDN2_OK, or libidn2's error. */
+static int
+idna(const char *name, size_t len, uint8_t **alabels)
+{
+	uint8_t utf8[4 * DOMAIN_MAX + 1];
+
+	if (len >= sizeof(utf8))
+		return IDN2_TOO_BIG_DOMAIN;
+	if (memchr(name, '\0', len) != NULL)
+		return IDN2_DISALLOWED;
+	memcpy(utf8, name, len);
+	utf8[len] = '\0';
+	return idn2_lookup_u8(utf8, alabels, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+}
+
+static enum domain_status
+append_label(struct ascii *a, const char *label, size_t len)
+{
+	char encoded[PUNYCODE_MAX];
+	uint8_t *alabel;
+	enum domain_status st;
+	int rc;
+
+	if (is_ascii(label, len))
+		return append(a, label, len);
+	if ((rc = idna(label, len, &alabel)) == IDN2_OK) {
+		st = append(a, (char *)alabel, strlen((char *)alabel));
+		idn2_free(alabel);
+		return st;
+	}
+	if (rc == IDN2_MALLOC)
+		return DOMAIN_NOMEM;
+	if (label[0] == '-' || label[len - 1] == '-')
+		return DOMAIN_UNUSABLE;
+	len = punycode_label(encoded, label, len);
+	return len == 0 ? DOMAIN_UNUSABLE : append(a, encoded, len);
+}
+
 /* Names that IDNA2008 forbids, such as those with emoji, are in use all the same, and
- * some mail servers know them: each label's plain encoding. */
+ * some mail servers know them. The labels that are forbidden are encoded as they are. */
 static enum domain_status
 from_forbidden(struct domain *d, const char *name, size_t len)
 {
-	char text[DOMAIN_MAX + 2];
+	struct ascii a = {.len = 0};
 	const char *end = name + len;
-	size_t n = 0;
 
-	for (;;) {
-		const char *dot = memchr(name, '.', (size_t)(end - name));
-		size_t label = (size_t)((dot == NULL ? end : dot) - name);
-		char encoded[PUNYCODE_MAX];
-		const char *from = name;
+	for (const char *p = name;;) {
+		size_t dot = 0;
+		enum domain_status st;
 
-		if (!is_ascii(name, label)) {
-			if (name[0] == '-' || name[label - 1] == '-')
-				return DOMAIN_UNUSABLE;
-			if ((label = punycode_label(encoded, name, label)) == 0)
-				return DOMAIN_UNUSABLE;
-			from = encoded;
-		}
-		if (n + label + 1 > sizeof(text))
-			return DOMAIN_UNUSABLE;
-		memcpy(text + n, from, label);
-		n += label;
-		if (dot == NULL)
-			return from_ascii(d, text, n);
-		text[n++] = '.';
-		name = dot + 1;
+		while (p < end && (dot = dot_len(p, end)) == 0)
+			p++;
+		if ((st = append_label(&a, name, (size_t)(p - name))) != DOMAIN_OK)
+			return st;
+		if (p == end)
+			return from_ascii(d, a.text, a.len);
+		if ((st = append(&a, ".", 1)) != DOMAIN_OK)
+			return st;
+		p += dot;
+		name = p;
 	}
 }
 
 static enum domain_status
 from_utf8(struct domain *d, const char *name, size_t len)
 {
-	uint8_t utf8[4 * DOMAIN_MAX + 1], *alabels;
+	uint8_t *alabels;
 	enum domain_status st;
-	int rc;
+	int rc = idna(name, len, &alabels);
 
-	if (len >= sizeof(utf8) || memchr(name, '\0', len) != NULL)
-		return DOMAIN_UNUSABLE;
-	memcpy(utf8, name, len);
-	utf8[len] = '\0';
-	rc = idn2_lookup_u8(utf8, &alabels, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
 	if (rc == IDN2_MALLOC)
 		return DOMAIN_NOMEM;
 	if (rc != IDN2_OK)

@@ -1,0 +1,115 @@
+/* The first byte chooses the question, the rest is the answer to it. */
+#include "fuzz.h"
+
+#include "core/dnsmsg.h"
+#include "core/domain.h"
+#include "core/onion.h"
+
+static const char *const asked[] = {
+	[DNS_TYPE_A] = "aebagbafaydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4qcmeqd.onion",
+	[DNS_TYPE_SRV] = "_onion-mx._tcp.example.org",
+};
+
+static void
+check_srv(const struct dns_answer *a)
+{
+	require(a->srv.n >= 1 && a->srv.n <= ROUTE_MAX);
+	for (uint8_t i = 0; i < a->srv.n; i++) {
+		const struct srv_record *rr = &a->srv.rr[i];
+
+		require(rr->host == a->names[i] && rr->port != 0);
+		require(onion_check(rr->host, rr->hostlen) == ONION_OK);
+		require(fuzz_host(rr->host, rr->hostlen));
+		for (uint8_t k = 0; k < i; k++)
+			require(rr->port != a->srv.rr[k].port ||
+				rr->hostlen != a->srv.rr[k].hostlen ||
+				memcmp(rr->host, a->names[k], rr->hostlen) != 0);
+	}
+	require(a->over == 0 || a->srv.n == ROUTE_MAX);
+}
+
+static void
+check(const struct dns_answer *a, enum dns_type type, unsigned authorities)
+{
+	require((a->status == DNS_FAILED) == (a->reason != REASON_NONE));
+	require(a->status != DNS_FAILED || a->ttl == 0);
+	require(a->ttl <= 0x7fffffff);
+	if (a->status == DNS_RECORDS && type == DNS_TYPE_SRV)
+		check_srv(a);
+	/* Either records that we can't use, or room for a SOA. */
+	if (a->status == DNS_NONE)
+		require(a->dropped > 0 || authorities > 0);
+}
+
+static enum dns_status
+parse(const uint8_t *msg, size_t len, enum dns_type type)
+{
+	static struct dns_answer a;
+	uint8_t *copy = fuzz_alloc(len);
+
+	memcpy(copy, msg, len);
+	memset(&a, 0xee, sizeof(a));
+	dnsmsg_parse(copy, len, asked[type], type, &a);
+	check(&a, type, len < 12 ? 0 : (unsigned)(msg[8] << 8 | msg[9]));
+	free(copy);
+	return a.status;
+}
+
+/* A message that proves something does so whole and with this header only. */
+static void
+spoil(const uint8_t *msg, size_t len, enum dns_type type)
+{
+	uint8_t *m = fuzz_alloc(len + 1);
+
+	memcpy(m, msg, len);
+	m[len] = 0;
+	require(parse(m, len - 1, type) == DNS_FAILED);
+	require(parse(m, len + 1, type) == DNS_FAILED);
+	m[2] ^= 0x80; /* QR */
+	require(parse(m, len, type) == DNS_FAILED);
+	m[2] ^= 0x80 | 0x02; /* TC */
+	require(parse(m, len, type) == DNS_FAILED);
+	m[2] ^= 0x02;
+	m[3] = (uint8_t)((m[3] & 0xf0) | 2); /* SERVFAIL */
+	require(parse(m, len, type) == DNS_FAILED);
+	m[3] = msg[3];
+	m[13] ^= 1; /* the first letter of the name asked for, if it isn't compressed */
+	require((m[12] & 0xc0) != 0 || parse(m, len, type) == DNS_FAILED);
+	free(m);
+}
+
+/* A query for any valid name, sent back as an answer, is one to our question. */
+static void
+query(const char *text, size_t len, enum dns_type type)
+{
+	static struct dns_answer a;
+	uint8_t out[DNS_QUERY_MAX];
+	struct domain d;
+	size_t n;
+
+	if (domain_from_name(&d, text, len) != DOMAIN_OK)
+		return;
+	n = dnsmsg_query(out, 7, d.text, type);
+	require(n == (size_t)12 + d.len + 2 + 4);
+	dnsmsg_parse(out, n, d.text, type, &a);
+	require(a.status == DNS_FAILED && a.reason == REASON_DNS_BAD);
+	out[2] |= 0x80;
+	dnsmsg_parse(out, n, d.text, type, &a);
+	require(a.status == DNS_FAILED && a.reason == REASON_DNS_UNPROVEN);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	enum dns_type type;
+
+	if (size == 0)
+		return 0;
+	type = (data[0] & 1) != 0 ? DNS_TYPE_A : DNS_TYPE_SRV;
+	data++;
+	size--;
+	if (parse(data, size, type) != DNS_FAILED)
+		spoil(data, size, type);
+	query((const char *)data, size, type);
+	return 0;
+}

@@ -1,0 +1,75 @@
+#include "fuzz.h"
+
+#include "core/maprec.h"
+#include "core/maptext.h"
+#include "core/onion.h"
+
+/* The route as onionmap would write it. */
+static size_t
+write_value(const struct route *r, char out[MAP_VALUE_MAX])
+{
+	static struct map_entry e;
+
+	e.n = r->n;
+	for (uint8_t i = 0; i < r->n; i++) {
+		const struct target *t = &r->target[i];
+
+		e.target[i].hostlen = t->hostlen;
+		e.target[i].port = t->port;
+		memcpy(e.target[i].host, t->host, t->hostlen);
+		e.target[i].host[t->hostlen] = '\0';
+	}
+	return map_entry_value(&e, out);
+}
+
+static void
+check_route(const struct route *r, const char *value, size_t len)
+{
+	require(r->n >= 1 && r->n <= ROUTE_MAX);
+	for (uint8_t i = 0; i < r->n; i++) {
+		const struct target *t = &r->target[i];
+
+		require(t->host >= value && t->host + t->hostlen <= value + len);
+		require(onion_check(t->host, t->hostlen) == ONION_OK);
+		require(fuzz_host(t->host, t->hostlen));
+		require(t->port != 0 && t->ipv4 == 0);
+	}
+}
+
+/* Two routes with the same targets. */
+static bool
+same(const struct route *a, const struct route *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (uint8_t i = 0; i < a->n; i++)
+		if (a->target[i].port != b->target[i].port ||
+			a->target[i].hostlen != b->target[i].hostlen ||
+			memcmp(a->target[i].host, b->target[i].host,
+				a->target[i].hostlen) != 0)
+			return false;
+	return true;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *copy = fuzz_alloc(size), *value = fuzz_alloc(MAP_VALUE_MAX);
+	enum maprec_status st;
+	struct route r, again;
+
+	memcpy(copy, data, size);
+	st = maprec_parse(copy, size, &r);
+	require(st == MAPREC_ROUTE || st == MAPREC_NONE || st == MAPREC_BAD);
+	require((st == MAPREC_NONE) == (size == 1 && copy[0] == '-'));
+	if (st == MAPREC_ROUTE) {
+		size_t n = write_value(&r, value);
+
+		check_route(&r, copy, size);
+		require(maprec_parse(value, n, &again) == MAPREC_ROUTE);
+		require(same(&r, &again));
+	}
+	free(value);
+	free(copy);
+	return 0;
+}

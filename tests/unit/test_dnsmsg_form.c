@@ -1,0 +1,360 @@
+#include "wire.h"
+
+/* The question that we send. */
+static void
+test_query(void **state)
+{
+	static const struct {
+		const char *name;
+		enum dns_type type;
+		const char *wire;
+		size_t len;
+	} rows[] = {
+		{Q, DNS_TYPE_SRV,
+			BYTES("\x12\x34\1\0\0\1\0\0\0\0\0\0\011_onion-mx\004_tcp"
+			      "\007example\003org\0\0\041\0\1")},
+		{ONION_A, DNS_TYPE_A,
+			BYTES("\x12\x34\1\0\0\1\0\0\0\0\0\0\070"
+			      "aebagbafaydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4qcmeqd"
+			      "\005onion\0\0\1\0\1")},
+		{"", DNS_TYPE_A, BYTES("\x12\x34\1\0\0\1\0\0\0\0\0\0\0\0\1\0\1")},
+	};
+	uint8_t out[DNS_QUERY_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t n = dnsmsg_query(out, 0x1234, rows[i].name, rows[i].type);
+
+		row_assert(rows[i].name, n == rows[i].len);
+		assert_memory_equal(out, rows[i].wire, n);
+	}
+}
+
+static void
+test_query_lengths(void **state)
+{
+	uint8_t *out = malloc(DNS_QUERY_MAX);
+
+	(void)state;
+	assert_non_null(out);
+	assert_int_equal(dnsmsg_query(out, 0xffff, D253, DNS_TYPE_SRV), DNS_QUERY_MAX);
+	assert_int_equal(out[0], 0xff);
+	assert_int_equal(out[1], 0xff);
+	assert_int_equal(dnsmsg_query(out, 1, D253 "g", DNS_TYPE_SRV), 0);
+	assert_int_equal(dnsmsg_query(out, 1, "_onion-mx._tcp." D253, DNS_TYPE_SRV), 0);
+	free(out);
+}
+
+/* A query comes back as the question of an answer. */
+static void
+test_query_answered(void **state)
+{
+	static const char *const names[] = {Q, "a", ONION_A, D253};
+	static struct dns_answer a;
+	static struct wire w;
+	const struct rr rr[] = {SOA("", 300, 60), SRV("@12", 300, 1, 1, 25, ONION_A)};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		w.len = dnsmsg_query(w.at, 7, names[i], DNS_TYPE_SRV);
+		dnsmsg_parse(w.at, w.len, names[i], DNS_TYPE_SRV, &a);
+		row_assert(names[i], a.status == DNS_FAILED);
+		w.at[2] = 0x81;
+		wire_section(&w, 'a', rr, COUNT(rr));
+		dnsmsg_parse(w.at, w.len, names[i], DNS_TYPE_SRV, &a);
+		row_assert(names[i], a.status == DNS_RECORDS && a.srv.n == 1);
+	}
+}
+
+/* With each of these headers, a good answer and a good absence prove nothing. */
+static void
+test_headers(void **state)
+{
+	static const struct {
+		unsigned flags;
+		enum reason reason;
+	} rows[] = {
+		{0x0180, REASON_DNS_BAD}, /* a query, not an answer */
+		{0x8380, REASON_DNS_BAD}, /* truncated */
+		{0x8980, REASON_DNS_BAD}, /* other opcodes */
+		{0x9180, REASON_DNS_BAD},
+		{0xa180, REASON_DNS_BAD},
+		{0xa980, REASON_DNS_BAD},
+		{0x8181, REASON_DNS_FAILED}, /* FORMERR, SERVFAIL */
+		{0x8182, REASON_DNS_FAILED},
+		{0x8184, REASON_DNS_FAILED}, /* NOTIMP, REFUSED, YXDOMAIN and so on */
+		{0x8185, REASON_DNS_FAILED},
+		{0x8186, REASON_DNS_FAILED},
+		{0x8187, REASON_DNS_FAILED},
+		{0x8188, REASON_DNS_FAILED},
+		{0x8189, REASON_DNS_FAILED},
+		{0x818a, REASON_DNS_FAILED},
+		{0x818f, REASON_DNS_FAILED},
+	};
+	static const struct rr rr[] = {
+		SRV(Q, 300, 1, 1, 25, ONION_A), SOA("example.org", 300, 60)};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		for (size_t k = 0; k < COUNT(rr); k++) {
+			const struct wire_row row = {"header", rows[i].flags,
+				{DNS_FAILED, rows[i].reason, 0, 0, 0}, {rr[k]}};
+
+			wire_check(&row, 1, DNS_TYPE_SRV);
+		}
+}
+
+static void
+test_questions(void **state)
+{
+	static const struct {
+		const char *what, *name;
+		uint16_t type, class;
+		unsigned n; /* how many of it */
+		enum dns_status status;
+	} rows[] = {
+		{"ours", Q, ns_t_srv, ns_c_in, 1, DNS_RECORDS},
+		{"ours in another case", "_OnIoN-Mx._TcP.eXample.oRg", ns_t_srv, ns_c_in,
+			1, DNS_RECORDS},
+		{"none", Q, ns_t_srv, ns_c_in, 0, DNS_FAILED},
+		{"two", Q, ns_t_srv, ns_c_in, 2, DNS_FAILED},
+		{"another name", "_onion-mx._tcp.example.net", ns_t_srv, ns_c_in, 1,
+			DNS_FAILED},
+		{"a name above", "example.org", ns_t_srv, ns_c_in, 1, DNS_FAILED},
+		{"a name below", "a." Q, ns_t_srv, ns_c_in, 1, DNS_FAILED},
+		{"the root", "", ns_t_srv, ns_c_in, 1, DNS_FAILED},
+		{"another type", Q, ns_t_a, ns_c_in, 1, DNS_FAILED},
+		{"any type", Q, ns_t_any, ns_c_in, 1, DNS_FAILED},
+		{"another class", Q, ns_t_srv, ns_c_chaos, 1, DNS_FAILED},
+	};
+	static const struct rr rr[] = {
+		SRV(Q, 300, 1, 1, 25, ONION_A), SOA("example.org", 300, 60)};
+	static struct dns_answer a;
+	static struct wire w;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		wire_begin(&w, ANSWER, rows[i].n);
+		for (unsigned k = 0; k < rows[i].n; k++)
+			wire_question(&w, rows[i].name, rows[i].type, rows[i].class);
+		wire_records(&w, rr, COUNT(rr));
+		wire_parse(rows[i].what, &w, DNS_TYPE_SRV, &a);
+		row_assert(rows[i].what, a.status == rows[i].status);
+	}
+}
+
+/* Cut anywhere, or with a byte too many, a message proves nothing. */
+static void
+test_every_cut(void **state)
+{
+	static const struct rr rr[][4] = {
+		{SRV(Q, 300, 1, 1, 25, ONION_A), SRV("@12", 300, 1, 1, 26, ONION_A), OPT},
+		{SRV(Q, 300, 1, 1, 25, "")},
+		{SOA("example.org", 300, 60), OPT},
+		{CNAME(Q, 300, "b.net"), SOA("b.net", 300, 60)},
+	};
+	static struct dns_answer a;
+	static struct wire w;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rr); i++) {
+		size_t whole;
+
+		wire_begin(&w, ANSWER, 1);
+		wire_question(&w, Q, ns_t_srv, ns_c_in);
+		wire_records(&w, rr[i], COUNT(rr[i]));
+		wire_parse("whole", &w, DNS_TYPE_SRV, &a);
+		assert_int_not_equal(a.status, DNS_FAILED);
+		whole = w.len;
+		for (w.len = 0; w.len < whole; w.len++) {
+			wire_parse("cut", &w, DNS_TYPE_SRV, &a);
+			assert_int_equal(a.status, DNS_FAILED);
+			assert_int_equal(a.reason, REASON_DNS_BAD);
+		}
+		w.at[w.len++] = 0;
+		wire_parse("a byte too many", &w, DNS_TYPE_SRV, &a);
+		assert_int_equal(a.status, DNS_FAILED);
+	}
+}
+
+/* Longer than any DNS message; c-ares wouldn't hand one over. */
+static void
+test_too_long(void **state)
+{
+	static uint8_t msg[70000];
+	static struct dns_answer a;
+
+	(void)state;
+	dnsmsg_parse(msg, sizeof(msg), Q, DNS_TYPE_SRV, &a);
+	assert_int_equal(a.status, DNS_FAILED);
+	dnsmsg_parse(msg, 0, Q, DNS_TYPE_SRV, &a);
+	assert_int_equal(a.status, DNS_FAILED);
+}
+
+static void
+test_srv_fields(void **state)
+{
+	static const struct rr rr[] = {SRV(Q, 300, 0x1234, 0xfffe, 0xabcd,
+					       "MAIL.Aebagbafaydqqcikbmga2dqpcaireeyuculb"
+					       "ogazdinryhi6d4qcmeqD.Onion"),
+		SRV(Q, 300, 5, 0, 25, ONION_B)};
+	static struct dns_answer a;
+	static struct wire w;
+
+	(void)state;
+	wire_begin(&w, ANSWER, 1);
+	wire_question(&w, Q, ns_t_srv, ns_c_in);
+	wire_records(&w, rr, COUNT(rr));
+	wire_parse("fields", &w, DNS_TYPE_SRV, &a);
+	assert_int_equal(a.status, DNS_RECORDS);
+	assert_int_equal(a.srv.n, 2);
+	assert_int_equal(a.srv.rr[0].priority, 0x1234);
+	assert_int_equal(a.srv.rr[0].weight, 0xfffe);
+	assert_int_equal(a.srv.rr[0].port, 0xabcd);
+	assert_int_equal(a.srv.rr[0].hostlen, strlen("mail." ONION_A));
+	assert_memory_equal(a.srv.rr[0].host, "mail." ONION_A, a.srv.rr[0].hostlen);
+	assert_int_equal(a.srv.rr[1].priority, 5);
+	assert_int_equal(a.srv.rr[1].hostlen, ONION_LEN);
+	assert_memory_equal(a.srv.rr[1].host, ONION_B, ONION_LEN);
+}
+
+/* Of 100 records, the 16 most preferred are kept with their own names. */
+static void
+test_srv_limit(void **state)
+{
+	static char host[100][ONION_LEN + 1];
+	static struct rr rr[100];
+	static struct dns_answer a;
+	static struct wire w;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		unsigned k = i * 37 % 100;
+
+		unit_onion(host[k], k);
+		rr[i] = (struct rr)SRV("@12", 300, k * 600, k, k + 1, host[k]);
+	}
+	wire_begin(&w, ANSWER, 1);
+	wire_question(&w, Q, ns_t_srv, ns_c_in);
+	wire_records(&w, rr, COUNT(rr));
+	wire_parse("limit", &w, DNS_TYPE_SRV, &a);
+	assert_int_equal(a.status, DNS_RECORDS);
+	assert_int_equal(a.srv.n, ROUTE_MAX);
+	assert_int_equal(a.over, 100 - ROUTE_MAX);
+	assert_int_equal(a.dropped, 0);
+	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+		unsigned k = a.srv.rr[i].weight;
+
+		assert_in_range(k, 0, ROUTE_MAX - 1);
+		assert_int_equal(a.srv.rr[i].priority, k * 600);
+		assert_int_equal(a.srv.rr[i].port, k + 1);
+		assert_memory_equal(a.srv.rr[i].host, host[k], ONION_LEN);
+	}
+}
+
+static void
+test_a_answers(void **state)
+{
+	static const struct wire_row rows[] = {
+		{"tor's", ANSWER, RECORDS(60, 0, 0), {A(Q, 60, 0x0ac00005)}},
+		{"behind a CNAME", ANSWER, RECORDS(30, 0, 0),
+			{CNAME(Q, 30, "b"), A("b", 60, 0x0ac00005)}},
+		{"no data", ANSWER, NONE(60, 0), {SOA("org", 300, 60)}},
+		{"nothing", ANSWER, UNPROVEN, {{0}}},
+		{"no name", NO_NAME, UNPROVEN, {{0}}},
+		{"failed", 0x8182, FAILED, {A(Q, 60, 0x0ac00005)}},
+		{"AAAA only", ANSWER, UNPROVEN,
+			{RAW('a', Q, ns_t_aaaa, "1234567890123456")}},
+		{"public", ANSWER, BAD, {A(Q, 60, 0x08080808)}},
+		{"public behind tor's", ANSWER, BAD,
+			{A(Q, 60, 0x0ac00005), A(Q, 60, 0x08080808)}},
+		{"public before tor's", ANSWER, BAD,
+			{A(Q, 60, 0x08080808), A(Q, 60, 0x0ac00005)}},
+		{"three bytes", ANSWER, BAD, {RAW('a', Q, ns_t_a, "\012\0\1")}},
+		{"five bytes", ANSWER, BAD, {RAW('a', Q, ns_t_a, "\012\0\1\2\3")}},
+	};
+
+	(void)state;
+	wire_check(rows, COUNT(rows), DNS_TYPE_A);
+}
+
+static void
+check_address(uint32_t ip, bool usable)
+{
+	const struct rr rr[] = {A(Q, 60, ip)};
+	static struct dns_answer a;
+	static struct wire w;
+
+	wire_begin(&w, ANSWER, 1);
+	wire_question(&w, Q, ns_t_a, ns_c_in);
+	wire_records(&w, rr, 1);
+	wire_parse("address", &w, DNS_TYPE_A, &a);
+	if ((a.status == DNS_RECORDS && a.ipv4 == ip) != usable)
+		fail_msg("address %08x", ip);
+}
+
+/* The edges of the networks that a virtual address can be in. */
+static void
+test_a_addresses(void **state)
+{
+	static const struct {
+		uint32_t first, last;
+	} nets[] = {
+		{0x0a000000, 0x0affffff}, /* 10/8 */
+		{0x64400000, 0x647fffff}, /* 100.64/10 */
+		{0x7f000000, 0x7fffffff}, /* 127/8 */
+		{0xa9fe0000, 0xa9feffff}, /* 169.254/16 */
+		{0xac100000, 0xac1fffff}, /* 172.16/12 */
+		{0xc0a80000, 0xc0a8ffff}, /* 192.168/16 */
+		{0xc6120000, 0xc613ffff}, /* 198.18/15 */
+	};
+	static const uint32_t public[] = {0, 0x08080808, 0xe0000001, 0xffffffff};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(nets); i++) {
+		check_address(nets[i].first, true);
+		check_address(nets[i].last, true);
+		check_address(nets[i].first - 1, false);
+		check_address(nets[i].last + 1, false);
+	}
+	for (size_t i = 0; i < COUNT(public); i++)
+		check_address(public[i], false);
+}
+
+static void
+test_answer_fail(void **state)
+{
+	static struct dns_answer a;
+
+	(void)state;
+	memset(&a, 0xee, sizeof(a));
+	dns_answer_fail(&a, REASON_DNS_TIMEOUT);
+	assert_int_equal(a.status, DNS_FAILED);
+	assert_int_equal(a.reason, REASON_DNS_TIMEOUT);
+	assert_int_equal(a.ttl, 0);
+	assert_int_equal(a.srv.n, 0);
+	assert_int_equal(a.dropped, 0);
+	assert_int_equal(a.over, 0);
+	assert_int_equal(a.ipv4, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_query),
+		cmocka_unit_test(test_query_lengths),
+		cmocka_unit_test(test_query_answered),
+		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_questions),
+		cmocka_unit_test(test_every_cut),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_srv_fields),
+		cmocka_unit_test(test_srv_limit),
+		cmocka_unit_test(test_a_answers),
+		cmocka_unit_test(test_a_addresses),
+		cmocka_unit_test(test_answer_fail),
+	};
+
+	return cmocka_run_group_tests_name("dnsmsg, form", tests, NULL, NULL);
+}

@@ -1,0 +1,182 @@
+#include "unit.h"
+
+#include "core/maprec.h"
+#include "core/maptext.h"
+
+static const struct {
+	const char *value;
+	size_t len;
+	enum maprec_status status;
+	uint8_t n;
+	uint16_t port; /* of the last target */
+} rows[] = {
+	{BYTES("-"), MAPREC_NONE, 0, 0},
+	{BYTES(ONION_A), MAPREC_ROUTE, 1, 25},
+	{BYTES(ONION_A ":2525"), MAPREC_ROUTE, 1, 2525},
+	{BYTES(ONION_A ":1"), MAPREC_ROUTE, 1, 1},
+	{BYTES(ONION_A ":65535"), MAPREC_ROUTE, 1, 65535},
+	{BYTES("mail." ONION_A), MAPREC_ROUTE, 1, 25},
+	{BYTES(LONG_PREFIX ONION_A ":65535"), MAPREC_ROUTE, 1, 65535},
+	{BYTES(ONION_A ", " ONION_B), MAPREC_ROUTE, 2, 25},
+	{BYTES(ONION_A ", " ONION_A ":26"), MAPREC_ROUTE, 2, 26},
+	{BYTES(ONION_A ":2525, " ONION_B ":26, " ONION_C), MAPREC_ROUTE, 3, 25},
+
+	/* damaged */
+	{BYTES(""), MAPREC_BAD, 0, 0},
+	{BYTES("--"), MAPREC_BAD, 0, 0},
+	{BYTES("- "), MAPREC_BAD, 0, 0},
+	{BYTES("-\0"), MAPREC_BAD, 0, 0},
+	{BYTES("-, " ONION_A), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ", -"), MAPREC_BAD, 0, 0},
+	{BYTES("example.org"), MAPREC_BAD, 0, 0},
+	{BYTES("10.192.0.5"), MAPREC_BAD, 0, 0},
+	{BYTES("expyuzz4wqqyqhjn.onion"), MAPREC_BAD, 0, 0},
+	{BYTES(MISTYPED), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ", " MISTYPED), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A "."), MAPREC_BAD, 0, 0},
+	{BYTES("Mail." ONION_A), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ","), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ", "), MAPREC_BAD, 0, 0},
+	{BYTES("," ONION_A), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A " " ONION_B), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ",, " ONION_B), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A "\n"), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A "\0"), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A "\0, " ONION_B), MAPREC_BAD, 0, 0},
+	{BYTES("a\0b." ONION_A), MAPREC_BAD, 0, 0},
+	{BYTES("\0." ONION_A), MAPREC_BAD, 0, 0},
+	{BYTES("a." LONG_PREFIX ONION_A), MAPREC_BAD, 0, 0},
+	{BYTES(LONG_PREFIX LONG_PREFIX ONION_A), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ":"), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ":0"), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ":026"), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ":65536"), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A ":26x"), MAPREC_BAD, 0, 0},
+	{BYTES(ONION_A "::26"), MAPREC_BAD, 0, 0},
+};
+
+/* As people write them in a map's line, and other tools in a cdb. */
+static const char *const by_hand[] = {
+	" " ONION_A ", " ONION_B,
+	ONION_A ", " ONION_B " ",
+	ONION_A ":25, " ONION_B ":25",
+	ONION_A "," ONION_B,
+	ONION_A ",  " ONION_B,
+	ONION_A ",\t" ONION_B,
+	ONION_A " , " ONION_B,
+};
+
+static enum maprec_status
+parse(const char *value, size_t len, struct route *route, char copy[])
+{
+	memcpy(copy, value, len);
+	return maprec_parse(copy, len, route);
+}
+
+static void
+test_parse(void **state)
+{
+	struct route r;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		/* without a NUL behind it */
+		char *copy = malloc(rows[i].len > 0 ? rows[i].len : 1);
+
+		assert_non_null(copy);
+		row_assert(rows[i].value,
+			parse(rows[i].value, rows[i].len, &r, copy) == rows[i].status);
+		if (rows[i].status == MAPREC_ROUTE) {
+			row_assert(rows[i].value, r.n == rows[i].n);
+			row_assert(rows[i].value, r.target[r.n - 1].port == rows[i].port);
+			row_assert(rows[i].value, r.target[0].host == copy);
+			row_assert(rows[i].value, r.target[0].ipv4 == 0);
+		}
+		free(copy);
+	}
+}
+
+static void
+test_by_hand(void **state)
+{
+	struct route r;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(by_hand); i++) {
+		row_assert(by_hand[i],
+			maprec_parse(by_hand[i], strlen(by_hand[i]), &r) == MAPREC_ROUTE);
+		row_assert(by_hand[i], r.n == 2);
+		row_assert(by_hand[i], r.target[0].hostlen == ONION_LEN);
+		assert_memory_equal(r.target[0].host, ONION_A, ONION_LEN);
+		row_assert(by_hand[i], r.target[0].port == 25);
+		assert_memory_equal(r.target[1].host, ONION_B, ONION_LEN);
+		row_assert(by_hand[i], r.target[1].port == 25);
+	}
+}
+
+static void
+test_targets(void **state)
+{
+	const char value[] = ONION_C ":2525, " ONION_A ", mail." ONION_B ":65535";
+	struct route r;
+
+	(void)state;
+	assert_int_equal(maprec_parse(value, sizeof(value) - 1, &r), MAPREC_ROUTE);
+	assert_int_equal(r.n, 3);
+	assert_int_equal(r.target[0].hostlen, ONION_LEN);
+	assert_memory_equal(r.target[0].host, ONION_C, ONION_LEN);
+	assert_int_equal(r.target[0].port, 2525);
+	assert_memory_equal(r.target[1].host, ONION_A, ONION_LEN);
+	assert_int_equal(r.target[1].port, 25);
+	assert_int_equal(r.target[2].hostlen, ONION_LEN + 5);
+	assert_memory_equal(r.target[2].host, "mail." ONION_B, ONION_LEN + 5);
+	assert_int_equal(r.target[2].port, 65535);
+}
+
+/* Sixteen targets are a route, seventeen are damage; the longest value fits. */
+static void
+test_limit(void **state)
+{
+	char *value = malloc(MAP_VALUE_MAX);
+	struct map_entry e = {.n = ROUTE_MAX};
+	struct answer a;
+	struct route r;
+	size_t len;
+
+	(void)state;
+	assert_non_null(value);
+	unit_longest_route(&a);
+	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+		e.target[i].hostlen = DOMAIN_MAX;
+		e.target[i].port = 65535;
+		memcpy(e.target[i].host, a.route.target[i].host, DOMAIN_MAX + 1);
+	}
+	len = map_entry_value(&e, value);
+	assert_int_equal(len, ROUTE_MAX * (DOMAIN_MAX + 8) - 2);
+	assert_int_equal(maprec_parse(value, len, &r), MAPREC_ROUTE);
+	assert_int_equal(r.n, ROUTE_MAX);
+	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+		assert_int_equal(r.target[i].hostlen, DOMAIN_MAX);
+		assert_memory_equal(r.target[i].host, e.target[i].host, DOMAIN_MAX);
+		assert_int_equal(r.target[i].port, 65535);
+	}
+	value = realloc(value, len + sizeof(", " ONION_A));
+	assert_non_null(value);
+	memcpy(value + len, ", " ONION_A, sizeof(", " ONION_A) - 1);
+	assert_int_equal(
+		maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r), MAPREC_BAD);
+	free(value);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_by_hand),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_limit),
+	};
+
+	return cmocka_run_group_tests_name("maprec", tests, NULL, NULL);
+}

@@ -1,0 +1,82 @@
+/* Out of memory is "not known now", never "no domain". Only the conversion of UTF-8
+ * takes memory, so this stands in for libidn2. */
+#include "unit.h"
+
+#include <idn2.h>
+
+#include "core/maptext.h"
+
+static int result;
+
+int
+idn2_lookup_u8(const uint8_t *src, uint8_t **lookupname, int flags)
+{
+	(void)src;
+	(void)flags;
+	*lookupname = NULL;
+	return result;
+}
+
+static const char utf8[] = "m\xc3\xbcnchen.example";
+
+static enum domain_status
+from_name(const char *name)
+{
+	struct domain d;
+
+	return domain_from_name(&d, name, strlen(name));
+}
+
+static void
+test_domain(void **state)
+{
+	struct domain d;
+
+	(void)state;
+	result = IDN2_MALLOC;
+	assert_int_equal(from_name(utf8), DOMAIN_NOMEM);
+	assert_int_equal(domain_from_key(&d, "a@\xc3\xbc.example", 12), DOMAIN_NOMEM);
+	result = IDN2_ENCODING_ERROR;
+	assert_int_equal(from_name("m\xfcnchen.example"), DOMAIN_UNUSABLE);
+}
+
+/* Plain names don't depend on it. */
+static void
+test_ascii(void **state)
+{
+	struct domain d;
+
+	(void)state;
+	result = IDN2_MALLOC;
+	assert_int_equal(from_name("example.org"), DOMAIN_OK);
+	assert_int_equal(from_name("*"), DOMAIN_UNUSABLE);
+	assert_int_equal(domain_from_key(&d, "j\xc3\xb6rg@example.org", 17), DOMAIN_OK);
+}
+
+static void
+test_maptext(void **state)
+{
+	const char line[] = "m\xc3\xbcnchen.example -";
+	const char not_utf8[] = "m\xfcnchen.example -";
+	struct map_entry e;
+	struct map_error err;
+
+	(void)state;
+	result = IDN2_MALLOC;
+	assert_int_equal(maptext_parse(line, sizeof(line) - 1, &e, &err), MAPTEXT_NOMEM);
+	result = IDN2_ENCODING_ERROR;
+	assert_int_equal(
+		maptext_parse(not_utf8, sizeof(not_utf8) - 1, &e, &err), MAPTEXT_ERROR);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_domain),
+		cmocka_unit_test(test_ascii),
+		cmocka_unit_test(test_maptext),
+	};
+
+	return cmocka_run_group_tests_name("nomem", tests, NULL, NULL);
+}
