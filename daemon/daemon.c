@@ -10,6 +10,8 @@
 #include "net/resolver.h"
 #include "trace.h"
 
+#define DESCRIPTORS_ASIDE 48
+
 struct daemon {
 	const struct config *config;
 	struct counters counters;
@@ -18,6 +20,7 @@ struct daemon {
 	struct resolver *srv, *tor;
 	struct engine *engine;
 	struct server *server;
+	size_t max_clients;
 	bool ending;
 	struct endpoint *endpoint; /* these two: one for each listener */
 	struct listener **listener;
@@ -32,24 +35,29 @@ random_number(void)
 	return n;
 }
 
-/* Each client is a file descriptor. */
-static void
+/* Each client is a file descriptor; some are set aside for DNS, tor and the map. Returns
+ * for how many clients there are enough. */
+static size_t
 raise_file_limit(const struct config *config)
 {
+	rlim_t aside = DESCRIPTORS_ASIDE + config->nlisteners, clients = 0, have;
 	struct rlimit limit;
-	rlim_t wanted = 64;
 
 	for (size_t i = 0; i < config->nlisteners; i++)
-		wanted += config->listener[i].net.max_clients;
+		clients += config->listener[i].net.max_clients;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	if (limit.rlim_cur < wanted) {
-		limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+		return clients;
+	if (limit.rlim_cur < aside + clients) {
+		limit.rlim_cur = limit.rlim_max < aside + clients ? limit.rlim_max
+								  : aside + clients;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	if (limit.rlim_cur < wanted)
-		log_warnx("only %ju file descriptors, %ju needed for max_clients",
-			(uintmax_t)limit.rlim_cur, (uintmax_t)wanted);
+	have = limit.rlim_cur;
+	if (have >= aside + clients)
+		return clients;
+	log_warnx("only %ju file descriptors, %ju needed for max_clients",
+		(uintmax_t)have, (uintmax_t)(aside + clients));
+	return have > aside ? have - aside : 1;
 }
 
 /* Signals */
@@ -133,7 +141,7 @@ daemon_open(const struct config *config)
 		return NULL;
 	}
 	d->config = config;
-	raise_file_limit(config);
+	d->max_clients = raise_file_limit(config);
 	if ((config->map == NULL ||
 		    (d->map = mapfile_open(config->map, &d->counters)) != NULL) &&
 		open_listeners(d))
@@ -205,7 +213,8 @@ start_serving(struct daemon *d)
 	struct server_config config = {.loop = d->loop,
 		.engine = d->engine,
 		.counters = &d->counters,
-		.client_timeout_ms = d->config->client_timeout_ms};
+		.client_timeout_ms = d->config->client_timeout_ms,
+		.max_clients = d->max_clients};
 
 	if ((d->server = server_new(&config)) == NULL)
 		return false;

@@ -12,9 +12,10 @@
 #include "net/log.h"
 #include "server_inside.h"
 
-#define BACKLOG 4096        /* the kernel may make it less */
-#define ACCEPTS_AT_ONCE 64  /* then others get a turn */
-#define ACCEPT_PAUSE_MS 100 /* when there are no file descriptors */
+#define SEND_BUFFER (64 * 1024) /* else the kernel holds megabytes for a slow reader */
+#define BACKLOG 4096            /* the kernel may make it less */
+#define ACCEPTS_AT_ONCE 64      /* then others get a turn */
+#define ACCEPT_PAUSE_MS 100     /* when there are no file descriptors */
 
 struct listener {
 	const struct listener_config *config;
@@ -112,14 +113,17 @@ bind_and_listen(struct listener *l)
 	const struct listener_config *c = l->config;
 	const struct sockaddr *sa = (const struct sockaddr *)&c->addr.sa;
 	const char *path = net_addr_path(&c->addr);
-	const int on = 1;
+	const int on = 1, send_buffer = SEND_BUFFER;
 	mode_t before;
 	int rc;
 
 	if (path != NULL && !remove_stale(c, path))
 		return false;
-	if (path == NULL)
+	if (path == NULL) {
 		setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		setsockopt(
+			l->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
+	}
 	if (sa->sa_family == AF_INET6)
 		setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	before = umask(0177);
@@ -202,7 +206,8 @@ pause_accepting(struct listener *l)
 	struct timeval tv = timeval_ms(ACCEPT_PAUSE_MS);
 
 	if (server_counters(l->server)->accepts_paused++ == 0)
-		log_warn("listener %s: can't accept", l->config->name);
+		log_warnx("listener %s: no file descriptor or memory for more clients",
+			l->config->name);
 	event_del(&l->readable);
 	event_add(&l->pause, &tv);
 }
@@ -224,8 +229,13 @@ accept_clients(evutil_socket_t listening, short what, void *arg)
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-		int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
 
+		if (server_clients(l->server) >= l->server->config.max_clients) {
+			pause_accepting(l);
+			return;
+		}
+		fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			serve(l, fd);
 			continue;

@@ -19,6 +19,7 @@ struct server_config {
 	struct engine *engine;
 	struct counters *counters;
 	int client_timeout_ms; /* for a client in the middle of something */
+	size_t max_clients;    /* of all listeners; more wait in the backlog */
 };
 
 /* NULL on failure, logged. What the configuration points to must outlive it. */
