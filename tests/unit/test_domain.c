@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #define L64 L63 "x"
+#define D245 L63 "." L63 "." L63 ".aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeefff"
 #define D254 L63 "." L63 "." L63 "." L62
 
 struct row {
@@ -197,7 +198,11 @@ test_forbidden(void **state)
 		{BYTES("\xe2\x98\x83.\xff"), NULL},
 		{BYTES("\xe2\x98\x83" L62 ".example"), NULL},
 		{BYTES("\xe2\x98\x83." L63 "x"), NULL},
-		{BYTES("\xe2\x98\x83." L63 "." L63 "." L63 "." L61), NULL},
+		{BYTES("\xe2\x98\x83." D245), "xn--n3h." D245},
+		{BYTES("\xe2\x98\x83." D245 "."), "xn--n3h." D245},
+		{BYTES("\xe2\x98\x83." D245 ".."), NULL},
+		{BYTES("\xe2\x98\x83." D245 "x"), NULL},
+		{BYTES("\xe2\x98\x83." D245 "x."), NULL},
 	};
 
 	(void)state;

@@ -7,6 +7,7 @@
 #include "core/maptext.h"
 
 static int result;
+static int first; /* what the first call returns, if not 0 */
 
 int
 idn2_lookup_u8(const uint8_t *src, uint8_t **lookupname, int flags)
@@ -14,6 +15,12 @@ idn2_lookup_u8(const uint8_t *src, uint8_t **lookupname, int flags)
 	(void)src;
 	(void)flags;
 	*lookupname = NULL;
+	if (first != 0) {
+		int rc = first;
+
+		first = 0;
+		return rc;
+	}
 	return result;
 }
 
@@ -38,6 +45,18 @@ test_domain(void **state)
 	assert_int_equal(domain_from_key(&d, "a@\xc3\xbc.example", 12), DOMAIN_NOMEM);
 	result = IDN2_ENCODING_ERROR;
 	assert_int_equal(from_name("m\xfcnchen.example"), DOMAIN_UNUSABLE);
+}
+
+/* The whole name is forbidden, and then there is no memory for one of its labels. */
+static void
+test_label(void **state)
+{
+	(void)state;
+	result = IDN2_MALLOC;
+	first = IDN2_DISALLOWED;
+	assert_int_equal(from_name("example.\xe2\x98\x83"), DOMAIN_NOMEM);
+	result = IDN2_DISALLOWED;
+	assert_int_equal(from_name("example.\xe2\x98\x83"), DOMAIN_OK);
 }
 
 /* Plain names don't depend on it. */
@@ -74,6 +93,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_domain),
+		cmocka_unit_test(test_label),
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_maptext),
 	};

@@ -89,6 +89,8 @@ test_not_utf8(void **state)
 		{BYTES("\xf4\x90\x80\x80")},     /* beyond U+10FFFF */
 		{BYTES("\xf7\xbf\xbf\xbf")},     /* beyond U+10FFFF */
 		{BYTES("\xf8\x88\x80\x80\x80")}, /* five bytes */
+		{BYTES("\xfc\x80\x80\x80")},
+		{BYTES("\x9f\x80")},
 		{BYTES("\xff")},
 		{BYTES("\xfe")},
 	};
