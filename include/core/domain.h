@@ -22,8 +22,9 @@ enum domain_status {
 
 /* The domain of a lookup key: an address (the part after its last @) or a bare
  * domain. Accepts one trailing dot, any case, and UTF-8 (to A-labels by IDNA2008
- * and UTS 46, non-transitional; what they forbid, by plain Punycode). LDH and lengths
- * by RFC 1123 2.1 and RFC 1035 2.3.4; a name whose last label is all digits is an address, not a domain. */
+ * and UTS 46, non-transitional; labels that they forbid by plain Punycode). LDH and
+ * lengths by RFC 1123 2.1 and RFC 1035 2.3.4; a name whose last label is all digits is
+ * an address, not a domain. */
 enum domain_status domain_from_key(struct domain *, const char *key, size_t len);
 
 /* The same for a name that must be a bare domain (no @). */
