@@ -296,31 +296,40 @@ absence_proved(struct message *m)
 	return false;
 }
 
+/* REASON_NONE, and the answer is set but for its status; else it proves nothing. */
+static enum reason
+read_message(struct message *m, ns_type type, struct dns_answer *a, int *found)
+{
+	int rcode = (int)ns_msg_getflag(m->handle, ns_f_rcode);
+
+	if (rcode != ns_r_noerror && rcode != ns_r_nxdomain)
+		return REASON_DNS_FAILED;
+	if (!follow_cnames(m) || (*found = read_records(m, type, a)) < 0)
+		return REASON_DNS_BAD;
+	if (*found > 0 && rcode == ns_r_nxdomain)
+		return REASON_DNS_BAD;
+	if (*found == 0 && !absence_proved(m))
+		return REASON_DNS_UNPROVEN;
+	a->ttl = m->ttl;
+	return REASON_NONE;
+}
+
 void
 dnsmsg_parse(const uint8_t *msg, size_t len, const char *name, enum dns_type type,
 	struct dns_answer *a)
 {
+	enum reason reason = REASON_DNS_BAD;
 	struct message m;
-	int rcode, found;
+	int found = 0;
 
-	dns_answer_fail(a, REASON_DNS_BAD);
-	if (!open_message(&m, msg, len, name, wire_type(type)))
-		return;
-	rcode = (int)ns_msg_getflag(m.handle, ns_f_rcode);
-	if (rcode != ns_r_noerror && rcode != ns_r_nxdomain) {
-		a->reason = REASON_DNS_FAILED;
-		return;
-	}
-	if (!follow_cnames(&m) || (found = read_records(&m, wire_type(type), a)) < 0)
-		return;
-	if (found > 0 && rcode == ns_r_nxdomain)
-		return;
-	if (found == 0 && !absence_proved(&m)) {
-		a->reason = REASON_DNS_UNPROVEN;
+	dns_answer_fail(a, reason);
+	if (open_message(&m, msg, len, name, wire_type(type)))
+		reason = read_message(&m, wire_type(type), a, &found);
+	if (reason != REASON_NONE) {
+		dns_answer_fail(a, reason);
 		return;
 	}
+	a->reason = REASON_NONE;
 	a->status = found > 0 && (type == DNS_TYPE_A || a->srv.n > 0) ? DNS_RECORDS
 								      : DNS_NONE;
-	a->reason = REASON_NONE;
-	a->ttl = m.ttl;
 }

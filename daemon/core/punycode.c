@@ -2,7 +2,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 /* RFC 3492 section 5 */
 #define BASE 36
@@ -128,7 +127,7 @@ punycode_label(char out[PUNYCODE_MAX], const char *utf8, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)utf8, *end = p + len;
 	uint32_t cp[PUNYCODE_MAX], count = 0;
-	struct output o = {.text = out, .len = 4};
+	struct output o = {.text = out};
 
 	while (p < end) {
 		if (count == PUNYCODE_MAX || !decode(&p, end, &cp[count]))
@@ -137,7 +136,8 @@ punycode_label(char out[PUNYCODE_MAX], const char *utf8, size_t len)
 			cp[count] += 'a' - 'A';
 		count++;
 	}
-	memcpy(out, "xn--", 4);
+	for (const char *prefix = "xn--"; *prefix != '\0'; prefix++)
+		put(&o, *prefix);
 	encode(&o, cp, count);
 	return o.full ? 0 : o.len;
 }

@@ -55,7 +55,8 @@ format(struct reply *reply, const struct answer *a, const struct render *how)
 		put(reply, "OK", r.text, r.len);
 		return;
 	}
-	why = reason_text(a->reason);
+	/* Exim goes on to clearnet at this exact line only. */
+	why = a->outcome == OUTCOME_NONE ? "" : reason_text(a->reason);
 	put(reply, word[a->outcome], why, strlen(why));
 }
 

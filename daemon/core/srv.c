@@ -73,6 +73,8 @@ choose(const struct srv_record *group[], uint8_t n, uint64_t *state)
 
 	for (i = 0; i < n; i++)
 		sum += group[i]->weight;
+	if (sum == 0) /* nothing to choose by: each is as good */
+		return (uint8_t)random_upto(state, n - 1U);
 	pick = random_upto(state, sum);
 	for (i = 0, sum = 0; i < n - 1; i++)
 		if ((sum += group[i]->weight) >= pick)

@@ -17,6 +17,17 @@ hex_digit(char c)
 	return -1;
 }
 
+/* tcp_table(5): white space and what isn't printable must have been encoded. UTF-8 is
+ * taken as it is. */
+static bool
+well_encoded(const char *key, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)key[i] <= ' ' || key[i] == 0x7f)
+			return false;
+	return true;
+}
+
 /* Undoes %XX into the request's scratch; a key without any stays where it is. */
 static bool
 decode(struct proto_request *req)
@@ -64,7 +75,8 @@ parse(const char *input, size_t len, size_t *used, struct proto_request *req)
 								       : PROTO_BAD;
 	req->key = input + verblen;
 	req->keylen = *used - 1 - verblen;
-	return decode(req) ? PROTO_LOOKUP : PROTO_BAD;
+	return well_encoded(req->key, req->keylen) && decode(req) ? PROTO_LOOKUP
+								  : PROTO_BAD;
 }
 
 /* Our text is printable ASCII, so only blanks and percent signs need it. */

@@ -197,7 +197,8 @@ test_order_is_a_permutation(void **state)
 }
 
 /* The probability of an order by the letter of RFC 2782: a number from 0 to the sum,
- * both included, and weight 0 first in the running sum. */
+ * both included, and weight 0 first in the running sum. Where only weights of 0 are left,
+ * there is nothing to choose by, and each is as likely. */
 static double
 probability(const unsigned weight[], const unsigned order[], unsigned n)
 {
@@ -205,7 +206,7 @@ probability(const unsigned weight[], const unsigned order[], unsigned n)
 	double p = 1;
 
 	for (unsigned step = 0; step + 1 < n; step++) {
-		unsigned sum = 0, first = n;
+		unsigned sum = 0, first = n, left = n - step;
 
 		for (unsigned i = 0; i < n; i++) {
 			if (gone[i])
@@ -214,7 +215,9 @@ probability(const unsigned weight[], const unsigned order[], unsigned n)
 			if (first == n || (weight[first] != 0 && weight[i] == 0))
 				first = i;
 		}
-		p *= (weight[order[step]] + (order[step] == first)) / (sum + 1.0);
+		p *= sum == 0 ? 1.0 / left
+			      : (weight[order[step]] + (order[step] == first)) /
+					(sum + 1.0);
 		gone[order[step]] = true;
 	}
 	return p;
@@ -275,6 +278,7 @@ test_weights(void **state)
 		{60, 30, 10, 0},
 		{1, 1, 1, 1},
 		{0, 5, 0, 5},
+		{0, 0, 0, 0},
 	};
 
 	(void)state;

@@ -75,8 +75,10 @@ test_raw_bytes(void **state)
 		line[15] = (char)c;
 		st = proto_tcp_table.parse(line, len, &used, &req);
 		assert_int_equal(used, len);
-		if (st == PROTO_BAD)
+		if (c <= ' ' || c == 0x7f) {
+			assert_int_equal(st, PROTO_BAD);
 			continue;
+		}
 		assert_int_equal(st, PROTO_LOOKUP);
 		assert_int_equal(req.keylen, len - 5);
 		assert_memory_equal(req.key, line + 4, req.keylen);
