@@ -85,6 +85,23 @@ answer_cache(
 	return true;
 }
 
+/* Can it have a record? A name that gets too long with the prefix can't. One without a
+ * dot is a host of the site, or a local part that stands alone and is nobody's business;
+ * no mail on the Internet goes there (RFC 7085). Neither are those that RFC 6761 keeps
+ * for the host itself. */
+static bool
+in_dns(const struct engine *e, const struct domain *d)
+{
+	static const char localhost[] = ".localhost";
+	const size_t n = sizeof(localhost) - 1;
+
+	if (strlen(e->config.srv_prefix) + d->len > DOMAIN_MAX)
+		return false;
+	if (memchr(d->text, '.', d->len) == NULL)
+		return false;
+	return d->len < n || memcmp(d->text + d->len - n, localhost, n) != 0;
+}
+
 bool
 local_answer(struct engine *e, const struct lookup_request *req, struct monotime now,
 	struct answer *a)
@@ -107,10 +124,8 @@ local_answer(struct engine *e, const struct lookup_request *req, struct monotime
 		return answer_onion(d, a);
 	if (answer_map(e, d, a) || answer_cache(e, d, now, a))
 		return true;
-	if (strlen(e->config.srv_prefix) + d->len > DOMAIN_MAX) {
-		/* A name too long for DNS can't have a record. */
-		answer_set(a, OUTCOME_NONE, REASON_NONE);
-		return true;
-	}
-	return false;
+	if (in_dns(e, d))
+		return false;
+	answer_set(a, OUTCOME_NONE, REASON_NONE);
+	return true;
 }

@@ -293,6 +293,28 @@ a_name_too_long_for_dns_has_no_record(void **state)
 }
 
 static void
+names_of_the_site_are_not_asked_for_in_dns(void **state)
+{
+	struct world *w = *state;
+	static const char *const keys[] = {
+		"postmaster", "root@localhost", "root@mailhost", "a@b.localhost"};
+	struct result r;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		look_up(w, w->onion, keys[i], &r);
+		assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
+	}
+	assert_int_equal(w->srv.asked, 0);
+	w->map.key = "mailhost";
+	w->map.value = A_ONION;
+	look_up(w, w->onion, "root@mailhost", &r);
+	assert_route(&r, A_ONION, 25);
+	look_up(w, w->onion, "a@notlocalhost.example", &r);
+	assert_non_null(r.pending);
+	answer_srv(w, "notlocalhost.example", srv_none(60));
+}
+
+static void
 on_failure_clearnet_turns_temporary_into_none(void **state)
 {
 	struct engine_config config = world_config();
@@ -335,6 +357,7 @@ main(void)
 		T(limits_refuse_what_is_too_much),
 		T(without_memory_it_is_temporary),
 		T(a_name_too_long_for_dns_has_no_record),
+		T(names_of_the_site_are_not_asked_for_in_dns),
 		cmocka_unit_test(on_failure_clearnet_turns_temporary_into_none),
 	};
 
