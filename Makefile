@@ -79,7 +79,7 @@ $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/repla
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow
-SUITES := $(UNIT_SUITES) fuzz map docs daemon peers
+SUITES := $(UNIT_SUITES) fuzz map docs daemon peers e2e
 binaries: all $(UNIT) $(FLOWT) $(REPLAY)
 
 unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow
@@ -87,6 +87,9 @@ unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow
 
 check: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests
 	$(TESTS) $(SUITES)
+
+e2e: test-deps binaries $(B)/exim/usr/sbin/exim4	## messages through a Tor network of our own
+	$(TESTS) e2e
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 asan: test-deps $(B)/exim/usr/sbin/exim4	## all tests under clang's sanitizers
@@ -172,7 +175,7 @@ help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
-.PHONY: all binaries unit check asan valgrind demo fuzz lint format deps build-deps demo-deps \
+.PHONY: all binaries unit check e2e asan valgrind demo fuzz lint format deps build-deps demo-deps \
 	test-deps install clean help
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
