@@ -57,7 +57,7 @@ raise_file_limit(const struct config *config)
 		return clients;
 	log_warnx("only %ju file descriptors, %ju needed for max_clients",
 		(uintmax_t)have, (uintmax_t)(aside + clients));
-	return have > aside ? have - aside : 1;
+	return have - (aside < have / 2 ? aside : have / 2);
 }
 
 /* Signals */

@@ -8,12 +8,11 @@
 
 struct daemon;
 
-/* Loads the map and opens the listeners: all that can be wrong with the set-up is found
- * here, before the process goes to the background. NULL on failure, logged, with
- * nothing left behind. */
+/* Loads the map and opens the listeners. NULL on failure, logged, with nothing left
+ * behind. */
 struct daemon *daemon_open(const struct config *);
 
-/* Makes it ready to serve, in the process that will. False if it can't, logged. */
+/* Makes it ready to serve. False if it can't, logged. */
 bool daemon_start(struct daemon *);
 
 /* Serves until it is told to end. */

@@ -73,41 +73,45 @@ parse_options(int argc, char **argv)
 	return o;
 }
 
-/* Leaves a child in the background and waits in the parent until the child is ready.
- * Returns, in the child only, where to write a byte then; -1 on failure. */
+/* Leaves a child in the background and waits in the parent until the child is ready or
+ * has failed. Returns, in the child only, where to write a byte then; -1 on failure. */
 static int
 go_to_background(void)
 {
 	int ready[2];
 	char byte;
 
-	if (pipe(ready) < 0)
+	if (pipe2(ready, O_CLOEXEC) < 0)
 		return -1;
 	switch (fork()) {
 	case -1:
 		return -1;
 	case 0:
-		break;
+		close(ready[0]);
+		setsid();
+		return ready[1];
 	default:
 		close(ready[1]);
 		_exit(read(ready[0], &byte, 1) == 1 ? 0 : 1);
 	}
-	close(ready[0]);
-	setsid();
-	return chdir("/") < 0 ? -1 : ready[1];
 }
 
 /* Until now faults were printed where they can be seen. */
-static void
+static bool
 leave_terminal(int ready, enum log_level level)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	if (null < 0 || chdir("/") < 0) {
+		log_error("can't go to the background");
+		return false;
+	}
 	log_open(true, level);
-	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+	for (int fd = 0; fd <= 2; fd++)
 		dup2(null, fd);
 	(void)!write(ready, "", 1);
 	close(ready);
+	return true;
 }
 
 static bool
@@ -122,20 +126,13 @@ write_pid_file(const char *path)
 	return true;
 }
 
-/* Serves until the end. Returns the exit status. */
+/* Serves until the end. Returns the exit status. ready is -1 in the foreground. */
 static int
-serve(struct daemon *d, const struct config *config, bool foreground)
+serve(struct daemon *d, const struct config *config, int ready)
 {
-	int ready = -1;
-
-	if (!foreground && (ready = go_to_background()) < 0) {
-		log_error("can't go to the background");
+	if (!daemon_start(d) || (config->pid_file && !write_pid_file(config->pid_file)) ||
+		(ready >= 0 && !leave_terminal(ready, config->log_level)))
 		return 1;
-	}
-	if (!daemon_start(d) || (config->pid_file && !write_pid_file(config->pid_file)))
-		return 1;
-	if (!foreground)
-		leave_terminal(ready, config->log_level);
 	daemon_run(d);
 	if (config->pid_file != NULL)
 		unlink(config->pid_file);
@@ -146,16 +143,20 @@ int
 main(int argc, char **argv)
 {
 	struct options o = parse_options(argc, argv);
-	struct config *config = config_load(o.file);
+	struct config *config;
 	struct daemon *d;
-	int status = 0;
+	int ready = -1, status = 0;
 
-	if (config == NULL)
+	if (!o.foreground && !o.check_only && (ready = go_to_background()) < 0) {
+		log_error("can't go to the background");
+		return 1;
+	}
+	if ((config = config_load(o.file)) == NULL)
 		return 1;
 	log_open(false, config->log_level);
 	if (!o.check_only) {
 		d = daemon_open(config);
-		status = d == NULL ? 1 : serve(d, config, o.foreground);
+		status = d == NULL ? 1 : serve(d, config, ready);
 		daemon_close(d);
 	}
 	config_free(config);
