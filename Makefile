@@ -172,7 +172,7 @@ clean:	## remove everything that was built
 	rm -rf $(B)
 
 help:	## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
 .PHONY: all binaries unit check e2e asan valgrind demo fuzz lint format deps build-deps demo-deps \

@@ -223,8 +223,8 @@ def test_files_that_are_named_exist(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_targets_that_are_named_exist(document):
-    targets = set(re.findall(r"^([a-z-]+):", docs.text("Makefile"), re.M))
-    named = re.findall(r"\bmake ([a-z-]+)", "\n".join(words(document)))
+    targets = set(re.findall(r"^([a-z0-9-]+):", docs.text("Makefile"), re.M))
+    named = re.findall(r"\bmake ([a-z0-9-]+)", "\n".join(words(document)))
     assert set(named) <= targets
 
 
