@@ -161,7 +161,7 @@ install: all	## install; PREFIX=/usr/local DESTDIR=
 	install -m 644 conf/man/onionmxd.8 $(MAN)/man8
 	sed 's|@PREFIX@|$(PREFIX)|g' conf/onionmxd.service > $(UNITDIR)/onionmxd.service
 	install -m 644 conf/onionmxd.sysusers $(SYSUSERS)/onionmxd.conf
-	cp -r conf/exim conf/postfix conf/torrc README.md CHANGELOG.md SECURITY.md LICENSE $(DOC)
+	cp -r conf/exim conf/postfix conf/torrc conf/torrc-service README.md CHANGELOG.md SECURITY.md LICENSE $(DOC)
 	for f in onionmxd.conf domains.txt; do \
 		test -e $(CONF)/$$f || install -m 644 conf/$$f $(CONF)/$$f; \
 		install -m 644 conf/$$f $(DOC)/$$f; \

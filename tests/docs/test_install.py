@@ -40,6 +40,7 @@ def test_what_is_installed(root):
         "usr/share/doc/onionmxd/exim/router",
         "usr/share/doc/onionmxd/postfix/main.cf",
         "usr/share/doc/onionmxd/torrc",
+        "usr/share/doc/onionmxd/torrc-service",
         "usr/share/man/man1/onionmap.1",
         "usr/share/man/man5/onionmxd.conf.5",
         "usr/share/man/man8/onionmxd.8",
