@@ -79,7 +79,7 @@ $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/repla
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow
-SUITES := $(UNIT_SUITES) fuzz map docs daemon peers e2e
+SUITES := $(UNIT_SUITES) fuzz map docs daemon peers
 binaries: all $(UNIT) $(FLOWT) $(REPLAY)
 
 unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow

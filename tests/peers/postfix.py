@@ -215,12 +215,16 @@ class Postfix:
         self.command("/usr/sbin/postqueue", "-c", self.etc, "-f")
 
     def queue(self):
-        """The files of messages that aren't done."""
-        names = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
-        files = []
-        for name in names:
-            files += [p for p in (self.dir / "queue" / name).rglob("*") if p.is_file()]
-        return files
+        """The names of messages that aren't done. Each may move from one directory to
+        another meanwhile: none is to count twice, and a second look sees whom the first
+        has missed."""
+        queues = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
+        return {
+            path.name
+            for queue in queues * 2
+            for path in (self.dir / "queue" / queue).rglob("*")
+            if path.is_file()
+        }
 
     def log(self):
         return self.log_file.read_text() if self.log_file.exists() else ""
