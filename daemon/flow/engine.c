@@ -58,12 +58,12 @@ engine_expire(struct engine *e, struct monotime now)
 	struct profile *p;
 	struct lookup *l;
 
-	SLIST_FOREACH(p, &e->profiles, entry)
-	while ((l = TAILQ_FIRST(&p->pending)) != NULL &&
-		monotime_reached(l->deadline, now)) {
-		counters(e)->deadlines++;
-		lookup_finish_temp(l, REASON_DEADLINE, now);
-	}
+	SLIST_FOREACH (p, &e->profiles, entry)
+		while ((l = TAILQ_FIRST(&p->pending)) != NULL &&
+			monotime_reached(l->deadline, now)) {
+			counters(e)->deadlines++;
+			lookup_finish_temp(l, REASON_DEADLINE, now);
+		}
 }
 
 bool
@@ -72,8 +72,7 @@ engine_next_deadline(const struct engine *e, struct monotime *when)
 	const struct profile *p;
 	bool any = false;
 
-	SLIST_FOREACH(p, &e->profiles, entry)
-	{
+	SLIST_FOREACH (p, &e->profiles, entry) {
 		const struct lookup *l = TAILQ_FIRST(&p->pending);
 
 		if (l != NULL && (!any || monotime_before(l->deadline, *when))) {

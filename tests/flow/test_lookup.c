@@ -113,6 +113,7 @@ srv_gives_a_route_and_fills_the_cache(void **state)
 	assert_route(&r, A_ONION, 2525);
 	assert_int_equal(w->srv.asked, 1);
 	assert_int_equal(w->counters.cache_hits, 1);
+	assert_int_equal(w->counters.answers_route, 2);
 }
 
 static void
@@ -131,6 +132,7 @@ every_dns_failure_is_temporary_and_not_remembered(void **state)
 	}
 	assert_int_equal(w->srv.asked, n);
 	assert_int_equal(w->counters.srv_failures, n);
+	assert_int_equal(w->counters.answers_temp, n);
 }
 
 static void
@@ -331,8 +333,11 @@ on_failure_clearnet_turns_temporary_into_none(void **state)
 	look_up(&w, w.onion, "example.org", &r);
 	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
 	assert_int_equal(w.counters.failures_as_none, 2);
+	assert_int_equal(w.counters.answers_none, 2);
+	assert_int_equal(w.counters.answers_temp, 0);
 	look_up(&w, w.onion, "bad.onion", &r);
 	assert_outcome(&r, OUTCOME_FAIL, REASON_ONION_INVALID);
+	assert_int_equal(w.counters.answers_fail, 1);
 	world_close(&w);
 }
 
