@@ -16,6 +16,8 @@ class Stream(socketserver.BaseRequestHandler):
     def handle(self):
         try:
             target = self.server.routes.get(self.request_target())
+            if self.server.dying:
+                return
             if target is None:
                 self.reply(REFUSED)
                 return
@@ -71,7 +73,8 @@ class Stream(socketserver.BaseRequestHandler):
 
 class Socks(socketserver.ThreadingTCPServer):
     """routes: (host, port) as asked for -> (host, port) to connect to. What isn't there
-    is refused. asked: what was asked for, in order."""
+    is refused. asked: what was asked for, in order. dying: each connection ends with the
+    question."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -82,6 +85,7 @@ class Socks(socketserver.ThreadingTCPServer):
         self.host, self.port = self.server_address
         self.routes = {}
         self.asked = []
+        self.dying = False
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
 
     def route(self, host, port, sink):

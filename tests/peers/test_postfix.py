@@ -85,6 +85,25 @@ def test_first_target_is_dead(postfix, net):
     nothing_by_clearnet(net)
 
 
+def test_tor_dies_while_it_connects(postfix, net):
+    """On a socket that doesn't block, torsocks takes the end of the connection for an
+    answer that hasn't come yet, and asks again, for ever."""
+    net.socks.dying = True
+    recipients = [f"user{number}@pinned.example" for number in range(5)]
+    for recipient in recipients:
+        postfix.send(recipient)
+        attempt = postfix.attempt(recipient)
+        assert attempt.status == "deferred", attempt
+    assert len(net.socks.asked) == 5
+    net.socks.dying = False
+    sink = net.sink()
+    net.socks.route(onion("pinned"), 25, sink)
+    postfix.flush()
+    for recipient in recipients:
+        sink.wait_for(recipient)
+    nothing_by_clearnet(net)
+
+
 def test_all_targets_are_dead(postfix, net):
     postfix.send("user@two.example")
     assert postfix.attempt("user@two.example").status == "deferred"
