@@ -79,16 +79,16 @@ $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/repla
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow
-SUITES := $(UNIT_SUITES) fuzz map docs daemon peers
+SUITES := $(UNIT_SUITES) fuzz map docs daemon peers e2e
 binaries: all $(UNIT) $(FLOWT) $(REPLAY)
 
 unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow
 	$(TESTS) $(UNIT_SUITES)
 
-check: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests but e2e
+check: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests
 	$(TESTS) $(SUITES)
 
-e2e: test-deps binaries $(B)/exim/usr/sbin/exim4	## messages through a Tor network of our own
+e2e: test-deps binaries $(B)/exim/usr/sbin/exim4	## those of mail through a Tor network of our own
 	$(TESTS) e2e
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
