@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/onion.h"
+#include "dnsrecord.h"
 
 #define CNAME_CHAIN_MAX 8
 #define TTL_MAX 0x7fffffff /* RFC 2181 section 8: more counts as zero */
@@ -15,12 +15,6 @@ struct message {
 	uint32_t ttl;            /* the least so far */
 };
 
-static ns_type
-wire_type(enum dns_type type)
-{
-	return type == DNS_TYPE_SRV ? ns_t_srv : ns_t_a;
-}
-
 static uint8_t *
 put16(uint8_t *p, unsigned v)
 {
@@ -30,16 +24,16 @@ put16(uint8_t *p, unsigned v)
 }
 
 size_t
-dnsmsg_query(
-	uint8_t out[DNS_QUERY_MAX], uint16_t id, const char *name, enum dns_type type)
+dnsmsg_query(uint8_t out[DNS_QUERY_MAX], uint16_t id, const char *name,
+	enum dns_type type, bool ad)
 {
-	const unsigned flags_rd = 0x0100;
+	const unsigned flag_rd = 0x0100, flag_ad = 0x0020;
 	uint8_t *p = out;
 
 	if (strlen(name) > DOMAIN_MAX)
 		return 0;
 	p = put16(p, id);
-	p = put16(p, flags_rd);
+	p = put16(p, ad ? flag_rd | flag_ad : flag_rd);
 	p = put16(p, 1);
 	memset(p, 0, 6);
 	p += 6;
@@ -52,7 +46,7 @@ dnsmsg_query(
 		name += label + (name[label] == '.');
 	}
 	*p++ = 0;
-	p = put16(p, (unsigned)wire_type(type));
+	p = put16(p, (unsigned)dnsrecord_wire_type(type));
 	p = put16(p, ns_c_in);
 	return (size_t)(p - out);
 }
@@ -63,6 +57,7 @@ dns_answer_fail(struct dns_answer *a, enum reason reason)
 	a->status = DNS_FAILED;
 	a->reason = reason;
 	a->ttl = 0;
+	a->ad = false;
 	a->dropped = a->over = 0;
 	a->ipv4 = 0;
 	a->srv.n = 0;
@@ -100,17 +95,6 @@ open_message(
 	return true;
 }
 
-/* The name that begins at p and must end exactly at end, in text form. */
-static bool
-name_in_rdata(const struct message *m, const uint8_t *p, const uint8_t *end,
-	char out[NS_MAXDNAME])
-{
-	int n = ns_name_uncompress(
-		ns_msg_base(m->handle), ns_msg_end(m->handle), p, out, NS_MAXDNAME);
-
-	return n >= 0 && p + n == end;
-}
-
 /* One step along a chain of CNAMEs: 1 if owner moved on, 0 at its end, -1 if the
  * message is malformed. */
 static int
@@ -124,8 +108,8 @@ follow_cname(struct message *m)
 		if (ns_rr_type(rr) != ns_t_cname || ns_rr_class(rr) != ns_c_in ||
 			strcasecmp(ns_rr_name(rr), m->owner) != 0)
 			continue;
-		if (!name_in_rdata(m, ns_rr_rdata(rr), ns_rr_rdata(rr) + ns_rr_rdlen(rr),
-			    m->owner))
+		if (!dnsrecord_name(&m->handle, ns_rr_rdata(rr),
+			    ns_rr_rdata(rr) + ns_rr_rdlen(rr), m->owner))
 			return -1;
 		/* No name that we know of has bytes that must be escaped, and text with
 		 * escapes can't be compared label by label. */
@@ -150,103 +134,27 @@ follow_cnames(struct message *m)
 	return moved == 0;
 }
 
-static void
-lower_case(char *s)
-{
-	for (; *s != '\0'; s++)
-		if (*s >= 'A' && *s <= 'Z')
-			*s = (char)(*s - 'A' + 'a');
-}
-
-/* Keeps a copy of the name in the slot of names[] that belongs to the record. */
-static void
-store_srv(struct dns_answer *a, const struct srv_record *rr)
-{
-	struct srv_record *place = srv_set_place(&a->srv, rr);
-	char *name;
-
-	if (place == NULL)
-		return;
-	name = a->names[place - a->srv.rr];
-	memcpy(name, rr->host, rr->hostlen);
-	*place = *rr;
-	place->host = name;
-}
-
-static bool
-read_srv(struct message *m, const ns_rr *rr, struct dns_answer *a)
-{
-	const uint8_t *p = ns_rr_rdata(*rr), *end = p + ns_rr_rdlen(*rr);
-	struct srv_record srv;
-	char host[NS_MAXDNAME];
-
-	if (end - p < 7 || !name_in_rdata(m, p + 6, end, host))
-		return false;
-	lower_case(host);
-	if (ns_get16(p + 4) == 0 || strlen(host) > DOMAIN_MAX ||
-		onion_check(host, strlen(host)) != ONION_OK) {
-		a->dropped++;
-		return true;
-	}
-	srv = (struct srv_record){.priority = (uint16_t)ns_get16(p),
-		.weight = (uint16_t)ns_get16(p + 2),
-		.port = (uint16_t)ns_get16(p + 4),
-		.hostlen = (uint8_t)strlen(host),
-		.host = host};
-	if (a->srv.n == ROUTE_MAX)
-		a->over++;
-	store_srv(a, &srv);
-	return true;
-}
-
-/* A virtual address is never one of the public Internet. If DNSPort turns out to be
- * an ordinary resolver, or one that lies, this keeps mail from leaving by a tor exit. */
-static bool
-is_private(uint32_t ip)
-{
-	static const struct {
-		uint32_t net, mask;
-	} nets[] = {
-		{0x0a000000, 0xff000000}, /* 10/8, 172.16/12, 192.168/16: RFC 1918 */
-		{0xac100000, 0xfff00000}, {0xc0a80000, 0xffff0000},
-		{0x7f000000, 0xff000000}, /* 127/8, tor's default range is in it */
-		{0x64400000, 0xffc00000}, /* 100.64/10, RFC 6598 */
-		{0xa9fe0000, 0xffff0000}, /* 169.254/16, RFC 3927 */
-		{0xc6120000, 0xfffe0000}, /* 198.18/15, RFC 2544 */
-	};
-
-	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
-		if ((ip & nets[i].mask) == nets[i].net)
-			return true;
-	return false;
-}
-
-static bool
-read_a(const ns_rr *rr, struct dns_answer *a)
-{
-	if (ns_rr_rdlen(*rr) != 4)
-		return false;
-	a->ipv4 = (uint32_t)ns_get32(ns_rr_rdata(*rr));
-	return is_private(a->ipv4);
-}
-
-/* How many records of our type stand at the end of the CNAMEs; -1: malformed. */
+/* How many records of our type stand at the end of the CNAMEs; -1: malformed. *used:
+ * those of them that we can use. */
 static int
-read_records(struct message *m, ns_type type, struct dns_answer *a)
+read_records(struct message *m, enum dns_type type, struct dns_answer *a, int *used)
 {
 	int found = 0;
 
 	for (int i = 0; i < ns_msg_count(m->handle, ns_s_an); i++) {
+		enum dnsrecord_status st;
 		ns_rr rr;
 
 		if (ns_parserr(&m->handle, ns_s_an, i, &rr) < 0)
 			return -1;
-		if (ns_rr_type(rr) != type || ns_rr_class(rr) != ns_c_in ||
+		if (ns_rr_type(rr) != dnsrecord_wire_type(type) ||
+			ns_rr_class(rr) != ns_c_in ||
 			strcasecmp(ns_rr_name(rr), m->owner) != 0)
 			continue;
-		if (!(type == ns_t_srv ? read_srv(m, &rr, a) : read_a(&rr, a)))
+		if ((st = dnsrecord_read(type, &m->handle, &rr, a)) == DNSRECORD_BAD)
 			return -1;
 		note_ttl(m, ns_rr_ttl(rr));
+		*used += st == DNSRECORD_USED;
 		found++;
 	}
 	return found;
@@ -298,19 +206,20 @@ absence_proved(struct message *m)
 
 /* REASON_NONE, and the answer is set but for its status; else it proves nothing. */
 static enum reason
-read_message(struct message *m, ns_type type, struct dns_answer *a, int *found)
+read_message(struct message *m, enum dns_type type, struct dns_answer *a, int *used)
 {
-	int rcode = (int)ns_msg_getflag(m->handle, ns_f_rcode);
+	int rcode = (int)ns_msg_getflag(m->handle, ns_f_rcode), found;
 
 	if (rcode != ns_r_noerror && rcode != ns_r_nxdomain)
 		return REASON_DNS_FAILED;
-	if (!follow_cnames(m) || (*found = read_records(m, type, a)) < 0)
+	if (!follow_cnames(m) || (found = read_records(m, type, a, used)) < 0)
 		return REASON_DNS_BAD;
-	if (*found > 0 && rcode == ns_r_nxdomain)
+	if (found > 0 && rcode == ns_r_nxdomain)
 		return REASON_DNS_BAD;
-	if (*found == 0 && !absence_proved(m))
+	if (found == 0 && !absence_proved(m))
 		return REASON_DNS_UNPROVEN;
 	a->ttl = m->ttl;
+	a->ad = ns_msg_getflag(m->handle, ns_f_ad) != 0;
 	return REASON_NONE;
 }
 
@@ -320,16 +229,15 @@ dnsmsg_parse(const uint8_t *msg, size_t len, const char *name, enum dns_type typ
 {
 	enum reason reason = REASON_DNS_BAD;
 	struct message m;
-	int found = 0;
+	int used = 0;
 
 	dns_answer_fail(a, reason);
-	if (open_message(&m, msg, len, name, wire_type(type)))
-		reason = read_message(&m, wire_type(type), a, &found);
+	if (open_message(&m, msg, len, name, dnsrecord_wire_type(type)))
+		reason = read_message(&m, type, a, &used);
 	if (reason != REASON_NONE) {
 		dns_answer_fail(a, reason);
 		return;
 	}
 	a->reason = REASON_NONE;
-	a->status = found > 0 && (type == DNS_TYPE_A || a->srv.n > 0) ? DNS_RECORDS
-								      : DNS_NONE;
+	a->status = used > 0 ? DNS_RECORDS : DNS_NONE;
 }

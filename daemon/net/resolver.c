@@ -207,7 +207,7 @@ ask(struct dns_source *source, const char *name, dns_done *done, void *arg)
 	*q = (struct dns_query){.resolver = r, .done = done, .arg = arg, .asking = true};
 	memcpy(q->name, name, namelen + 1);
 	arc4random_buf(&id, sizeof(id));
-	len = dnsmsg_query(msg, id, name, r->type);
+	len = dnsmsg_query(msg, id, name, r->type, false);
 	if (r->outstanding++ == 0)
 		event_add(&r->tick, &every);
 	ares_send(r->channel, msg, (int)len, answered, q);

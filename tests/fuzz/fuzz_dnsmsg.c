@@ -8,17 +8,22 @@
 static const char *const asked[] = {
 	[DNS_TYPE_A] = "aebagbafaydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4qcmeqd.onion",
 	[DNS_TYPE_SRV] = "_onion-mx._tcp.example.org",
+	[DNS_TYPE_MX] = "example.org",
+	[DNS_TYPE_TXT] = "_mta-sts.example.org",
+	[DNS_TYPE_TLSA] = "_25._tcp.example.org",
 };
 
 static void
-check_srv(const struct dns_answer *a)
+check_targets(const struct dns_answer *a, enum dns_type type)
 {
 	require(a->srv.n >= 1 && a->srv.n <= ROUTE_MAX);
 	for (uint8_t i = 0; i < a->srv.n; i++) {
 		const struct srv_record *rr = &a->srv.rr[i];
 
 		require(rr->host == a->names[i] && rr->port != 0);
-		require(onion_check(rr->host, rr->hostlen) == ONION_OK);
+		require(type == DNS_TYPE_MX
+				? domain_is_canonical(rr->host, rr->hostlen)
+				: onion_check(rr->host, rr->hostlen) == ONION_OK);
 		require(fuzz_host(rr->host, rr->hostlen));
 		for (uint8_t k = 0; k < i; k++)
 			require(rr->port != a->srv.rr[k].port ||
@@ -32,12 +37,20 @@ static void
 check(const struct dns_answer *a, enum dns_type type, unsigned authorities)
 {
 	require((a->status == DNS_FAILED) == (a->reason != REASON_NONE));
-	require(a->status != DNS_FAILED || a->ttl == 0);
+	require(a->status != DNS_FAILED || (a->ttl == 0 && !a->ad));
 	require(a->ttl <= 0x7fffffff);
-	if (a->status == DNS_RECORDS && type == DNS_TYPE_SRV)
-		check_srv(a);
+	if (a->status == DNS_RECORDS && (type == DNS_TYPE_SRV || type == DNS_TYPE_MX))
+		check_targets(a, type);
+	else
+		require(a->srv.n == 0);
+	for (unsigned i = 0; i < a->dropped && i < ROUTE_MAX; i++) {
+		size_t len = strlen(a->drop[i].host);
+
+		require(a->drop[i].why != NULL && len <= DOMAIN_MAX);
+		require(fuzz_printable(a->drop[i].host, len));
+	}
 	/* Either records that we can't use, or room for a SOA. */
-	if (a->status == DNS_NONE)
+	if (a->status == DNS_NONE && type != DNS_TYPE_TXT)
 		require(a->dropped > 0 || authorities > 0);
 }
 
@@ -89,7 +102,7 @@ query(const char *text, size_t len, enum dns_type type)
 
 	if (domain_from_name(&d, text, len) != DOMAIN_OK)
 		return;
-	n = dnsmsg_query(out, 7, d.text, type);
+	n = dnsmsg_query(out, 7, d.text, type, len % 2 == 0);
 	require(n == (size_t)12 + d.len + 2 + 4);
 	dnsmsg_parse(out, n, d.text, type, &a);
 	require(a.status == DNS_FAILED && a.reason == REASON_DNS_BAD);
@@ -101,11 +114,13 @@ query(const char *text, size_t len, enum dns_type type)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const enum dns_type types[DNS_TYPES] = {
+		DNS_TYPE_SRV, DNS_TYPE_A, DNS_TYPE_MX, DNS_TYPE_TXT, DNS_TYPE_TLSA};
 	enum dns_type type;
 
 	if (size == 0)
 		return 0;
-	type = (data[0] & 1) != 0 ? DNS_TYPE_A : DNS_TYPE_SRV;
+	type = types[data[0] % DNS_TYPES];
 	data++;
 	size--;
 	if (parse(data, size, type) != DNS_FAILED)

@@ -7,23 +7,31 @@ test_query(void **state)
 	static const struct {
 		const char *name;
 		enum dns_type type;
+		bool ad;
 		const char *wire;
 		size_t len;
 	} rows[] = {
-		{Q, DNS_TYPE_SRV,
+		{Q, DNS_TYPE_SRV, false,
 			BYTES("\x12\x34\1\0\0\1\0\0\0\0\0\0\011_onion-mx\004_tcp"
 			      "\007example\003org\0\0\041\0\1")},
-		{ONION_A, DNS_TYPE_A,
+		{ONION_A, DNS_TYPE_A, false,
 			BYTES("\x12\x34\1\0\0\1\0\0\0\0\0\0\070"
 			      "aebagbafaydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4qcmeqd"
 			      "\005onion\0\0\1\0\1")},
-		{"", DNS_TYPE_A, BYTES("\x12\x34\1\0\0\1\0\0\0\0\0\0\0\0\1\0\1")},
+		{"", DNS_TYPE_A, false, BYTES("\x12\x34\1\0\0\1\0\0\0\0\0\0\0\0\1\0\1")},
+		{"a", DNS_TYPE_MX, true,
+			BYTES("\x12\x34\1\x20\0\1\0\0\0\0\0\0\1a\0\0\017\0\1")},
+		{"a", DNS_TYPE_TXT, true,
+			BYTES("\x12\x34\1\x20\0\1\0\0\0\0\0\0\1a\0\0\020\0\1")},
+		{"a", DNS_TYPE_TLSA, true,
+			BYTES("\x12\x34\1\x20\0\1\0\0\0\0\0\0\1a\0\0\064\0\1")},
 	};
 	uint8_t out[DNS_QUERY_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		size_t n = dnsmsg_query(out, 0x1234, rows[i].name, rows[i].type);
+		size_t n =
+			dnsmsg_query(out, 0x1234, rows[i].name, rows[i].type, rows[i].ad);
 
 		row_assert(rows[i].name, n == rows[i].len);
 		assert_memory_equal(out, rows[i].wire, n);
@@ -37,11 +45,13 @@ test_query_lengths(void **state)
 
 	(void)state;
 	assert_non_null(out);
-	assert_int_equal(dnsmsg_query(out, 0xffff, D253, DNS_TYPE_SRV), DNS_QUERY_MAX);
+	assert_int_equal(
+		dnsmsg_query(out, 0xffff, D253, DNS_TYPE_SRV, false), DNS_QUERY_MAX);
 	assert_int_equal(out[0], 0xff);
 	assert_int_equal(out[1], 0xff);
-	assert_int_equal(dnsmsg_query(out, 1, D253 "g", DNS_TYPE_SRV), 0);
-	assert_int_equal(dnsmsg_query(out, 1, "_onion-mx._tcp." D253, DNS_TYPE_SRV), 0);
+	assert_int_equal(dnsmsg_query(out, 1, D253 "g", DNS_TYPE_SRV, false), 0);
+	assert_int_equal(
+		dnsmsg_query(out, 1, "_onion-mx._tcp." D253, DNS_TYPE_SRV, false), 0);
 	free(out);
 }
 
@@ -56,7 +66,7 @@ test_query_answered(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
-		w.len = dnsmsg_query(w.at, 7, names[i], DNS_TYPE_SRV);
+		w.len = dnsmsg_query(w.at, 7, names[i], DNS_TYPE_SRV, false);
 		dnsmsg_parse(w.at, w.len, names[i], DNS_TYPE_SRV, &a);
 		row_assert(names[i], a.status == DNS_FAILED);
 		w.at[2] = 0x81;
