@@ -26,6 +26,10 @@ static cfg_opt_t opts[] = {
 	CFG_STR("map", "/etc/onionmxd/domains.cdb", CFGF_NONE),
 	CFG_STR("srv_prefix", "_onion-mx._tcp.", CFGF_NONE),
 	CFG_STR("on_failure", "defer", CFGF_NONE),
+	CFG_STR("dnssec", "prefer", CFGF_NONE),
+	CFG_STR("on_insecure", "defer", CFGF_NONE),
+	CFG_BOOL("protect_authenticated", cfg_false, CFGF_NONE),
+	CFG_BOOL("follow_mx", cfg_false, CFGF_NONE),
 	CFG_STR_LIST("resolvers", NULL, CFGF_NONE),
 	CFG_INT("dns_timeout_ms", 2000, CFGF_NONE),
 	CFG_INT("dns_tries", 3, CFGF_NONE),
@@ -35,9 +39,13 @@ static cfg_opt_t opts[] = {
 	CFG_INT("min_ttl", 60, CFGF_NONE),
 	CFG_INT("max_ttl", 86400, CFGF_NONE),
 	CFG_INT("max_negative_ttl", 3600, CFGF_NONE),
+	CFG_INT("max_stale", 86400, CFGF_NONE),
+	CFG_INT("failure_ttl", 5, CFGF_NONE),
 	CFG_INT("cache_entries", 100000, CFGF_NONE),
+	CFG_INT("cache_bytes", 67108864, CFGF_NONE),
 	CFG_INT("max_lookups", 4096, CFGF_NONE),
 	CFG_INT("max_flights", 1024, CFGF_NONE),
+	CFG_INT("max_waiters", 4096, CFGF_NONE),
 	CFG_INT("client_timeout_ms", 10000, CFGF_NONE),
 	CFG_STR("log_level", "info", CFGF_NONE),
 	CFG_STR("pid_file", "", CFGF_NONE),
@@ -71,60 +79,49 @@ copy_or_null(const char *text)
 	return *text == '\0' ? NULL : copy(text);
 }
 
-/* "ADDRESS:PORT,..." as the resolver takes it, each with its port. */
-static char *
-server_list(const char *const *texts, unsigned n)
+static void
+take_resolvers(struct config *c, cfg_t *cfg)
 {
-	char *list = calloc(n, NET_ADDR_TEXT + 1);
-
-	if (list == NULL)
-		err(1, "configuration");
-	for (unsigned i = 0; i < n; i++) {
-		struct net_addr addr;
-		char text[NET_ADDR_TEXT];
-
-		net_addr_parse(&addr, texts[i], CONFIG_DNS_PORT);
-		net_addr_text(&addr, text);
-		if (i > 0)
-			strcat(list, ",");
-		strcat(list, text);
-	}
-	return list;
+	c->nresolvers = cfg_size(cfg, "resolvers");
+	for (unsigned i = 0; i < c->nresolvers; i++)
+		net_addr_parse(&c->resolver[i], cfg_getnstr(cfg, "resolvers", i),
+			CONFIG_DNS_PORT);
 }
 
-static char *
-resolver_list(cfg_t *cfg)
+static enum on_failure
+on_failure(cfg_t *cfg, const char *option)
 {
-	unsigned n = cfg_size(cfg, "resolvers");
-	const char *texts[CONFIG_RESOLVERS_MAX];
+	const char *text = cfg_getstr(cfg, option);
 
-	for (unsigned i = 0; i < n; i++)
-		texts[i] = cfg_getnstr(cfg, "resolvers", i);
-	return n == 0 ? NULL : server_list(texts, n);
+	return on_failure_by_name(text, strlen(text));
 }
 
 static void
 take_globals(struct config *c, cfg_t *cfg)
 {
-	const char *dnsport = cfg_getstr(cfg, "tor_dnsport");
-
 	c->map = copy_or_null(cfg_getstr(cfg, "map"));
 	c->srv_prefix = copy(cfg_getstr(cfg, "srv_prefix"));
-	c->on_failure = strcmp(cfg_getstr(cfg, "on_failure"), "clearnet") == 0
-				? ON_FAILURE_CLEARNET
-				: ON_FAILURE_DEFER;
-	c->resolvers = resolver_list(cfg);
+	c->on_failure = on_failure(cfg, "on_failure");
+	config_dnssec_by_text(cfg_getstr(cfg, "dnssec"), &c->dnssec);
+	c->on_insecure = on_failure(cfg, "on_insecure");
+	c->protect_authenticated = cfg_getbool(cfg, "protect_authenticated");
+	c->follow_mx = cfg_getbool(cfg, "follow_mx");
+	take_resolvers(c, cfg);
 	c->dns_timeout_ms = (int)cfg_getint(cfg, "dns_timeout_ms");
 	c->dns_tries = (int)cfg_getint(cfg, "dns_tries");
-	c->tor_dnsport = server_list(&dnsport, 1);
+	net_addr_parse(&c->tor_dnsport, cfg_getstr(cfg, "tor_dnsport"), CONFIG_DNS_PORT);
 	c->tor_timeout_ms = (int)cfg_getint(cfg, "tor_timeout_ms");
 	c->tor_tries = (int)cfg_getint(cfg, "tor_tries");
 	c->min_ttl = (int)cfg_getint(cfg, "min_ttl");
 	c->max_ttl = (int)cfg_getint(cfg, "max_ttl");
 	c->max_negative_ttl = (int)cfg_getint(cfg, "max_negative_ttl");
+	c->max_stale = (int)cfg_getint(cfg, "max_stale");
+	c->failure_ttl = (int)cfg_getint(cfg, "failure_ttl");
 	c->cache_entries = (int)cfg_getint(cfg, "cache_entries");
+	c->cache_bytes = (int)cfg_getint(cfg, "cache_bytes");
 	c->max_lookups = (int)cfg_getint(cfg, "max_lookups");
 	c->max_flights = (int)cfg_getint(cfg, "max_flights");
+	c->max_waiters = (int)cfg_getint(cfg, "max_waiters");
 	c->client_timeout_ms = (int)cfg_getint(cfg, "client_timeout_ms");
 	c->log_level = (enum log_level)log_level_by_name(cfg_getstr(cfg, "log_level"));
 	c->pid_file = copy_or_null(cfg_getstr(cfg, "pid_file"));
@@ -188,12 +185,32 @@ read_file(cfg_t *cfg, const char *path)
 	return rc == CFG_SUCCESS;
 }
 
+/* What a resolver elsewhere says of its validation anybody on the way can have said. */
+static bool
+resolvers_trusted(cfg_t *cfg)
+{
+	struct net_addr addr;
+
+	if (strcmp(cfg_getstr(cfg, "dnssec"), "require") != 0)
+		return true;
+	for (unsigned i = 0; i < cfg_size(cfg, "resolvers"); i++) {
+		net_addr_parse(&addr, cfg_getnstr(cfg, "resolvers", i), CONFIG_DNS_PORT);
+		if (!net_addr_is_local(&addr))
+			return false;
+	}
+	return true;
+}
+
 /* What only shows when all is read. */
 static bool
 complete(cfg_t *cfg)
 {
 	if (cfg_getint(cfg, "min_ttl") > cfg_getint(cfg, "max_ttl")) {
 		cfg_error(cfg, "min_ttl is greater than max_ttl");
+		return false;
+	}
+	if (!resolvers_trusted(cfg)) {
+		cfg_error(cfg, "dnssec = require needs resolvers on this machine");
 		return false;
 	}
 	return cfg_size(cfg, "listener") > 0 ||
@@ -231,8 +248,6 @@ config_free(struct config *c)
 	free(c->listener);
 	free(c->map);
 	free(c->srv_prefix);
-	free(c->resolvers);
-	free(c->tor_dnsport);
 	free(c->pid_file);
 	free(c);
 }

@@ -1,6 +1,7 @@
 #include "config_check.h"
 
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,29 @@ check_seconds(cfg_t *cfg, cfg_opt_t *opt)
 }
 
 static int
+check_failure_ttl(cfg_t *cfg, cfg_opt_t *opt)
+{
+	long value = cfg_opt_getnint(opt, 0);
+
+	if (value >= 0 && value <= CACHE_FAILURE_MAX)
+		return 0;
+	cfg_error(cfg, "%s: expected seconds, from 0 to %d", cfg_opt_name(opt),
+		CACHE_FAILURE_MAX);
+	return -1;
+}
+
+static int
+check_bytes(cfg_t *cfg, cfg_opt_t *opt)
+{
+	long value = cfg_opt_getnint(opt, 0);
+
+	if (value >= 1 && value <= INT_MAX)
+		return 0;
+	cfg_error(cfg, "%s: expected bytes, from 1 to %d", cfg_opt_name(opt), INT_MAX);
+	return -1;
+}
+
+static int
 check_tries(cfg_t *cfg, cfg_opt_t *opt)
 {
 	long value = cfg_opt_getnint(opt, 0);
@@ -65,7 +89,7 @@ check_ip(cfg_t *cfg, cfg_opt_t *opt)
 				    ? "expected ADDRESS or ADDRESS:PORT"
 				    : net_addr_parse(&addr, text, CONFIG_DNS_PORT);
 
-	if (cfg_opt_size(opt) > CONFIG_RESOLVERS_MAX)
+	if (cfg_opt_size(opt) > UPSTREAM_SERVERS)
 		wrong = "too many: at most 8";
 	return wrong == NULL ? 0 : fault(cfg, opt, text, wrong);
 }
@@ -114,9 +138,37 @@ check_on_failure(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *text = last_string(opt);
 
-	if (strcmp(text, "defer") == 0 || strcmp(text, "clearnet") == 0)
+	if (on_failure_by_name(text, strlen(text)) != ON_FAILURE_UNSET)
 		return 0;
 	return fault(cfg, opt, text, "expected defer or clearnet");
+}
+
+bool
+config_dnssec_by_text(const char *text, enum dnssec *dnssec)
+{
+	static const char *const names[] = {
+		[DNSSEC_OFF] = "off",
+		[DNSSEC_PREFER] = "prefer",
+		[DNSSEC_REQUIRE] = "require",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*dnssec = (enum dnssec)i;
+			return true;
+		}
+	return false;
+}
+
+static int
+check_dnssec(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	enum dnssec dnssec;
+
+	if (config_dnssec_by_text(text, &dnssec))
+		return 0;
+	return fault(cfg, opt, text, "expected off, prefer or require");
 }
 
 static int
@@ -272,6 +324,8 @@ static const struct {
 	{"pid_file", check_path},
 	{"srv_prefix", check_srv_prefix},
 	{"on_failure", check_on_failure},
+	{"dnssec", check_dnssec},
+	{"on_insecure", check_on_failure},
 	{"resolvers", check_ip},
 	{"dns_timeout_ms", check_positive},
 	{"dns_tries", check_tries},
@@ -281,9 +335,13 @@ static const struct {
 	{"min_ttl", check_seconds},
 	{"max_ttl", check_seconds},
 	{"max_negative_ttl", check_seconds},
+	{"max_stale", check_seconds},
+	{"failure_ttl", check_failure_ttl},
 	{"cache_entries", check_positive},
+	{"cache_bytes", check_bytes},
 	{"max_lookups", check_positive},
 	{"max_flights", check_positive},
+	{"max_waiters", check_positive},
 	{"client_timeout_ms", check_positive},
 	{"log_level", check_log_level},
 	{"listener|protocol", check_protocol},

@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "flow/lookup.h"
+
 #define CONFIG_DNS_PORT 53
-#define CONFIG_RESOLVERS_MAX 8
 
 /* libconfuse then calls the checks as it reads; each fault goes through cfg_error(). */
 void config_check_install(cfg_t *);
@@ -17,5 +18,6 @@ void config_check_install(cfg_t *);
 bool config_mode_by_text(const char *text, mode_t *);
 bool config_owner_by_text(const char *text, uid_t *);
 bool config_group_by_text(const char *text, gid_t *);
+bool config_dnssec_by_text(const char *text, enum dnssec *);
 
 #endif

@@ -17,7 +17,8 @@ struct daemon {
 	struct counters counters;
 	struct mapfile *map; /* NULL: none is configured */
 	struct loop *loop;
-	struct resolver *srv, *tor;
+	struct resolver *dns[UPSTREAM_SERVERS], *tor;
+	size_t ndns;
 	struct engine *engine;
 	struct server *server;
 	size_t max_clients;
@@ -150,45 +151,107 @@ daemon_open(const struct config *config)
 	return NULL;
 }
 
+/* How long the last answer to a question can be of use. */
+static int
+whole_timeout(int timeout_ms, int tries)
+{
+	const int max = 60000;
+
+	for (; tries > 1 && timeout_ms < max; tries--)
+		timeout_ms *= 2;
+	return timeout_ms < max ? timeout_ms : max;
+}
+
+static bool
+start_resolver(struct daemon *d, const struct net_addr *server)
+{
+	const struct config *c = d->config;
+	struct resolver_config config = {.server = *server,
+		.timeout_ms = whole_timeout(c->dns_timeout_ms, c->dns_tries),
+		.ask_ad = c->dnssec != DNSSEC_OFF};
+
+	if (c->dnssec == DNSSEC_REQUIRE && !net_addr_is_local(server)) {
+		log_errorx("dnssec = require needs resolvers on this machine, and those "
+			   "of /etc/resolv.conf aren't");
+		return false;
+	}
+	if ((d->dns[d->ndns] = resolver_new(d->loop, &config)) == NULL)
+		return false;
+	d->ndns++;
+	return true;
+}
+
 static bool
 start_resolvers(struct daemon *d)
 {
 	const struct config *c = d->config;
-	struct resolver_config srv = {.type = DNS_TYPE_SRV,
-		.servers = c->resolvers,
-		.timeout_ms = c->dns_timeout_ms,
-		.tries = c->dns_tries};
-	struct resolver_config tor = {.type = DNS_TYPE_A,
-		.servers = c->tor_dnsport,
-		.timeout_ms = c->tor_timeout_ms,
-		.tries = c->tor_tries,
+	struct net_addr system[UPSTREAM_SERVERS];
+	const struct net_addr *server = c->resolver;
+	size_t n = c->nresolvers;
+	struct resolver_config tor = {.server = c->tor_dnsport,
+		.timeout_ms = whole_timeout(c->tor_timeout_ms, c->tor_tries),
 		.keep_socket = true};
 
-	d->srv = resolver_new(d->loop, &srv);
+	if (n == 0) {
+		n = resolver_of_system(system, UPSTREAM_SERVERS);
+		server = system;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!start_resolver(d, &server[i]))
+			return false;
 	d->tor = resolver_new(d->loop, &tor);
-	return d->srv != NULL && d->tor != NULL;
+	return n > 0 && d->tor != NULL;
+}
+
+static void
+deadline_changed(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->server != NULL)
+		server_deadline_changed(d->server);
+}
+
+static struct engine_config
+engine_config_of(const struct config *c)
+{
+	return (struct engine_config){.srv_prefix = c->srv_prefix,
+		.on_failure = c->on_failure,
+		.dnssec = c->dnssec,
+		.on_insecure = c->on_insecure,
+		.protect_authenticated = c->protect_authenticated,
+		.follow_mx = c->follow_mx,
+		.dns = {c->dns_timeout_ms, (unsigned)c->dns_tries},
+		.tor = {c->tor_timeout_ms, (unsigned)c->tor_tries},
+		.ttl_min = (uint32_t)c->min_ttl,
+		.ttl_max = (uint32_t)c->max_ttl,
+		.negative_ttl_max = (uint32_t)c->max_negative_ttl,
+		.cache = {.entries = (size_t)c->cache_entries,
+			.bytes = (size_t)c->cache_bytes,
+			.stale_s = (uint32_t)c->max_stale,
+			.failure_s = (uint32_t)c->failure_ttl,
+			.key = {random_number(), random_number()}},
+		.max_lookups = (size_t)c->max_lookups,
+		.max_flights = (size_t)c->max_flights,
+		.max_waiters = (size_t)c->max_waiters};
 }
 
 static bool
 start_engine(struct daemon *d)
 {
 	const struct config *c = d->config;
-	struct engine_config config = {.srv_prefix = c->srv_prefix,
-		.on_failure = c->on_failure,
-		.ttl_min = (uint32_t)c->min_ttl,
-		.ttl_max = (uint32_t)c->max_ttl,
-		.negative_ttl_max = (uint32_t)c->max_negative_ttl,
-		.cache_entries = (size_t)c->cache_entries,
-		.max_lookups = (size_t)c->max_lookups,
-		.max_flights = (size_t)c->max_flights,
-		.hash_key = {random_number(), random_number()}};
+	struct engine_config config = engine_config_of(c);
 	struct engine_ports ports = {.map = d->map ? mapfile_source(d->map) : NULL,
-		.srv = resolver_source(d->srv),
+		.ndns = d->ndns,
 		.tor = resolver_source(d->tor),
 		.random = random_number,
 		.counters = &d->counters,
-		.observe = c->log_level == LOG_LEVEL_DEBUG ? trace_lookup : NULL};
+		.observe = c->log_level == LOG_LEVEL_DEBUG ? trace_lookup : NULL,
+		.alarm = deadline_changed,
+		.alarm_arg = d};
 
+	for (size_t i = 0; i < d->ndns; i++)
+		ports.dns[i] = resolver_source(d->dns[i]);
 	d->engine = engine_new(&config, &ports);
 	if (d->engine == NULL)
 		log_errorx("out of memory");
@@ -262,7 +325,8 @@ daemon_close(struct daemon *d)
 	for (size_t i = 0; d->listener != NULL && i < d->config->nlisteners; i++)
 		listener_free(d->listener[i]);
 	engine_free(d->engine);
-	resolver_free(d->srv);
+	for (size_t i = 0; i < d->ndns; i++)
+		resolver_free(d->dns[i]);
 	resolver_free(d->tor);
 	mapfile_free(d->map);
 	loop_free(d->loop);

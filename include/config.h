@@ -25,16 +25,25 @@ struct config {
 	char *map; /* NULL: none */
 	char *srv_prefix;
 	enum on_failure on_failure;
-	char *resolvers; /* for the resolver; NULL: those of the system */
+	enum dnssec dnssec;
+	enum on_failure on_insecure;
+	bool protect_authenticated;
+	bool follow_mx;
+	struct net_addr resolver[UPSTREAM_SERVERS];
+	size_t nresolvers; /* 0: those of the system */
 	int dns_timeout_ms;
 	int dns_tries;
-	char *tor_dnsport;
+	struct net_addr tor_dnsport;
 	int tor_timeout_ms;
 	int tor_tries;
 	int min_ttl, max_ttl, max_negative_ttl;
+	int max_stale;
+	int failure_ttl;
 	int cache_entries;
+	int cache_bytes;
 	int max_lookups;
 	int max_flights;
+	int max_waiters;
 	int client_timeout_ms;
 	enum log_level log_level;
 	char *pid_file; /* NULL: none */

@@ -51,33 +51,45 @@ answer(const char *key, const char *what, const char *detail, enum exit_status s
 
 /* Query */
 
+/* What is looked for, and what stands before it in the map. */
+struct wanted {
+	const char *kind; /* "" or MAP_MX_PREFIX */
+	struct domain domain;
+};
+
 /* The exact domain, then its parents with their dot, the longest first. */
 static enum cdbfile_status
-find(struct cdbfile *map, const struct domain *d, struct cdbfile_record *r)
+find(struct cdbfile *map, const struct wanted *w, struct cdbfile_record *r)
 {
-	const char *key = d->text, *end = d->text + d->len;
+	const char *name = w->domain.text, *end = name + w->domain.len;
+	const size_t kindlen = strlen(w->kind);
+	char key[MAP_KEY_MAX];
 
-	while (key != NULL) {
-		enum cdbfile_status st = cdbfile_find(map, key, (size_t)(end - key), r);
+	memcpy(key, w->kind, kindlen);
+	while (name != NULL) {
+		size_t len = (size_t)(end - name);
+		enum cdbfile_status st;
 
-		if (st != CDBFILE_MISSING)
+		memcpy(key + kindlen, name, len);
+		if ((st = cdbfile_find(map, key, kindlen + len, r)) != CDBFILE_MISSING)
 			return st;
-		key = memchr(key + 1, '.', (size_t)(end - key - 1));
+		name = memchr(name + 1, '.', len - 1);
 	}
 	return CDBFILE_MISSING;
 }
 
 static enum exit_status
-query_map(const char *path, struct cdbfile *map, const char *key, const struct domain *d)
+query_map(const char *path, struct cdbfile *map, const char *key, const struct wanted *w)
 {
 	struct cdbfile_record r;
 	struct route route;
+	struct policy policy;
 
-	switch (find(map, d, &r)) {
+	switch (find(map, w, &r)) {
 	case CDBFILE_MISSING:
 		return answer(key, "not found", "", STATUS_NOT_FOUND);
 	case CDBFILE_FOUND:
-		if (maprec_parse(r.value, r.len, &route) == MAPREC_BAD) {
+		if (maprec_parse(r.value, r.len, &route, &policy) == MAPREC_BAD) {
 			warnx("%s: the record of %.*s is damaged", path, (int)r.keylen,
 				r.key);
 			return STATUS_NO_ANSWER;
@@ -88,7 +100,7 @@ query_map(const char *path, struct cdbfile *map, const char *key, const struct d
 	case CDBFILE_DAMAGED:
 		break;
 	}
-	warnx("%s: damaged, can't look for %s", path, d->text);
+	warnx("%s: damaged, can't look for %s", path, w->domain.text);
 	return STATUS_NO_ANSWER;
 }
 
@@ -106,13 +118,16 @@ query_onion(const char *key, const struct domain *d)
 static enum exit_status
 query(const char *path, struct cdbfile *map, const char *key)
 {
-	struct domain d;
+	const size_t mx = strlen(MAP_MX_PREFIX);
+	bool is_mx = strncmp(key, MAP_MX_PREFIX, mx) == 0;
+	struct wanted w = {.kind = is_mx ? MAP_MX_PREFIX : ""};
+	const char *name = is_mx ? key + mx : key;
 
-	switch (domain_from_key(&d, key, strlen(key))) {
+	switch (domain_from_key(&w.domain, name, strlen(name))) {
 	case DOMAIN_OK:
-		if (domain_is_onion(&d))
-			return query_onion(key, &d);
-		return query_map(path, map, key, &d);
+		if (domain_is_onion(&w.domain) && !is_mx)
+			return query_onion(key, &w.domain);
+		return query_map(path, map, key, &w);
 	case DOMAIN_UNUSABLE:
 		return answer(key, "not found: no domain", "", STATUS_NOT_FOUND);
 	case DOMAIN_NOMEM:
@@ -152,10 +167,11 @@ print_record(const struct cdbfile_record *r)
 	struct map_entry entry;
 	struct map_error ignored;
 	struct route route;
+	struct policy policy;
 	size_t len = r->keylen + 1 + r->len;
 
 	if (r->keylen > MAP_KEY_MAX || r->len > MAP_VALUE_MAX ||
-		maprec_parse(r->value, r->len, &route) == MAPREC_BAD)
+		maprec_parse(r->value, r->len, &route, &policy) == MAPREC_BAD)
 		return false;
 	memcpy(line, r->key, r->keylen);
 	line[r->keylen] = '\t';

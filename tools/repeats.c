@@ -45,7 +45,8 @@ parse(const char *text, size_t len, struct map_entry *e)
 static bool
 same_key(const struct map_entry *a, const struct map_entry *b)
 {
-	return a->below == b->below && strcmp(a->domain.text, b->domain.text) == 0;
+	return a->mx == b->mx && a->below == b->below &&
+	       strcmp(a->domain.text, b->domain.text) == 0;
 }
 
 static bool
@@ -61,13 +62,14 @@ static void
 report(struct repeats *r, const struct input_line *line, uint32_t earlier)
 {
 	struct cursor c = {line->text, line->text + line->len};
-	const char *dot = r->now.below ? "." : "", *name = r->now.domain.text;
+	char key[MAP_KEY_MAX];
+	int keylen = (int)map_entry_key(&r->now, key);
 
 	cursor_skip_blanks(&c);
 	report_error(r->report, line->number, (size_t)(c.p - line->text) + 1,
-		same_route(&r->now, &r->earlier) ? "%s%s is already on line %u"
-						 : "%s%s has another route on line %u",
-		dot, name, (unsigned)earlier);
+		same_route(&r->now, &r->earlier) ? "%.*s is already on line %u"
+						 : "%.*s has another route on line %u",
+		keylen, key, (unsigned)earlier);
 }
 
 static size_t

@@ -10,11 +10,13 @@ reason_text(enum reason r)
 		[REASON_NOMEM] = "out of memory",
 		[REASON_MAP] = "the map is damaged",
 		[REASON_DNS_TIMEOUT] = "DNS timed out",
+		[REASON_DNS_DOWN] = "no resolver answers",
 		[REASON_DNS_FAILED] = "DNS failed",
 		[REASON_DNS_BAD] = "bad DNS answer",
 		[REASON_DNS_UNPROVEN] = "DNS answer proves nothing",
 		[REASON_TOR_TIMEOUT] = "tor timed out",
 		[REASON_TOR_FAILED] = "tor is down or failing",
+		[REASON_INSECURE] = "route not validated by DNSSEC",
 		[REASON_ONION_INVALID] = "invalid onion name",
 	};
 

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#define BACKOFF_MAX 3 /* doublings of failure_s */
+
 /* A record as it is kept: its name stands in the entry's text, after those of the
  * records before it. */
 struct packed {
@@ -15,7 +17,15 @@ struct entry {
 	struct entry *next; /* in the bucket */
 	TAILQ_ENTRY(entry) used;
 	struct monotime expires;
+	struct monotime retry; /* while it is failing: when asking is of use again */
 	uint32_t hash;
+	uint32_t ttl;
+	uint16_t dropped;
+	uint8_t type;
+	uint8_t status; /* DNS_FAILED: nothing but a failure is known */
+	uint8_t reason; /* of the last failure; REASON_NONE: an answer came after it */
+	uint8_t failures;
+	bool ad;
 	uint8_t keylen;
 	uint8_t n;
 	struct packed rr[]; /* n of them, then the key and the names, without NULs */
@@ -24,8 +34,8 @@ struct entry {
 TAILQ_HEAD(entries, entry);
 
 struct cache {
-	struct siphash_key key;
-	size_t count, capacity;
+	struct cache_config config;
+	size_t count, bytes;
 	size_t mask;
 	struct entries used; /* the most recently used first */
 	struct entry *bucket[];
@@ -37,18 +47,27 @@ entry_text(struct entry *e)
 	return (char *)&e->rr[e->n];
 }
 
+static size_t
+entry_size(struct entry *e)
+{
+	size_t size = sizeof(*e) + e->n * sizeof(e->rr[0]) + e->keylen;
+
+	for (uint8_t i = 0; i < e->n; i++)
+		size += e->rr[i].hostlen;
+	return size;
+}
+
 struct cache *
-cache_new(size_t capacity, struct siphash_key key)
+cache_new(const struct cache_config *config)
 {
 	struct cache *c;
 	size_t buckets = 1;
 
-	while (buckets < capacity)
+	while (buckets < config->entries)
 		buckets *= 2;
 	if ((c = calloc(1, sizeof(*c) + buckets * sizeof(c->bucket[0]))) == NULL)
 		return NULL;
-	c->key = key;
-	c->capacity = capacity;
+	c->config = *config;
 	c->mask = buckets - 1;
 	TAILQ_INIT(&c->used);
 	return c;
@@ -74,23 +93,29 @@ cache_entries(const struct cache *c)
 	return c->count;
 }
 
-/* Where the pointer to the domain's entry is, or would be. */
+size_t
+cache_bytes(const struct cache *c)
+{
+	return c->bytes;
+}
+
+static uint32_t
+hash_of(const struct cache *c, enum dns_type type, const struct domain *d)
+{
+	return (uint32_t)siphash13(&c->config.key, d->text, d->len) + type;
+}
+
+/* Where the pointer to an entry is, or would be. */
 static struct entry **
-find(struct cache *c, const struct domain *d, uint32_t hash)
+find(struct cache *c, enum dns_type type, const struct domain *d, uint32_t hash)
 {
 	struct entry **p = &c->bucket[hash & c->mask];
 
 	for (; *p != NULL; p = &(*p)->next)
-		if ((*p)->hash == hash && (*p)->keylen == d->len &&
+		if ((*p)->hash == hash && (*p)->type == type && (*p)->keylen == d->len &&
 			memcmp(entry_text(*p), d->text, d->len) == 0)
 			break;
 	return p;
-}
-
-static uint32_t
-hash_of(const struct cache *c, const struct domain *d)
-{
-	return (uint32_t)siphash13(&c->key, d->text, d->len);
 }
 
 static void
@@ -101,6 +126,7 @@ drop(struct cache *c, struct entry **p)
 	*p = e->next;
 	TAILQ_REMOVE(&c->used, e, used);
 	c->count--;
+	c->bytes -= entry_size(e);
 	free(e);
 }
 
@@ -116,15 +142,30 @@ drop_least_used(struct cache *c)
 }
 
 static void
-unpack(struct entry *e, struct srv_set *set)
+touch(struct cache *c, struct entry *e)
+{
+	if (e == TAILQ_FIRST(&c->used))
+		return;
+	TAILQ_REMOVE(&c->used, e, used);
+	TAILQ_INSERT_HEAD(&c->used, e, used);
+}
+
+static void
+unpack(struct entry *e, struct cached *out)
 {
 	const char *name = entry_text(e) + e->keylen;
 
-	set->n = e->n;
+	out->ttl = e->ttl;
+	out->expires = e->expires;
+	out->fact.status = (enum dns_status)e->status;
+	out->fact.reason = REASON_NONE;
+	out->fact.ad = e->ad;
+	out->fact.dropped = e->dropped;
+	out->fact.set.n = e->n;
 	for (uint8_t i = 0; i < e->n; i++) {
 		const struct packed *p = &e->rr[i];
 
-		set->rr[i] = (struct srv_record){.priority = p->priority,
+		out->fact.set.rr[i] = (struct srv_record){.priority = p->priority,
 			.weight = p->weight,
 			.port = p->port,
 			.hostlen = p->hostlen,
@@ -133,41 +174,59 @@ unpack(struct entry *e, struct srv_set *set)
 	}
 }
 
-enum cache_status
-cache_get(
-	struct cache *c, const struct domain *d, struct monotime now, struct srv_set *set)
+static bool
+is_stale(const struct cache *c, const struct entry *e, struct monotime now)
 {
-	struct entry *e = *find(c, d, hash_of(c, d));
+	return e->status == DNS_RECORDS &&
+	       !monotime_reached(monotime_add_s(e->expires, c->config.stale_s), now);
+}
 
-	/* What has expired stays until it is replaced or evicted: views are in use. */
-	if (e == NULL || monotime_reached(e->expires, now))
+enum cache_status
+cache_get(struct cache *c, enum dns_type type, const struct domain *d,
+	struct monotime now, struct cached *out)
+{
+	struct entry *e = *find(c, type, d, hash_of(c, type, d));
+	enum cache_status st = CACHE_MISS;
+
+	out->failing = REASON_NONE;
+	if (e == NULL)
 		return CACHE_MISS;
-	if (e != TAILQ_FIRST(&c->used)) {
-		TAILQ_REMOVE(&c->used, e, used);
-		TAILQ_INSERT_HEAD(&c->used, e, used);
-	}
-	unpack(e, set);
-	return CACHE_HIT;
+	if (e->reason != REASON_NONE && !monotime_reached(e->retry, now))
+		out->failing = (enum reason)e->reason;
+	/* What has expired stays until it is replaced or evicted: views are in use. */
+	if (!monotime_reached(e->expires, now))
+		st = CACHE_FRESH;
+	else if (is_stale(c, e, now))
+		st = CACHE_STALE;
+	if (st != CACHE_MISS)
+		unpack(e, out);
+	if (st != CACHE_MISS || out->failing != REASON_NONE)
+		touch(c, e);
+	return st;
 }
 
 static struct entry *
-pack(const struct domain *d, const struct srv_set *set)
+pack(enum dns_type type, const struct domain *d, const struct fact *f)
 {
-	size_t size = sizeof(struct entry) + set->n * sizeof(struct packed) + d->len;
+	size_t size = sizeof(struct entry) + f->set.n * sizeof(struct packed) + d->len;
 	struct entry *e;
 	char *text;
 
-	for (uint8_t i = 0; i < set->n; i++)
-		size += set->rr[i].hostlen;
-	if ((e = malloc(size)) == NULL)
+	for (uint8_t i = 0; i < f->set.n; i++)
+		size += f->set.rr[i].hostlen;
+	if ((e = calloc(1, size)) == NULL)
 		return NULL;
+	e->type = (uint8_t)type;
+	e->status = (uint8_t)f->status;
+	e->ad = f->ad;
+	e->dropped = f->dropped;
 	e->keylen = d->len;
-	e->n = set->n;
+	e->n = f->set.n;
 	text = entry_text(e);
 	memcpy(text, d->text, d->len);
 	text += d->len;
-	for (uint8_t i = 0; i < set->n; i++) {
-		const struct srv_record *rr = &set->rr[i];
+	for (uint8_t i = 0; i < f->set.n; i++) {
+		const struct srv_record *rr = &f->set.rr[i];
 
 		e->rr[i] =
 			(struct packed){rr->priority, rr->weight, rr->port, rr->hostlen};
@@ -177,28 +236,84 @@ pack(const struct domain *d, const struct srv_set *set)
 	return e;
 }
 
-bool
-cache_put(struct cache *c, const struct domain *d, const struct srv_set *set,
-	struct monotime expires)
+/* Puts a new entry in, and what is too much then out. */
+static unsigned
+insert(struct cache *c, struct entry *e, uint32_t hash)
 {
-	uint32_t hash = hash_of(c, d);
-	struct entry **p = find(c, d, hash), *e = pack(d, set);
-	bool evicted = false;
+	unsigned evicted = 0;
 
-	/* What is there has been overtaken by the new answer, kept or not. */
-	if (*p != NULL)
-		drop(c, p);
-	if (e == NULL)
-		return false;
-	if (c->count == c->capacity) {
-		drop_least_used(c);
-		evicted = true;
-	}
 	e->hash = hash;
-	e->expires = expires;
+	c->bytes += entry_size(e);
+	while (c->count > 0 &&
+		(c->count >= c->config.entries || c->bytes > c->config.bytes)) {
+		drop_least_used(c);
+		evicted++;
+	}
 	e->next = c->bucket[hash & c->mask];
 	c->bucket[hash & c->mask] = e;
 	TAILQ_INSERT_HEAD(&c->used, e, used);
 	c->count++;
 	return evicted;
+}
+
+unsigned
+cache_put(struct cache *c, enum dns_type type, const struct domain *d,
+	const struct fact *f, uint32_t ttl, struct monotime now)
+{
+	uint32_t hash = hash_of(c, type, d);
+	struct entry **p = find(c, type, d, hash);
+	struct entry *e = ttl > 0 ? pack(type, d, f) : NULL;
+
+	/* What is there has been overtaken by the new answer, kept or not. */
+	if (*p != NULL)
+		drop(c, p);
+	if (e == NULL)
+		return 0;
+	e->ttl = ttl;
+	e->expires = monotime_add_s(now, ttl);
+	return insert(c, e, hash);
+}
+
+unsigned
+cache_fail(struct cache *c, enum dns_type type, const struct domain *d, enum reason why,
+	struct monotime now)
+{
+	static const struct fact nothing = {.status = DNS_FAILED};
+	uint32_t hash = hash_of(c, type, d);
+	struct entry *e = *find(c, type, d, hash);
+	unsigned evicted = 0;
+	uint32_t pause;
+
+	if (c->config.failure_s == 0)
+		return 0;
+	if (e == NULL) {
+		if ((e = pack(type, d, &nothing)) == NULL)
+			return 0;
+		evicted = insert(c, e, hash);
+	}
+	pause = c->config.failure_s << e->failures;
+	e->reason = (uint8_t)why;
+	e->retry = monotime_add_s(
+		now, pause < CACHE_FAILURE_MAX ? pause : CACHE_FAILURE_MAX);
+	if (e->failures < BACKOFF_MAX)
+		e->failures++;
+	touch(c, e);
+	return evicted;
+}
+
+void
+cache_walk(struct cache *c, cache_each *each, void *arg)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH_REVERSE (e, &c->used, entries, used) {
+		struct cached cached = {.failing = (enum reason)e->reason};
+		struct domain d = {.len = e->keylen};
+
+		if (e->status == DNS_FAILED)
+			continue;
+		memcpy(d.text, entry_text(e), e->keylen);
+		unpack(e, &cached);
+		each(arg, (enum dns_type)e->type, &d, &cached);
+	}
 }

@@ -1,21 +1,19 @@
 #include "core/maprec.h"
 
+#include <string.h>
+
 #include "core/onion.h"
 #include "core/targetlist.h"
 
-enum maprec_status
-maprec_parse(const char *value, size_t len, struct route *route)
+static enum maprec_status
+parse_targets(struct cursor *c, struct route *route)
 {
-	struct cursor c = {value, value + len};
 	bool more = true;
 
-	route->n = 0;
-	if (len == 1 && value[0] == '-')
-		return MAPREC_NONE;
 	while (more) {
 		struct targetlist_item item;
 
-		if (route->n == ROUTE_MAX || targetlist_next(&c, &item, &more) != NULL)
+		if (route->n == ROUTE_MAX || targetlist_next(c, &item, &more) != NULL)
 			return MAPREC_BAD;
 		if (item.hostlen > DOMAIN_MAX ||
 			onion_check(item.host, item.hostlen) != ONION_OK)
@@ -25,4 +23,27 @@ maprec_parse(const char *value, size_t len, struct route *route)
 			.port = item.port};
 	}
 	return MAPREC_ROUTE;
+}
+
+enum maprec_status
+maprec_parse(const char *value, size_t len, struct route *route, struct policy *policy)
+{
+	const size_t srv = strlen(MAP_WORD_SRV);
+	struct cursor c = {value, value + len};
+	enum maprec_status st;
+
+	route->n = 0;
+	*policy = (struct policy){0};
+	if (len == 1 && value[0] == '-')
+		return MAPREC_NONE;
+	if (len >= srv && memcmp(value, MAP_WORD_SRV, srv) == 0 &&
+		(len == srv || value[srv] == ' ' || value[srv] == '\t')) {
+		c.p += srv;
+		st = MAPREC_SRV;
+	} else {
+		st = parse_targets(&c, route);
+	}
+	if (st == MAPREC_BAD || policy_parse(&c, policy) != NULL)
+		return MAPREC_BAD;
+	return st;
 }

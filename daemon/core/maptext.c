@@ -1,5 +1,6 @@
 #include "core/maptext.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,8 +25,12 @@ static enum maptext_status
 parse_domain(struct line *l, struct map_entry *e)
 {
 	struct cursor word = cursor_word(&l->rest);
+	const size_t mx = strlen(MAP_MX_PREFIX);
 	const char *name = word.p;
 
+	e->mx = (size_t)(word.end - name) >= mx && memcmp(name, MAP_MX_PREFIX, mx) == 0;
+	if (e->mx)
+		name += mx;
 	e->below = name < word.end && *name == '.';
 	if (e->below)
 		name++;
@@ -38,7 +43,9 @@ parse_domain(struct line *l, struct map_entry *e)
 		return wrong(l, word.p, "not a valid domain name");
 	}
 	if (domain_is_onion(&e->domain))
-		return wrong(l, word.p, "a .onion domain always routes to itself");
+		return wrong(l, word.p,
+			e->mx ? "a .onion name is nobody's MX"
+			      : "a .onion domain always routes to itself");
 	return MAPTEXT_ENTRY;
 }
 
@@ -123,6 +130,37 @@ significant(const char *line, size_t len)
 	return len;
 }
 
+/* What stands after the domain. */
+static enum maptext_status
+parse_rest(struct line *l, struct map_entry *e)
+{
+	struct cursor rest = l->rest, word = cursor_word(&rest);
+	const char *message;
+
+	e->kind = MAP_TARGETS;
+	e->policy = (struct policy){0};
+	if (word.end - word.p == 1 && *word.p == '-') {
+		e->kind = MAP_NEVER;
+		cursor_skip_blanks(&rest);
+		return rest.p == rest.end
+			       ? MAPTEXT_ENTRY
+			       : wrong(l, rest.p, "nothing can stand after \"-\"");
+	}
+	if (word.end - word.p == (ptrdiff_t)strlen(MAP_WORD_SRV) &&
+		memcmp(word.p, MAP_WORD_SRV, strlen(MAP_WORD_SRV)) == 0) {
+		if (e->mx)
+			return wrong(
+				l, word.p, "an entry for an MX needs targets or \"-\"");
+		e->kind = MAP_SRV;
+		l->rest = rest;
+	} else if (parse_targets(l, e) != MAPTEXT_ENTRY) {
+		return MAPTEXT_ERROR;
+	}
+	if ((message = policy_parse(&l->rest, &e->policy)) != NULL)
+		return wrong(l, l->rest.p, message);
+	return MAPTEXT_ENTRY;
+}
+
 enum maptext_status
 maptext_parse(const char *text, size_t len, struct map_entry *e, struct map_error *err)
 {
@@ -138,9 +176,7 @@ maptext_parse(const char *text, size_t len, struct map_entry *e, struct map_erro
 	if ((st = parse_domain(&l, e)) != MAPTEXT_ENTRY)
 		return st;
 	cursor_skip_blanks(&l.rest);
-	if (l.rest.end - l.rest.p == 1 && *l.rest.p == '-')
-		return MAPTEXT_ENTRY;
-	return parse_targets(&l, e);
+	return parse_rest(&l, e);
 }
 
 size_t
@@ -148,10 +184,30 @@ map_entry_key(const struct map_entry *e, char out[MAP_KEY_MAX])
 {
 	size_t n = 0;
 
+	if (e->mx) {
+		n = strlen(MAP_MX_PREFIX);
+		memcpy(out, MAP_MX_PREFIX, n);
+	}
 	if (e->below)
 		out[n++] = '.';
 	memcpy(out + n, e->domain.text, e->domain.len);
 	return n + e->domain.len;
+}
+
+bool
+map_key_valid(const char *key, size_t len)
+{
+	const size_t mx = strlen(MAP_MX_PREFIX);
+
+	if (len >= mx && memcmp(key, MAP_MX_PREFIX, mx) == 0) {
+		key += mx;
+		len -= mx;
+	}
+	if (len > 0 && key[0] == '.') {
+		key++;
+		len--;
+	}
+	return domain_is_canonical(key, len);
 }
 
 size_t
@@ -159,8 +215,12 @@ map_entry_value(const struct map_entry *e, char out[MAP_VALUE_MAX])
 {
 	char *p = out;
 
-	if (e->n == 0)
+	if (e->kind == MAP_NEVER) {
 		*p++ = '-';
+		return 1;
+	}
+	if (e->kind == MAP_SRV)
+		p = stpcpy(p, MAP_WORD_SRV);
 	for (uint8_t i = 0; i < e->n; i++) {
 		const struct map_target *t = &e->target[i];
 
@@ -173,5 +233,6 @@ map_entry_value(const struct map_entry *e, char out[MAP_VALUE_MAX])
 		if (t->port != SMTP_PORT)
 			p += sprintf(p, ":%u", (unsigned)t->port);
 	}
+	p += policy_write(&e->policy, p);
 	return (size_t)(p - out);
 }

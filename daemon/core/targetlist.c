@@ -60,12 +60,11 @@ targetlist_next(struct cursor *c, struct targetlist_item *item, bool *more)
 		if (!take_port(c, &item->port))
 			return "a port is a number from 1 to 65535";
 	}
+	if (c->p < c->end && !blank(*c->p) && *c->p != ',')
+		return "expected a comma, a blank or the end of the line";
 	cursor_skip_blanks(c);
-	if (c->p == c->end)
-		return NULL;
-	if (*c->p != ',')
-		return "expected a comma or the end of the line";
-	c->p++;
-	*more = true;
+	*more = c->p < c->end && *c->p == ',';
+	if (*more)
+		c->p++;
 	return NULL;
 }

@@ -17,70 +17,120 @@ cache_ttl(const struct engine_config *c, const struct dns_answer *answer)
 	return ttl < max ? ttl : max;
 }
 
+static void
+dns_name(
+	void *arg, enum dns_type type, const char *subject, char out[FLIGHT_NAME_MAX + 1])
+{
+	/* know() lets no subject through that is too long. */
+	dns_name_of(arg, type, subject, out);
+}
+
 /* Every answer passes here, wanted or late. */
 static void
-srv_landed(
-	void *arg, const char *name, const struct dns_answer *answer, struct monotime now)
+dns_landed(void *arg, enum dns_type type, const char *subject,
+	const struct dns_answer *answer, struct monotime now)
 {
 	struct engine *e = arg;
-	size_t prefix = strlen(e->config.srv_prefix);
-	struct domain d;
-	uint32_t ttl;
+	struct domain d = {.len = (uint8_t)strlen(subject)};
+	struct fact fact;
 
-	counters(e)->srv_targets_dropped += answer->dropped;
-	counters(e)->srv_records_over += answer->over;
-	if (answer->status == DNS_FAILED) {
-		counters(e)->srv_failures++;
+	memcpy(d.text, subject, d.len);
+	if (type == DNS_TYPE_SRV) {
+		counters(e)->srv_targets_dropped += answer->dropped;
+		counters(e)->srv_records_over += answer->over;
+	}
+	if (answer->status != DNS_FAILED) {
+		fact_of_answer(&fact, answer);
+		counters(e)->cache_evictions += cache_put(
+			e->cache, type, &d, &fact, cache_ttl(&e->config, answer), now);
 		return;
 	}
-	d.len = (uint8_t)(strlen(name) - prefix);
-	memcpy(d.text, name + prefix, (size_t)d.len + 1);
-	if ((ttl = cache_ttl(&e->config, answer)) > 0 &&
-		cache_put(e->cache, &d, &answer->srv, monotime_add_s(now, ttl)))
-		counters(e)->cache_evictions++;
+	counters(e)->dns_failures++;
+	/* Whether anybody is there, and whether there is memory, isn't about the name. */
+	if (answer->reason != REASON_DNS_DOWN && answer->reason != REASON_NOMEM)
+		counters(e)->cache_evictions +=
+			cache_fail(e->cache, type, &d, answer->reason, now);
 }
 
 static void
-tor_landed(
-	void *arg, const char *name, const struct dns_answer *answer, struct monotime now)
+tor_landed(void *arg, enum dns_type type, const char *subject,
+	const struct dns_answer *answer, struct monotime now)
 {
 	struct engine *e = arg;
 
-	(void)name;
+	(void)type;
+	(void)subject;
 	(void)now;
 	if (answer->status != DNS_RECORDS)
 		counters(e)->tor_failures++;
+}
+
+/* Time */
+
+static void
+expire_profile(struct profile *p, struct monotime now)
+{
+	struct lookup *l;
+
+	while ((l = TAILQ_FIRST(&p->pending)) != NULL &&
+		monotime_reached(l->deadline, now))
+		lookup_deadline(l, now);
+	while ((l = TAILQ_FIRST(&p->patient)) != NULL &&
+		monotime_reached(l->patience_ends, now))
+		lookup_patience_ends(l, now);
 }
 
 void
 engine_expire(struct engine *e, struct monotime now)
 {
 	struct profile *p;
-	struct lookup *l;
 
 	SLIST_FOREACH (p, &e->profiles, entry)
-		while ((l = TAILQ_FIRST(&p->pending)) != NULL &&
-			monotime_reached(l->deadline, now)) {
-			counters(e)->deadlines++;
-			lookup_finish_temp(l, REASON_DEADLINE, now);
-		}
+		expire_profile(p, now);
+	upstream_expire(e->dns, now);
+	if (e->tor != NULL)
+		upstream_expire(e->tor, now);
+}
+
+struct earliest {
+	bool any;
+	struct monotime when;
+};
+
+static void
+note(struct earliest *first, struct monotime when)
+{
+	if (!first->any || monotime_before(when, first->when))
+		first->when = when;
+	first->any = true;
+}
+
+static void
+note_upstream(struct earliest *first, const struct upstream *u)
+{
+	struct monotime when;
+
+	if (u != NULL && upstream_next_deadline(u, &when))
+		note(first, when);
 }
 
 bool
 engine_next_deadline(const struct engine *e, struct monotime *when)
 {
+	struct earliest first = {0};
 	const struct profile *p;
-	bool any = false;
 
 	SLIST_FOREACH (p, &e->profiles, entry) {
-		const struct lookup *l = TAILQ_FIRST(&p->pending);
-
-		if (l != NULL && (!any || monotime_before(l->deadline, *when))) {
-			*when = l->deadline;
-			any = true;
-		}
+		if (!TAILQ_EMPTY(&p->pending))
+			note(&first, TAILQ_FIRST(&p->pending)->deadline);
+		if (!TAILQ_EMPTY(&p->patient))
+			note(&first, TAILQ_FIRST(&p->patient)->patience_ends);
 	}
-	return any;
+	note_upstream(&first, e->dns);
+	note_upstream(&first, e->tor);
+	if (first.any)
+		*when = first.when;
+	return first.any;
 }
 
 size_t
@@ -88,6 +138,8 @@ engine_pending(const struct engine *e)
 {
 	return e->pending;
 }
+
+/* Profiles */
 
 struct profile *
 profile_new(struct engine *e, enum answer_style style, int64_t deadline_ms)
@@ -99,34 +151,70 @@ profile_new(struct engine *e, enum answer_style style, int64_t deadline_ms)
 	p->style = style;
 	p->deadline_ms = deadline_ms;
 	TAILQ_INIT(&p->pending);
+	TAILQ_INIT(&p->patient);
 	SLIST_INSERT_HEAD(&e->profiles, p, entry);
 	return p;
+}
+
+/* The whole */
+
+static bool
+open_dns(struct engine *e)
+{
+	struct upstream_config servers = {.n = e->ports.ndns,
+		.timeout_ms = e->config.dns.timeout_ms,
+		.tries = e->config.dns.tries,
+		.opened = &counters(e)->dns_down,
+		.alarm = e->ports.alarm,
+		.alarm_arg = e->ports.alarm_arg};
+	struct flights_config flights = {.max = e->config.max_flights,
+		.max_waiters = e->config.max_waiters,
+		.outstanding = e->config.max_flights,
+		.dns_name = dns_name,
+		.landed = dns_landed,
+		.arg = e};
+
+	memcpy(servers.server, e->ports.dns, sizeof(servers.server));
+	flights.upstream = e->dns = upstream_new(&servers);
+	e->dns_flights = flights_new(&flights);
+	return e->dns != NULL && e->dns_flights != NULL;
+}
+
+static bool
+open_tor(struct engine *e)
+{
+	struct upstream_config server = {.server = {e->ports.tor},
+		.n = 1,
+		.timeout_ms = e->config.tor.timeout_ms,
+		.tries = e->config.tor.tries,
+		.opened = &counters(e)->tor_down,
+		.alarm = e->ports.alarm,
+		.alarm_arg = e->ports.alarm_arg};
+	struct flights_config flights = {.max = e->config.max_flights,
+		.max_waiters = e->config.max_waiters,
+		.outstanding = TOR_OUTSTANDING,
+		.landed = tor_landed,
+		.arg = e};
+
+	if (e->ports.tor == NULL)
+		return true;
+	flights.upstream = e->tor = upstream_new(&server);
+	e->tor_flights = flights_new(&flights);
+	return e->tor != NULL && e->tor_flights != NULL;
 }
 
 struct engine *
 engine_new(const struct engine_config *config, const struct engine_ports *ports)
 {
 	struct engine *e = calloc(1, sizeof(*e));
-	struct flights_config srv = {.source = ports->srv,
-		.max = config->max_flights,
-		.outstanding = config->max_flights,
-		.landed = srv_landed,
-		.arg = e};
-	struct flights_config tor = {.source = ports->tor,
-		.max = config->max_flights,
-		.outstanding = TOR_OUTSTANDING,
-		.landed = tor_landed,
-		.arg = e};
 
 	if (e == NULL)
 		return NULL;
 	e->config = *config;
 	e->ports = *ports;
 	SLIST_INIT(&e->profiles);
-	e->cache = cache_new(config->cache_entries, config->hash_key);
-	e->srv = flights_new(&srv);
-	e->tor = flights_new(&tor);
-	if (e->cache == NULL || e->srv == NULL || e->tor == NULL) {
+	e->cache = cache_new(&config->cache);
+	if (e->cache == NULL || !open_dns(e) || !open_tor(e)) {
 		engine_free(e);
 		return NULL;
 	}
@@ -140,8 +228,10 @@ engine_free(struct engine *e)
 
 	if (e == NULL)
 		return;
-	flights_free(e->srv);
-	flights_free(e->tor);
+	flights_free(e->dns_flights);
+	flights_free(e->tor_flights);
+	upstream_free(e->dns);
+	upstream_free(e->tor);
 	cache_free(e->cache);
 	while ((p = SLIST_FIRST(&e->profiles)) != NULL) {
 		SLIST_REMOVE_HEAD(&e->profiles, entry);

@@ -8,11 +8,34 @@
 #include "flow/flight.h"
 #include "flow/lookup.h"
 
+TAILQ_HEAD(lookups, lookup);
+
 struct profile {
 	SLIST_ENTRY(profile) entry;
 	enum answer_style style;
 	int64_t deadline_ms;
-	TAILQ_HEAD(, lookup) pending; /* one deadline for all: the first ends first */
+	struct lookups pending; /* one deadline for all: the first ends first */
+	struct lookups patient; /* of these, those that a stale route would help */
+};
+
+/* What a lookup was told while it waited. It may be too short-lived for the cache. */
+struct held {
+	SLIST_ENTRY(held) entry;
+	enum dns_type type;
+	struct domain subject;
+	struct fact fact;
+	char names[]; /* of the fact */
+};
+
+SLIST_HEAD(held_facts, held);
+
+/* A question that a lookup waits for. */
+struct wait {
+	SLIST_ENTRY(wait) entry;
+	struct flight_waiter waiter;
+	struct lookup *lookup;
+	enum dns_type type;
+	struct domain subject;
 };
 
 /* One target on its way to an address. */
@@ -28,27 +51,42 @@ struct lookup {
 	struct engine *engine;
 	struct profile *profile;
 	TAILQ_ENTRY(lookup) entry;
+	TAILQ_ENTRY(lookup) patient_entry;
 	struct monotime deadline;
+	struct monotime patience_ends; /* zero: isn't in the list of the patient */
 	struct domain domain;
+	struct policy policy;
 	lookup_done *done;
 	void *arg;
-	struct flight_waiter srv;
+	struct trail *trail;
+	SLIST_HEAD(, wait) waits;
+	struct held_facts held;
 	uint8_t n, missing;      /* addresses, and how many of them are still to come */
 	struct address *address; /* NULL as long as the targets aren't known */
+};
+
+/* The most questions that a decision can lack at once: TXT, and TLSA for each MX. */
+#define WANTED_MAX (1 + ROUTE_MAX)
+
+struct wanted {
+	enum dns_type type;
+	struct domain subject;
 };
 
 struct engine {
 	struct engine_config config;
 	struct engine_ports ports;
 	struct cache *cache;
-	struct flights *srv;
-	struct flights *tor;
+	struct upstream *dns, *tor;
+	struct flights *dns_flights, *tor_flights;
 	SLIST_HEAD(, profile) profiles;
 	size_t pending;
 
 	/* What the names of a ready answer point into. */
 	struct domain domain;
 	struct map_value value;
+
+	struct wanted wanted[WANTED_MAX]; /* of the decision being made */
 };
 
 static inline struct counters *
@@ -57,12 +95,69 @@ counters(const struct engine *e)
 	return e->ports.counters;
 }
 
-/* local.c: what can be said without asking anyone. False: DNS has to be asked for
- * e->domain. */
-bool local_answer(struct engine *, const struct lookup_request *, struct monotime now,
-	struct answer *);
+/* A decision: what it is made from, and what comes of it. */
+struct inquiry {
+	struct engine *engine;
+	const struct domain *domain;
+	struct monotime now;
+	const struct held_facts *held; /* NULL: none */
+	enum reason give_up; /* not REASON_NONE: don't wait for what isn't known */
+	struct trail *trail;
 
-/* lookup.c: ends a pending lookup as TEMP. */
+	struct answer *answer; /* if it is decided */
+	struct policy policy;
+	bool stale_would_do; /* an expired route is there, and is being asked for again */
+	size_t nwanted;      /* if it isn't decided: questions in engine->wanted */
+};
+
+/* decide.c: where the domain's mail goes. False: it takes answers that are wanted. It is
+ * always decided once it gives up. */
+bool decide(struct inquiry *);
+
+/* know.c */
+
+enum knowledge {
+	KNOWN,
+	UNKNOWABLE, /* now; the fact has the reason */
+	WANTED,     /* it was noted as wanted */
+};
+
+enum knowledge know(
+	struct inquiry *, enum dns_type, const struct domain *subject, struct fact *);
+
+/* The name that DNS is asked for. False: it would be too long. */
+bool dns_name_of(const struct engine *, enum dns_type, const char *subject,
+	char out[FLIGHT_NAME_MAX + 1]);
+
+/* trust.c: whether a route that DNS gave may be used. */
+
+enum trust {
+	TRUST_YES,
+	TRUST_NO,      /* answer is set */
+	TRUST_UNKNOWN, /* something is wanted */
+};
+
+enum trust trust_route(struct inquiry *, const struct fact *srv);
+
+/* Is this fact as secure as the domain's policy wants it? */
+bool secure_enough(const struct inquiry *, const struct fact *);
+
+/* Ends the decision as on_insecure says. */
+void answer_insecure(struct inquiry *);
+
+/* address.c: the second half of a lookup in the style "address". */
+
+/* Asks for an address for each target of the route. Anything but REASON_NONE: it
+ * couldn't, and the lookup is to end. */
+enum reason addresses_start(struct lookup *, const struct route *, struct monotime now);
+void addresses_forget(struct lookup *);
+
+/* lookup.c: ends a pending lookup. */
+void lookup_finish(struct lookup *, struct answer *, struct monotime now);
 void lookup_finish_temp(struct lookup *, enum reason, struct monotime now);
+
+/* Its time is up, or half of it and a stale route would help. */
+void lookup_deadline(struct lookup *, struct monotime now);
+void lookup_patience_ends(struct lookup *, struct monotime now);
 
 #endif

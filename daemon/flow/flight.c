@@ -10,9 +10,12 @@ struct flight {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(flight) queued;
 	struct flights *flights;
-	struct dns_query *query; /* NULL while it is in the queue */
+	struct upstream_query *query; /* NULL while it is in the queue */
+	struct monotime since;
 	LIST_HEAD(, flight_waiter) waiters;
-	char name[];
+	size_t nwaiters;
+	bool wanted; /* though nobody waits */
+	char key[];  /* the type, then the subject and its NUL */
 };
 
 struct flights {
@@ -21,6 +24,18 @@ struct flights {
 	TAILQ_HEAD(, flight) queue;
 	size_t outstanding;
 };
+
+static enum dns_type
+flight_type(const struct flight *f)
+{
+	return (enum dns_type)f->key[0];
+}
+
+static const char *
+flight_subject(const struct flight *f)
+{
+	return f->key + 1;
+}
 
 struct flights *
 flights_new(const struct flights_config *config)
@@ -61,7 +76,7 @@ flights_free(struct flights *fs)
 		LIST_FOREACH (w, &f->waiters, entry)
 			w->flight = NULL;
 		if (f->query != NULL)
-			fs->config.source->cancel(f->query);
+			upstream_cancel(f->query);
 		detach(f);
 		free(f);
 	}
@@ -78,16 +93,23 @@ static void answered(void *arg, const struct dns_answer *, struct monotime now);
 
 /* Asks, if there is room for another question; else the flight waits its turn. */
 static bool
-launch(struct flight *f)
+launch(struct flight *f, struct monotime now)
 {
 	struct flights *fs = f->flights;
+	const struct flights_config *c = &fs->config;
+	char buffer[FLIGHT_NAME_MAX + 1];
+	const char *name = flight_subject(f);
 
-	if (fs->outstanding >= fs->config.outstanding) {
+	if (fs->outstanding >= c->outstanding) {
 		f->query = NULL;
 		TAILQ_INSERT_TAIL(&fs->queue, f, queued);
 		return true;
 	}
-	f->query = fs->config.source->ask(fs->config.source, f->name, answered, f);
+	if (c->dns_name != NULL) {
+		c->dns_name(c->arg, flight_type(f), name, buffer);
+		name = buffer;
+	}
+	f->query = upstream_ask(c->upstream, flight_type(f), name, now, answered, f);
 	if (f->query == NULL)
 		return false;
 	fs->outstanding++;
@@ -97,11 +119,11 @@ launch(struct flight *f)
 static void
 land(struct flight *f, const struct dns_answer *answer, struct monotime now)
 {
-	struct flights *fs = f->flights;
+	const struct flights_config *c = &f->flights->config;
 	struct flight_waiter *w;
 
-	if (fs->config.landed != NULL)
-		fs->config.landed(fs->config.arg, f->name, answer, now);
+	if (c->landed != NULL)
+		c->landed(c->arg, flight_type(f), flight_subject(f), answer, now);
 	/* A waiter that is called may make others leave, so the list is read anew. */
 	while ((w = LIST_FIRST(&f->waiters)) != NULL) {
 		LIST_REMOVE(w, entry);
@@ -119,7 +141,7 @@ launch_queued(struct flights *fs, struct monotime now)
 	while (fs->outstanding < fs->config.outstanding &&
 		(f = TAILQ_FIRST(&fs->queue)) != NULL) {
 		TAILQ_REMOVE(&fs->queue, f, queued);
-		if (!launch(f)) {
+		if (!launch(f, now)) {
 			struct dns_answer none;
 
 			dns_answer_fail(&none, REASON_NOMEM);
@@ -141,24 +163,38 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	launch_queued(fs, now);
 }
 
-static struct flight *
-new_flight(struct flights *fs, const char *name)
+struct key {
+	size_t len;
+	char text[1 + FLIGHT_NAME_MAX];
+};
+
+static struct key
+make_key(enum dns_type type, const char *subject)
 {
-	size_t len = strlen(name);
-	struct flight *f = malloc(sizeof(*f) + len + 1);
+	struct key key = {.len = 1 + strlen(subject)};
+
+	key.text[0] = (char)type;
+	memcpy(key.text + 1, subject, key.len - 1);
+	return key;
+}
+
+static struct flight *
+new_flight(struct flights *fs, const struct key *key, struct monotime now)
+{
+	struct flight *f = calloc(1, sizeof(*f) + key->len + 1);
 
 	if (f == NULL)
 		return NULL;
 	f->flights = fs;
+	f->since = now;
 	LIST_INIT(&f->waiters);
-	memcpy(f->name, name, len + 1);
-	f->hh.tbl = NULL;
-	HASH_ADD(hh, fs->table, name, len, f);
+	memcpy(f->key, key->text, key->len);
+	HASH_ADD(hh, fs->table, key, key->len, f);
 	if (f->hh.tbl == NULL) { /* out of memory in uthash */
 		free(f);
 		return NULL;
 	}
-	if (!launch(f)) {
+	if (!launch(f, now)) {
 		HASH_DEL(fs->table, f);
 		free(f);
 		return NULL;
@@ -167,19 +203,29 @@ new_flight(struct flights *fs, const char *name)
 }
 
 enum flight_status
-flights_join(struct flights *fs, const char *name, struct flight_waiter *w, bool *asked)
+flights_join(struct flights *fs, enum dns_type type, const char *subject,
+	struct monotime now, struct flight_waiter *w, struct flight_joined *joined)
 {
+	struct key key = make_key(type, subject);
 	struct flight *f;
 
-	HASH_FIND(hh, fs->table, name, strlen(name), f);
-	*asked = f == NULL;
+	HASH_FIND(hh, fs->table, key.text, key.len, f);
+	joined->asked = f == NULL;
 	if (f == NULL) {
 		if (HASH_COUNT(fs->table) >= fs->config.max)
 			return FLIGHT_FULL;
-		if ((f = new_flight(fs, name)) == NULL)
+		if ((f = new_flight(fs, &key, now)) == NULL)
 			return FLIGHT_NOMEM;
 	}
+	joined->since = f->since;
+	if (w == NULL) {
+		f->wanted = true;
+		return FLIGHT_JOINED;
+	}
+	if (f->nwaiters >= fs->config.max_waiters)
+		return FLIGHT_WAITERS_FULL;
 	LIST_INSERT_HEAD(&f->waiters, w, entry);
+	f->nwaiters++;
 	w->flight = f;
 	return FLIGHT_JOINED;
 }
@@ -192,8 +238,9 @@ flights_leave(struct flight_waiter *w)
 	if (f == NULL)
 		return;
 	LIST_REMOVE(w, entry);
+	f->nwaiters--;
 	w->flight = NULL;
-	if (f->query == NULL && LIST_EMPTY(&f->waiters)) {
+	if (f->query == NULL && LIST_EMPTY(&f->waiters) && !f->wanted) {
 		detach(f);
 		free(f);
 	}

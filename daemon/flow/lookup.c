@@ -5,13 +5,30 @@
 
 #include "engine.h"
 
+static struct inquiry
+inquiry_of(
+	struct lookup *l, enum reason give_up, struct monotime now, struct answer *answer)
+{
+	return (struct inquiry){.engine = l->engine,
+		.domain = &l->domain,
+		.now = now,
+		.held = &l->held,
+		.give_up = give_up,
+		.trail = l->trail,
+		.answer = answer};
+}
+
 /* The last step of every lookup. */
 static void
-settle(struct engine *e, const struct domain *d, struct answer *a)
+settle(struct engine *e, const struct domain *d, const struct policy *policy,
+	struct answer *a)
 {
+	enum on_failure on_failure = policy->on_failure != ON_FAILURE_UNSET
+					     ? policy->on_failure
+					     : e->config.on_failure;
 	struct counters *c = counters(e);
 
-	if (a->outcome == OUTCOME_TEMP && e->config.on_failure == ON_FAILURE_CLEARNET) {
+	if (a->outcome == OUTCOME_TEMP && on_failure == ON_FAILURE_CLEARNET) {
 		c->failures_as_none++;
 		answer_set(a, OUTCOME_NONE, REASON_NONE);
 	}
@@ -34,6 +51,13 @@ settle(struct engine *e, const struct domain *d, struct answer *a)
 
 /* Pending lookups */
 
+static void
+alarm_caller(struct engine *e)
+{
+	if (e->ports.alarm != NULL)
+		e->ports.alarm(e->ports.alarm_arg);
+}
+
 static struct lookup *
 lookup_new(struct engine *e, const struct lookup_request *req, struct monotime now)
 {
@@ -47,9 +71,26 @@ lookup_new(struct engine *e, const struct lookup_request *req, struct monotime n
 	l->deadline = monotime_add_ms(now, req->profile->deadline_ms);
 	l->done = req->done;
 	l->arg = req->arg;
+	l->trail = req->trail;
 	TAILQ_INSERT_TAIL(&l->profile->pending, l, entry);
 	e->pending++;
 	return l;
+}
+
+static void
+lose_patience(struct lookup *l)
+{
+	if (l->patience_ends.ns != 0)
+		TAILQ_REMOVE(&l->profile->patient, l, patient_entry);
+	l->patience_ends.ns = 0;
+}
+
+static void
+stop_waiting(struct lookup *l, struct wait *w)
+{
+	flights_leave(&w->waiter);
+	SLIST_REMOVE(&l->waits, w, wait, entry);
+	free(w);
 }
 
 /* Takes it out of everything that could call it; then only its names are left. */
@@ -58,7 +99,9 @@ lookup_detach(struct lookup *l)
 {
 	TAILQ_REMOVE(&l->profile->pending, l, entry);
 	l->engine->pending--;
-	flights_leave(&l->srv);
+	lose_patience(l);
+	while (!SLIST_EMPTY(&l->waits))
+		stop_waiting(l, SLIST_FIRST(&l->waits));
 	for (uint8_t i = 0; l->address != NULL && i < l->n; i++)
 		flights_leave(&l->address[i].waiter);
 }
@@ -66,7 +109,13 @@ lookup_detach(struct lookup *l)
 static void
 lookup_free(struct lookup *l)
 {
-	free(l->address);
+	struct held *h;
+
+	while ((h = SLIST_FIRST(&l->held)) != NULL) {
+		SLIST_REMOVE_HEAD(&l->held, entry);
+		free(h);
+	}
+	addresses_forget(l);
 	free(l);
 }
 
@@ -77,11 +126,11 @@ lookup_cancel(struct lookup *l)
 	lookup_free(l);
 }
 
-static void
+void
 lookup_finish(struct lookup *l, struct answer *a, struct monotime now)
 {
 	lookup_detach(l);
-	settle(l->engine, &l->domain, a);
+	settle(l->engine, &l->domain, &l->policy, a);
 	l->done(l->arg, a, now);
 	lookup_free(l);
 }
@@ -95,154 +144,267 @@ lookup_finish_temp(struct lookup *l, enum reason reason, struct monotime now)
 	lookup_finish(l, &a, now);
 }
 
-static enum reason
-flight_reason(struct engine *e, enum flight_status st)
+/* Waiting for DNS */
+
+static void dns_answered(void *arg, const struct dns_answer *, struct monotime now);
+
+static bool
+waits_for(const struct lookup *l, const struct wanted *want)
 {
-	if (st == FLIGHT_NOMEM)
-		return REASON_NOMEM;
-	counters(e)->flights_full++;
-	return REASON_BUSY;
+	const struct wait *w;
+
+	SLIST_FOREACH (w, &l->waits, entry)
+		if (w->type == want->type &&
+			strcmp(w->subject.text, want->subject.text) == 0)
+			return true;
+	return false;
 }
 
-/* Tor's addresses */
-
-static void address_answered(void *arg, const struct dns_answer *, struct monotime now);
-
 static enum reason
-address_ask(struct engine *e, struct address *a)
+join(struct lookup *l, struct wait *w, struct monotime now)
 {
-	enum flight_status st;
-	bool asked;
+	struct engine *e = l->engine;
+	struct flight_joined joined;
 
-	st = flights_join(e->tor, a->host, &a->waiter, &asked);
-	if (st != FLIGHT_JOINED)
-		return flight_reason(e, st);
-	counters(e)->tor_queries += asked;
-	a->lookup->missing++;
-	return REASON_NONE;
-}
-
-/* Asks for an address for each target of the route. Anything but REASON_NONE: it
- * couldn't, and the lookup is to end. */
-static enum reason
-addresses_start(struct lookup *l, const struct route *route)
-{
-	l->address = calloc(route->n, sizeof(l->address[0]));
-	if (l->address == NULL)
+	switch (flights_join(
+		e->dns_flights, w->type, w->subject.text, now, &w->waiter, &joined)) {
+	case FLIGHT_JOINED:
+		break;
+	case FLIGHT_FULL:
+		counters(e)->flights_full++;
+		return REASON_BUSY;
+	case FLIGHT_WAITERS_FULL:
+		counters(e)->waiters_full++;
+		return REASON_BUSY;
+	case FLIGHT_NOMEM:
 		return REASON_NOMEM;
-	l->n = route->n;
-	for (uint8_t i = 0; i < l->n; i++) {
-		struct address *a = &l->address[i];
-		enum reason reason;
-
-		a->waiter.answered = address_answered;
-		a->waiter.arg = a;
-		a->lookup = l;
-		a->target = route->target[i];
-		memcpy(a->host, a->target.host, a->target.hostlen);
-		a->target.host = a->host;
-		if ((reason = address_ask(l->engine, a)) != REASON_NONE)
-			return reason;
+	}
+	counters(e)->dns_queries += joined.asked;
+	/* Others have waited in vain for as long as this one may: whoever asks one
+	 * question after the other isn't to lose that time again and again. */
+	if (monotime_reached(
+		    monotime_add_ms(joined.since, l->profile->deadline_ms), now)) {
+		counters(e)->slow_answers++;
+		return REASON_DEADLINE;
 	}
 	return REASON_NONE;
 }
 
-/* An address dies with tor. Those from before a possible restart, when others came
- * after it, are asked for again. */
 static enum reason
-addresses_ask_again(struct lookup *l)
+wait_for(struct lookup *l, const struct wanted *want, struct monotime now)
 {
-	struct engine *e = l->engine;
-
-	for (uint8_t i = 0; i < l->n; i++) {
-		struct address *a = &l->address[i];
-		enum reason reason;
-
-		if (a->epoch == e->ports.tor->epoch)
-			continue;
-		counters(e)->tor_asked_again++;
-		if ((reason = address_ask(e, a)) != REASON_NONE)
-			return reason;
-	}
-	return REASON_NONE;
-}
-
-static void
-addresses_finish(struct lookup *l, struct monotime now)
-{
-	struct answer a;
-
-	answer_set(&a, OUTCOME_ROUTE, REASON_NONE);
-	for (uint8_t i = 0; i < l->n; i++)
-		a.route.target[a.route.n++] = l->address[i].target;
-	lookup_finish(l, &a, now);
-}
-
-static void
-address_answered(void *arg, const struct dns_answer *answer, struct monotime now)
-{
-	struct address *a = arg;
-	struct lookup *l = a->lookup;
-	struct engine *e = l->engine;
+	struct wait *w = calloc(1, sizeof(*w));
 	enum reason reason;
 
-	if (answer->status != DNS_RECORDS) {
-		lookup_finish_temp(l,
-			answer->reason == REASON_DNS_TIMEOUT ? REASON_TOR_TIMEOUT
-							     : REASON_TOR_FAILED,
-			now);
-		return;
-	}
-	a->target.ipv4 = answer->ipv4;
-	a->epoch = e->ports.tor->epoch;
-	if (--l->missing > 0)
-		return;
-	if ((reason = addresses_ask_again(l)) != REASON_NONE)
-		lookup_finish_temp(l, reason, now);
-	else if (l->missing == 0)
-		addresses_finish(l, now);
+	if (w == NULL)
+		return REASON_NOMEM;
+	w->waiter.answered = dns_answered;
+	w->waiter.arg = w;
+	w->lookup = l;
+	w->type = want->type;
+	w->subject = want->subject;
+	SLIST_INSERT_HEAD(&l->waits, w, entry);
+	if ((reason = join(l, w, now)) != REASON_NONE)
+		stop_waiting(l, w);
+	return reason;
 }
 
-/* SRV */
-
-static void
-srv_answered(void *arg, const struct dns_answer *answer, struct monotime now)
+/* REASON_NONE: it now waits for all that its decision lacks. */
+static enum reason
+wait_for_wanted(struct lookup *l, const struct inquiry *q)
 {
-	struct lookup *l = arg;
-	struct engine *e = l->engine;
-	struct answer a;
+	for (size_t i = 0; i < q->nwanted; i++) {
+		const struct wanted *want = &q->engine->wanted[i];
+		enum reason reason;
+
+		if (!waits_for(l, want) &&
+			(reason = wait_for(l, want, q->now)) != REASON_NONE)
+			return reason;
+	}
+	/* Half of the time, so that the other half is left for tor. */
+	if (q->stale_would_do && l->patience_ends.ns == 0) {
+		l->patience_ends = monotime_add_ms(q->now, l->profile->deadline_ms / 2);
+		TAILQ_INSERT_TAIL(&l->profile->patient, l, patient_entry);
+	}
+	return REASON_NONE;
+}
+
+static bool
+needs_addresses(const struct profile *p, const struct answer *a)
+{
+	return a->outcome == OUTCOME_ROUTE && p->style == STYLE_ADDRESS;
+}
+
+/* It is decided; what may be left are addresses. */
+static void
+proceed(struct lookup *l, struct answer *a, struct monotime now)
+{
 	enum reason reason;
 
-	if (answer->status == DNS_FAILED) {
-		lookup_finish_temp(l, answer->reason, now);
+	if (!needs_addresses(l->profile, a)) {
+		lookup_finish(l, a, now);
 		return;
 	}
-	answer_set(&a, OUTCOME_NONE, REASON_NONE);
-	if (answer->status == DNS_RECORDS) {
-		a.outcome = OUTCOME_ROUTE;
-		srv_order(&answer->srv, e->ports.random(), &a.route);
-	}
-	if (a.outcome != OUTCOME_ROUTE || l->profile->style != STYLE_ADDRESS)
-		lookup_finish(l, &a, now);
-	else if ((reason = addresses_start(l, &a.route)) != REASON_NONE)
+	lose_patience(l);
+	while (!SLIST_EMPTY(&l->waits))
+		stop_waiting(l, SLIST_FIRST(&l->waits));
+	if ((reason = addresses_start(l, &a->route, now)) != REASON_NONE)
 		lookup_finish_temp(l, reason, now);
 }
 
-static enum reason
-srv_start(struct lookup *l, const struct domain *d)
+/* Decides with what has become known. */
+static void
+advance(struct lookup *l, enum reason give_up, struct monotime now)
 {
-	struct engine *e = l->engine;
-	char name[2 * DOMAIN_MAX];
-	enum flight_status st;
-	bool asked;
+	struct answer a;
+	struct inquiry q = inquiry_of(l, give_up, now, &a);
+	enum reason reason;
 
-	strcpy(stpcpy(name, e->config.srv_prefix), d->text);
-	l->srv.answered = srv_answered;
-	l->srv.arg = l;
-	st = flights_join(e->srv, name, &l->srv, &asked);
-	if (st != FLIGHT_JOINED)
-		return flight_reason(e, st);
-	counters(e)->srv_queries += asked;
+	if (!decide(&q)) {
+		if ((reason = wait_for_wanted(l, &q)) == REASON_NONE)
+			return;
+		q.give_up = reason;
+		decide(&q);
+	}
+	l->policy = q.policy;
+	proceed(l, &a, now);
+}
+
+static struct held *
+hold(const struct wait *w, const struct dns_answer *answer)
+{
+	size_t names = 0;
+	struct held *h;
+	char *name;
+
+	for (uint8_t i = 0; i < answer->srv.n; i++)
+		names += answer->srv.rr[i].hostlen;
+	if ((h = malloc(sizeof(*h) + names)) == NULL)
+		return NULL;
+	h->type = w->type;
+	h->subject = w->subject;
+	fact_of_answer(&h->fact, answer);
+	name = h->names;
+	for (uint8_t i = 0; i < h->fact.set.n; i++) {
+		struct srv_record *rr = &h->fact.set.rr[i];
+
+		memcpy(name, rr->host, rr->hostlen);
+		rr->host = name;
+		name += rr->hostlen;
+	}
+	return h;
+}
+
+static void
+explain(struct lookup *l, const struct wait *w, const struct dns_answer *answer)
+{
+	const char *type = dns_type_name(w->type), *name = w->subject.text;
+
+	if (answer->status != DNS_FAILED)
+		trail_add(l->trail, "%s of %s: DNS says, for %u s%s", type, name,
+			(unsigned)answer->ttl, answer->ad ? ", validated" : "");
+	for (uint8_t i = 0; i < answer->srv.n; i++) {
+		const struct srv_record *rr = &answer->srv.rr[i];
+
+		trail_add(l->trail, "  %u %u %u %.*s", (unsigned)rr->priority,
+			(unsigned)rr->weight, (unsigned)rr->port, (int)rr->hostlen,
+			rr->host);
+	}
+	for (unsigned i = 0; i < answer->dropped && i < ROUTE_MAX; i++)
+		trail_add(l->trail, "  dropped: %s: %s", answer->drop[i].host,
+			answer->drop[i].why);
+	if (answer->over > 0)
+		trail_add(l->trail, "  %u more left out", (unsigned)answer->over);
+}
+
+static void
+dns_answered(void *arg, const struct dns_answer *answer, struct monotime now)
+{
+	struct wait *w = arg;
+	struct lookup *l = w->lookup;
+	struct held *h = hold(w, answer);
+
+	if (l->trail != NULL)
+		explain(l, w, answer);
+	if (h != NULL)
+		SLIST_INSERT_HEAD(&l->held, h, entry);
+	stop_waiting(l, w);
+	advance(l, h == NULL ? REASON_NOMEM : REASON_NONE, now);
+}
+
+/* Time */
+
+void
+lookup_deadline(struct lookup *l, struct monotime now)
+{
+	counters(l->engine)->deadlines++;
+	if (l->profile->style == STYLE_ADDRESS) /* no time is left for tor */
+		lookup_finish_temp(l, REASON_DEADLINE, now);
+	else
+		advance(l, REASON_DEADLINE, now);
+}
+
+void
+lookup_patience_ends(struct lookup *l, struct monotime now)
+{
+	struct answer a;
+	struct inquiry q = inquiry_of(l, REASON_DEADLINE, now, &a);
+
+	lose_patience(l);
+	decide(&q);
+	if (a.outcome == OUTCOME_TEMP)
+		return; /* an answer may still come */
+	l->policy = q.policy;
+	proceed(l, &a, now);
+}
+
+/* Starting */
+
+/* What can be said of a key without asking anyone. False: q is the inquiry into
+ * engine->domain. */
+static bool
+key_answer(struct engine *e, const struct lookup_request *req, struct answer *a)
+{
+	switch (domain_from_key(&e->domain, req->key, req->keylen)) {
+	case DOMAIN_OK:
+		return false;
+	case DOMAIN_UNUSABLE:
+		trail_add(req->trail, "the key names no domain");
+		answer_set(a, OUTCOME_NONE, REASON_NONE);
+		break;
+	case DOMAIN_NOMEM:
+		answer_set(a, OUTCOME_TEMP, REASON_NOMEM);
+		break;
+	}
+	e->domain.len = 0;
+	return true;
+}
+
+/* Leaves a lookup waiting for what the inquiry, or its answer, lacks. Otherwise returns
+ * why it can't. */
+static enum reason
+start_waiting(struct inquiry *q, const struct lookup_request *req, bool known,
+	struct lookup **pending)
+{
+	struct engine *e = q->engine;
+	struct lookup *l;
+	enum reason reason;
+
+	if (e->pending >= e->config.max_lookups) {
+		counters(e)->lookups_full++;
+		return REASON_BUSY;
+	}
+	if ((l = lookup_new(e, req, q->now)) == NULL)
+		return REASON_NOMEM;
+	l->policy = q->policy;
+	reason = known ? addresses_start(l, &q->answer->route, q->now)
+		       : wait_for_wanted(l, q);
+	if (reason != REASON_NONE) {
+		lookup_cancel(l);
+		return reason;
+	}
+	*pending = l;
+	alarm_caller(e);
 	return REASON_NONE;
 }
 
@@ -250,29 +412,31 @@ enum lookup_status
 lookup_start(struct engine *e, const struct lookup_request *req, struct monotime now,
 	struct answer *a, struct lookup **pending)
 {
-	bool local = local_answer(e, req, now, a);
-	enum reason reason = REASON_NOMEM;
-	struct lookup *l = NULL;
+	struct inquiry q = {.engine = e,
+		.domain = &e->domain,
+		.now = now,
+		.trail = req->trail,
+		.answer = a};
+	enum reason reason;
+	bool known;
 
 	counters(e)->lookups++;
-	if (local &&
-		(a->outcome != OUTCOME_ROUTE || req->profile->style != STYLE_ADDRESS)) {
-		settle(e, &e->domain, a);
+	if (key_answer(e, req, a)) {
+		settle(e, &e->domain, &q.policy, a);
 		return LOOKUP_READY;
 	}
-	if (e->pending >= e->config.max_lookups) {
-		counters(e)->lookups_full++;
-		reason = REASON_BUSY;
-	} else if ((l = lookup_new(e, req, now)) != NULL) {
-		reason = local ? addresses_start(l, &a->route) : srv_start(l, &e->domain);
+	known = decide(&q);
+	if (!known || needs_addresses(req->profile, a)) {
+		reason = start_waiting(&q, req, known, pending);
+		if (reason == REASON_NONE)
+			return LOOKUP_PENDING;
+		/* Without waiting, a stale route may still do. */
+		q.give_up = reason;
+		if (!known)
+			decide(&q);
+		if (known || needs_addresses(req->profile, a))
+			answer_set(a, OUTCOME_TEMP, reason);
 	}
-	if (reason != REASON_NONE) {
-		if (l != NULL)
-			lookup_cancel(l);
-		answer_set(a, OUTCOME_TEMP, reason);
-		settle(e, &e->domain, a);
-		return LOOKUP_READY;
-	}
-	*pending = l;
-	return LOOKUP_PENDING;
+	settle(e, &e->domain, &q.policy, a);
+	return LOOKUP_READY;
 }

@@ -109,16 +109,6 @@ structure_valid(struct cdb *cdb, off_t size)
 	return expected == (uint64_t)size;
 }
 
-static bool
-key_valid(const char *key, unsigned len)
-{
-	if (len > 0 && key[0] == '.') {
-		key++;
-		len--;
-	}
-	return domain_is_canonical(key, len);
-}
-
 /* Is the record that cdb_seqnext() stands at a good one, and found by its key? */
 static bool
 record_valid(struct cdb *cdb)
@@ -126,9 +116,10 @@ record_valid(struct cdb *cdb)
 	unsigned klen = cdb_keylen(cdb), vlen = cdb_datalen(cdb), pos = cdb_datapos(cdb);
 	const char *key = cdb_getkey(cdb), *value = cdb_getdata(cdb);
 	struct route route;
+	struct policy policy;
 
-	if (key == NULL || value == NULL || !key_valid(key, klen) ||
-		maprec_parse(value, vlen, &route) == MAPREC_BAD)
+	if (key == NULL || value == NULL || !map_key_valid(key, klen) ||
+		maprec_parse(value, vlen, &route, &policy) == MAPREC_BAD)
 		return false;
 	return cdb_find(cdb, key, klen) > 0 && cdb_datapos(cdb) == pos;
 }

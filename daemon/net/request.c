@@ -134,7 +134,6 @@ look_up(struct batch *b, const struct proto_request *req)
 	if (lookup_start(s->server->config.engine, &lookup, loop_now(), &answer,
 		    &pending) == LOOKUP_PENDING) {
 		r->lookup = pending;
-		server_deadline_changed(s->server);
 		return;
 	}
 	request_free(s, r);

@@ -1,6 +1,7 @@
 #include "net/resolver.h"
 
 #include <ares.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -25,6 +26,7 @@ struct dns_query {
 	TAILQ_ENTRY(dns_query) failed_entry;
 	dns_done *done; /* NULL: cancelled */
 	void *arg;
+	enum dns_type type;
 	bool asking;        /* we are inside ares_send() */
 	enum reason failed; /* it ended there */
 	char name[];
@@ -32,8 +34,9 @@ struct dns_query {
 
 struct resolver {
 	struct dns_source source;
-	enum dns_type type;
 	struct loop *loop;
+	bool ask_ad;
+	bool is_local;
 	ares_channel channel;
 	LIST_HEAD(, watch) watches;
 	size_t outstanding;
@@ -146,6 +149,8 @@ status_reason(int status)
 	switch (status) {
 	case ARES_ETIMEOUT:
 		return REASON_DNS_TIMEOUT;
+	case ARES_ECONNREFUSED:
+		return REASON_DNS_DOWN;
 	case ARES_ENOMEM:
 		return REASON_NOMEM;
 	default:
@@ -159,17 +164,17 @@ answered(void *arg, int status, int timeouts, unsigned char *msg, int len)
 	struct dns_query *q = arg;
 	struct resolver *r = q->resolver;
 
+	(void)timeouts;
 	if (q->asking) {
 		q->failed = status_reason(status);
 		return;
 	}
-	if (status != ARES_SUCCESS || timeouts > 0)
-		r->source.epoch++;
 	if (q->done != NULL && status != ARES_EDESTRUCTION) {
 		if (status == ARES_SUCCESS)
-			dnsmsg_parse(msg, (size_t)len, q->name, r->type, &r->answer);
+			dnsmsg_parse(msg, (size_t)len, q->name, q->type, &r->answer);
 		else
 			dns_answer_fail(&r->answer, status_reason(status));
+		r->answer.ad &= r->is_local;
 		q->done(q->arg, &r->answer, loop_now());
 	}
 	query_ended(q);
@@ -192,7 +197,8 @@ call_back_failed(evutil_socket_t fd, short what, void *arg)
 }
 
 static struct dns_query *
-ask(struct dns_source *source, const char *name, dns_done *done, void *arg)
+ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *done,
+	void *arg)
 {
 	struct resolver *r = (struct resolver *)source;
 	size_t namelen = strlen(name);
@@ -204,16 +210,16 @@ ask(struct dns_source *source, const char *name, dns_done *done, void *arg)
 
 	if (q == NULL)
 		return NULL;
-	*q = (struct dns_query){.resolver = r, .done = done, .arg = arg, .asking = true};
+	*q = (struct dns_query){
+		.resolver = r, .done = done, .arg = arg, .type = type, .asking = true};
 	memcpy(q->name, name, namelen + 1);
 	arc4random_buf(&id, sizeof(id));
-	len = dnsmsg_query(msg, id, name, r->type, false);
+	len = dnsmsg_query(msg, id, name, type, r->ask_ad);
 	if (r->outstanding++ == 0)
 		event_add(&r->tick, &every);
 	ares_send(r->channel, msg, (int)len, answered, q);
 	q->asking = false;
 	if (q->failed != REASON_NONE) {
-		r->source.epoch++;
 		TAILQ_INSERT_TAIL(&r->failed, q, failed_entry);
 		event_active(&r->failed_event, EV_TIMEOUT, 0);
 	}
@@ -232,23 +238,27 @@ cancel(struct dns_query *q)
 
 /* The whole */
 
+/* One try for each question: repeating is not its business. An answer "failure" is
+ * handed over like every other. */
 static bool
 open_channel(struct resolver *r, const struct resolver_config *config)
 {
 	struct ares_options o = {
-		.flags = config->keep_socket ? ARES_FLAG_STAYOPEN | ARES_FLAG_IGNTC : 0,
+		.flags = ARES_FLAG_NOCHECKRESP |
+			 (config->keep_socket ? ARES_FLAG_STAYOPEN | ARES_FLAG_IGNTC : 0),
 		.timeout = config->timeout_ms,
-		.tries = config->tries,
+		.tries = 1,
 		.sock_state_cb = socket_state,
 		.sock_state_cb_data = r,
 	};
+	char server[NET_ADDR_TEXT];
 	int rc = ares_init_options(&r->channel, &o,
 		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
 			ARES_OPT_SOCK_STATE_CB);
 
-	if (rc == ARES_SUCCESS && config->servers != NULL &&
-		(rc = ares_set_servers_ports_csv(r->channel, config->servers)) !=
-			ARES_SUCCESS)
+	net_addr_text(&config->server, server);
+	if (rc == ARES_SUCCESS &&
+		(rc = ares_set_servers_ports_csv(r->channel, server)) != ARES_SUCCESS)
 		ares_destroy(r->channel);
 	if (rc != ARES_SUCCESS) {
 		log_errorx("can't set up DNS: %s", ares_strerror(rc));
@@ -269,8 +279,9 @@ resolver_new(struct loop *loop, const struct resolver_config *config)
 	}
 	r->source.ask = ask;
 	r->source.cancel = cancel;
-	r->type = config->type;
 	r->loop = loop;
+	r->ask_ad = config->ask_ad;
+	r->is_local = net_addr_is_local(&config->server);
 	LIST_INIT(&r->watches);
 	TAILQ_INIT(&r->failed);
 	event_assign(&r->tick, loop_base(loop), -1, EV_PERSIST, tick, r);
@@ -310,4 +321,49 @@ struct dns_source *
 resolver_source(struct resolver *r)
 {
 	return &r->source;
+}
+
+/* The servers of the system */
+
+static void
+take_server(struct net_addr *addr, const struct ares_addr_port_node *node)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)&addr->sa;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr->sa;
+	in_port_t port = htons(node->udp_port ? (in_port_t)node->udp_port : 53);
+
+	memset(addr, 0, sizeof(*addr));
+	if (node->family == AF_INET6) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = port;
+		memcpy(&in6->sin6_addr, &node->addr.addr6, sizeof(in6->sin6_addr));
+		addr->len = sizeof(*in6);
+	} else {
+		in->sin_family = AF_INET;
+		in->sin_port = port;
+		in->sin_addr = node->addr.addr4;
+		addr->len = sizeof(*in);
+	}
+}
+
+size_t
+resolver_of_system(struct net_addr servers[], size_t max)
+{
+	struct ares_addr_port_node *list = NULL;
+	ares_channel channel = NULL;
+	size_t n = 0;
+	int rc = ares_library_init(ARES_LIB_INIT_ALL);
+
+	if (rc == ARES_SUCCESS && (rc = ares_init(&channel)) == ARES_SUCCESS)
+		rc = ares_get_servers_ports(channel, &list);
+	if (rc != ARES_SUCCESS)
+		log_errorx("can't read the system's resolvers: %s", ares_strerror(rc));
+	for (struct ares_addr_port_node *node = list; node != NULL && n < max;
+		node = node->next)
+		take_server(&servers[n++], node);
+	ares_free_data(list);
+	if (channel != NULL)
+		ares_destroy(channel);
+	ares_library_cleanup();
+	return n;
 }

@@ -38,9 +38,6 @@ server_counters(struct server *s)
 	return s->config.counters;
 }
 
-/* After a lookup was left pending: see that its deadline will be kept. */
-void server_deadline_changed(struct server *);
-
 /* session.c */
 
 /* Takes the socket. *clients is counted down when the session ends. False: no memory,

@@ -16,19 +16,31 @@
 	X(deadlines)        /* lookups that their deadline ended */                      \
 	X(lookups_full)     /* refused: max_lookups were pending */                      \
 	X(flights_full)     /* refused: max_flights names were being asked for */        \
+	X(waiters_full)     /* refused: max_waiters waited for that name */              \
+	X(slow_answers)     /* not waited for: others had waited in vain */              \
 	X(map_hits)                                                                      \
 	X(map_broken) /* map entries that couldn't be read */                            \
 	X(map_loads)                                                                     \
 	X(map_load_failures) /* replaced maps that weren't taken */                      \
+	X(mx_routes)         /* map entries found by the domain's MX */                  \
 	X(cache_hits)                                                                    \
 	X(cache_misses)                                                                  \
-	X(cache_evictions) /* entries that made room */                                  \
-	X(srv_queries)                                                                   \
-	X(srv_failures)                                                                  \
+	X(cache_evictions)     /* entries that made room */                              \
+	X(prefetches)          /* renewed before they expired */                         \
+	X(stale_answers)       /* expired records that were used */                      \
+	X(failures_remembered) /* not asked again so soon */                             \
+	X(insecure_refused)    /* routes without the DNSSEC that they need */            \
+	X(protected_refused)   /* routes that would bypass MTA-STS or DANE */            \
+	X(dns_queries)                                                                   \
+	X(dns_failures)                                                                  \
+	X(dns_down)            /* resolvers that stopped answering */                    \
+	X(dns_down_answers)    /* not asked: no resolver answers */                      \
 	X(srv_targets_dropped) /* not a valid onion name, or port 0 */                   \
 	X(srv_records_over)    /* beyond the 16 that are kept */                         \
 	X(tor_queries)                                                                   \
 	X(tor_failures)                                                                  \
+	X(tor_down)          /* tor stopped answering */                                 \
+	X(tor_down_answers)  /* not asked: tor doesn't answer */                         \
 	X(tor_asked_again)   /* addresses from before a possible restart of tor */       \
 	X(clients)           /* connections accepted */                                  \
 	X(clients_refused)   /* max_clients were connected */                            \

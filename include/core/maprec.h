@@ -5,16 +5,19 @@
 
 #include <stddef.h>
 
+#include "core/policy.h"
 #include "core/route.h"
 
 enum maprec_status {
 	MAPREC_ROUTE,
 	MAPREC_NONE, /* "-": never over Tor */
+	MAPREC_SRV,  /* as DNS says, with a policy */
 	MAPREC_BAD,
 };
 
 /* The route's names are views of the value. Takes what map_entry_value() writes, and the
  * targets of a map's line as they are, as long as the names are in lower case. */
-enum maprec_status maprec_parse(const char *value, size_t len, struct route *);
+enum maprec_status maprec_parse(
+	const char *value, size_t len, struct route *, struct policy *);
 
 #endif

@@ -3,6 +3,8 @@
  *	example.org    NAME.onion:2525, NAME2.onion   # in this order
  *	.example.org   NAME.onion                     # every name below example.org
  *	intern.example -                              # never over Tor
+ *	example.net    srv dnssec=require             # as DNS says, with a policy
+ *	mx:mx.host.example NAME.onion                 # domains whose MX that is
  */
 #ifndef CORE_MAPTEXT_H
 #define CORE_MAPTEXT_H
@@ -12,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/domain.h"
+#include "core/policy.h"
 #include "core/route.h"
 
 struct map_target {
@@ -20,11 +23,20 @@ struct map_target {
 	char host[DOMAIN_MAX + 1];
 };
 
+enum map_kind {
+	MAP_TARGETS,
+	MAP_NEVER, /* "-" */
+	MAP_SRV,   /* "srv" */
+};
+
 /* A valid entry: the domain in canonical form, every onion name checked. */
 struct map_entry {
 	struct domain domain;
 	bool below; /* written with a leading dot */
-	uint8_t n;  /* targets; 0: "-" */
+	bool mx;    /* written with "mx:": domains whose mail server has this name */
+	enum map_kind kind;
+	struct policy policy;
+	uint8_t n; /* targets, only for MAP_TARGETS */
 	struct map_target target[ROUTE_MAX];
 };
 
@@ -44,12 +56,15 @@ enum maptext_status {
 enum maptext_status maptext_parse(
 	const char *line, size_t len, struct map_entry *, struct map_error *);
 
-/* How an entry stands in the cdb: the key is the domain, with the dot if it has one;
- * the value is "-" or the targets with port 25 left out, "A.onion, B.onion:2525".
- * Both return the length; no NUL belongs to it. */
-#define MAP_KEY_MAX (DOMAIN_MAX + 1)
-#define MAP_VALUE_MAX (ROUTE_MAX * (DOMAIN_MAX + sizeof(":65535, ")))
+/* How an entry stands in the cdb: the key is the domain, with what stands before it in
+ * the text, "mx:" or a dot; the value is "-", "srv" or the targets with port 25 left out,
+ * "A.onion, B.onion:2525", and then the policy. Both return the length, to which no NUL
+ * belongs. */
+#define MAP_MX_PREFIX "mx:"
+#define MAP_KEY_MAX (DOMAIN_MAX + 1 + sizeof(MAP_MX_PREFIX) - 1)
+#define MAP_VALUE_MAX (ROUTE_MAX * (DOMAIN_MAX + sizeof(":65535, ")) + POLICY_MAX)
 size_t map_entry_key(const struct map_entry *, char out[MAP_KEY_MAX]);
+bool map_key_valid(const char *key, size_t len);
 size_t map_entry_value(const struct map_entry *, char out[MAP_VALUE_MAX]);
 
 #endif

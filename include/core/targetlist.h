@@ -24,7 +24,8 @@ struct targetlist_item {
 };
 
 /* Takes one target and the comma after it. Returns NULL, or what is wrong; the cursor
- * then stands where it is wrong. *more tells whether a comma promises another. */
+ * then stands where it is wrong. *more tells whether a comma promises another; if not,
+ * what is left are options (core/policy.h). */
 const char *targetlist_next(struct cursor *, struct targetlist_item *, bool *more);
 
 #endif

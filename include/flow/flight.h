@@ -1,5 +1,5 @@
-/* Questions under way. Whoever asks for a name that is already being asked for waits
- * for the same answer. */
+/* Questions under way. Whoever asks for what is already being asked for waits for the
+ * same answer. */
 #ifndef FLOW_FLIGHT_H
 #define FLOW_FLIGHT_H
 
@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#include "flow/sources.h"
+#include "core/domain.h"
+#include "flow/upstream.h"
 
 struct flight;
 struct flights;
@@ -21,21 +22,29 @@ struct flight_waiter {
 	void *arg;
 };
 
+#define FLIGHT_NAME_MAX DOMAIN_MAX
+
 struct flights_config {
-	struct dns_source *source;
-	size_t max;         /* names at once, those in the queue included */
-	size_t outstanding; /* of them, asked for; the others wait their turn */
+	struct upstream *upstream;
+	size_t max;         /* questions at once, those in the queue included */
+	size_t max_waiters; /* for one of them */
+	size_t outstanding; /* of them, asked; the others wait their turn */
+
+	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
+	void (*dns_name)(void *arg, enum dns_type, const char *subject,
+		char out[FLIGHT_NAME_MAX + 1]);
 
 	/* Sees each answer once, before the waiters do, and even if they have all gone.
 	 * May be NULL. */
-	void (*landed)(void *arg, const char *name, const struct dns_answer *,
-		struct monotime now);
+	void (*landed)(void *arg, enum dns_type, const char *subject,
+		const struct dns_answer *, struct monotime now);
 	void *arg;
 };
 
 enum flight_status {
 	FLIGHT_JOINED,
-	FLIGHT_FULL,
+	FLIGHT_FULL,         /* max questions are under way */
+	FLIGHT_WAITERS_FULL, /* max_waiters wait for this one */
 	FLIGHT_NOMEM,
 };
 
@@ -45,9 +54,15 @@ struct flights *flights_new(const struct flights_config *);
 /* Ends all questions; waiters are forgotten, not called. */
 void flights_free(struct flights *);
 
-/* On FLIGHT_JOINED the waiter waits. *asked tells if this asks the source anew. */
-enum flight_status flights_join(
-	struct flights *, const char *name, struct flight_waiter *, bool *asked);
+struct flight_joined {
+	bool asked;            /* this has started the question */
+	struct monotime since; /* when it was started */
+};
+
+/* A question is a record type and its subject, a domain. On FLIGHT_JOINED the waiter
+ * waits. Without one (NULL) the question is asked for its own sake. */
+enum flight_status flights_join(struct flights *, enum dns_type, const char *subject,
+	struct monotime now, struct flight_waiter *, struct flight_joined *);
 
 /* Legal in any state. The question itself goes on, unless it is still in the queue. */
 void flights_leave(struct flight_waiter *);

@@ -10,43 +10,65 @@
 #include <stdint.h>
 
 #include "core/answer.h"
+#include "core/cache.h"
 #include "core/counters.h"
 #include "core/domain.h"
 #include "core/monotime.h"
+#include "core/policy.h"
 #include "core/render.h"
-#include "core/siphash.h"
+#include "core/trail.h"
 #include "flow/sources.h"
+#include "flow/upstream.h"
 
 struct engine;
 struct lookup;
 struct profile;
 
-enum on_failure {
-	ON_FAILURE_DEFER,
-	ON_FAILURE_CLEARNET, /* TEMP becomes NONE: delivery before secrecy */
+enum dnssec {
+	DNSSEC_OFF,
+	DNSSEC_PREFER,  /* asked for, and it counts where it is there */
+	DNSSEC_REQUIRE, /* no route without it */
+};
+
+/* How long to wait for an answer of each server, and how often to ask it. */
+struct patience {
+	int64_t timeout_ms; /* the first time; doubled each time */
+	unsigned tries;     /* 1 to UPSTREAM_TRIES */
 };
 
 struct engine_config {
 	const char *srv_prefix; /* "_onion-mx._tcp.", with the dot; kept by the caller */
-	enum on_failure on_failure;
+	enum on_failure on_failure; /* defer or clearnet */
+	enum dnssec dnssec;
+	enum on_failure on_insecure; /* of a route that isn't validated and should be */
+	bool protect_authenticated;
+	bool follow_mx;
+	struct patience dns, tor;
 	uint32_t ttl_min, ttl_max; /* seconds; what the cache makes of a TTL */
 	uint32_t negative_ttl_max; /* seconds */
-	size_t cache_entries;
-	size_t max_lookups;          /* pending at once */
-	size_t max_flights;          /* domains asked for in DNS at once */
-	struct siphash_key hash_key; /* secret */
+	struct cache_config cache;
+	size_t max_lookups; /* pending at once */
+	size_t max_flights; /* questions to DNS at once, and to tor */
+	size_t max_waiters; /* lookups that wait for one of them */
 };
 
 /* All belong to the caller and must outlive the engine. */
 struct engine_ports {
-	struct map_source *map; /* NULL: no static map */
-	struct dns_source *srv;
+	struct map_source *map;                   /* NULL: no static map */
+	struct dns_source *dns[UPSTREAM_SERVERS]; /* the preferred one first */
+	size_t ndns;
 	struct dns_source *tor;   /* NULL: no profile may have STYLE_ADDRESS */
 	uint64_t (*random)(void); /* for the order of SRV targets */
 	struct counters *counters;
 
 	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */
 	void (*observe)(const struct domain *, const struct answer *);
+
+	/* engine_next_deadline() may have come nearer. Called from inside the engine: it
+	 * may ask for that deadline and nothing else. NULL: the caller looks by itself.
+	 */
+	void (*alarm)(void *arg);
+	void *alarm_arg;
 };
 
 /* NULL: out of memory. Both arguments are copied. */
@@ -67,6 +89,7 @@ struct lookup_request {
 	size_t keylen;
 	lookup_done *done;
 	void *arg;
+	struct trail *trail; /* NULL, or where to tell why; must live until the end */
 };
 
 enum lookup_status {
@@ -81,7 +104,7 @@ enum lookup_status lookup_start(struct engine *, const struct lookup_request *,
 /* done won't run; the question itself goes on, for the cache. Not after done. */
 void lookup_cancel(struct lookup *);
 
-/* Ends the lookups whose deadline has come. */
+/* Ends the lookups whose deadline has come, and repeats questions. */
 void engine_expire(struct engine *, struct monotime now);
 
 /* The first deadline to come; false if nothing is pending. */

@@ -32,18 +32,17 @@ struct dns_query;
 /* The answer is valid during the call only. */
 typedef void dns_done(void *arg, const struct dns_answer *, struct monotime now);
 
-/* A DNS client for one record type. */
+/* A DNS server. */
 struct dns_source {
 	/* Starts a question; the name (NUL-terminated) is copied. NULL: out of memory.
-	 * done runs exactly once, never before this has returned, and not at all after
-	 * cancel. There is no upper bound on the time it takes but the client's own
-	 * retries. */
-	struct dns_query *(*ask)(
-		struct dns_source *, const char *name, dns_done *done, void *arg);
+	 * done runs at most once, never before this has returned, and not at all after
+	 * cancel. It is asked once only: without an answer done runs at some time with
+	 * REASON_DNS_TIMEOUT, or at once with REASON_DNS_DOWN if nobody is there. */
+	struct dns_query *(*ask)(struct dns_source *, enum dns_type, const char *name,
+		dns_done *done, void *arg);
 	void (*cancel)(struct dns_query *);
 
-	/* Changes whenever the server may have been restarted: it refused a query, or
-	 * left one unanswered. What it said before may no longer hold. */
+	/* Changes when the server may have been restarted. */
 	uint32_t epoch;
 };
 

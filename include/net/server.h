@@ -34,6 +34,9 @@ void server_drain(struct server *, void (*drained)(void *arg), void *arg);
 
 size_t server_clients(const struct server *);
 
+/* The engine's next deadline may have come nearer: see that it will be kept. */
+void server_deadline_changed(struct server *);
+
 /* What a listener answers with; one for each listener, belongs to the caller. */
 struct endpoint {
 	const struct proto *proto;

@@ -93,7 +93,7 @@ def test_one_cache_for_all_listeners(lab, dns):
     assert dns.count("x.example") == 1
     counters = daemon.counters()
     assert counters["cache_hits"] == len(daemon.listeners) - 1
-    assert counters["cache_misses"] == counters["srv_queries"] == 1
+    assert counters["cache_misses"] == counters["dns_queries"] == 1
 
 
 def test_full_cache(lab, dns):

@@ -8,7 +8,7 @@ from harness import behaviours as does
 from harness import dnsmsg
 from harness.clients import NONE, ROUTE, TEMP
 from harness.onion import mistyped, onion
-from harness.proc import LOOPBACK, free_port
+from harness.proc import LOOPBACK, free_port, wait_until
 
 GOOD = ((10, 10, 25, onion("good")),)
 HEAD = struct.pack("!HHH", 10, 10, 25)
@@ -107,8 +107,8 @@ def dns(lab):
     return lab.dns()
 
 
-def start(lab, dns):
-    return lab.daemon(dns=dns, dns_timeout_ms=150, dns_tries=2)
+def start(lab, dns, **settings):
+    return lab.daemon(dns=dns, dns_timeout_ms=150, dns_tries=2, **settings)
 
 
 def ask(daemon, domain="x.example"):
@@ -118,13 +118,25 @@ def ask(daemon, domain="x.example"):
 @pytest.mark.parametrize("case", UNCERTAIN)
 def test_uncertain_is_temp(lab, dns, case):
     dns.on("x.example", UNCERTAIN[case])
-    daemon = start(lab, dns)
+    daemon = start(lab, dns, failure_ttl=0)
     answer = ask(daemon)
     assert answer.outcome == TEMP and answer.value
-    # It is not remembered: as soon as DNS is well, so are we.
+    # As soon as DNS is well, so are we.
     dns.on("x.example", does.one("good"))
     assert ask(daemon).hosts() == [onion("good")]
-    assert daemon.counter("srv_failures") == 1
+    assert daemon.counter("dns_failures") == 1
+
+
+def test_a_failure_is_remembered_for_a_while(lab, dns):
+    dns.on("x.example", does.servfail())
+    daemon = start(lab, dns, failure_ttl=1)
+    assert ask(daemon).outcome == TEMP
+    queries = len(dns.seen)
+    dns.on("x.example", does.one("good"))
+    assert ask(daemon).outcome == TEMP
+    assert len(dns.seen) == queries
+    assert daemon.counter("failures_remembered") == 1
+    wait_until(lambda: ask(daemon).outcome == ROUTE, "the end of the memory")
 
 
 @pytest.mark.parametrize("case", ABSENT)

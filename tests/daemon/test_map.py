@@ -98,7 +98,7 @@ def test_no_dns_for_pinned_ignored_and_onion(lab, dns):
         for key in keys:
             daemon.ask(listener, key)
     assert dns.seen == []
-    assert daemon.counter("srv_queries") == 0
+    assert daemon.counter("dns_queries") == 0
 
 
 def test_only_the_srv_record_is_asked_for(lab, dns):

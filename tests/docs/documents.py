@@ -36,12 +36,13 @@ def code_options(table):
     none, or it depends."""
     rows = between(text("daemon/config.c"), f"cfg_opt_t {table}[] = {{", "CFG_END()")
     found = re.findall(r'CFG_(\w+)\("(\w+)"(?:, (.+?), CFGF_(\w+))?', rows)
+    words = {"cfg_false": "no", "cfg_true": "yes"}
     return {
         name: EMPTY_LIST
         if kind == "STR_LIST"
         else None
         if flags == "NODEFAULT"
-        else value.strip('"')
+        else words.get(value, value.strip('"'))
         for kind, name, value, flags in found
         if kind != "SEC"
     }

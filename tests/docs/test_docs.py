@@ -29,9 +29,10 @@ def test_the_source_is_understood():
     assert docs.code_options("opts").keys() > {"map", "resolvers", "pid_file"}
     assert docs.code_options("listener_opts").keys() > {"protocol", "deadline_ms"}
     config = docs.text("daemon/config.c")
-    assert config.count("CFG_STR") + config.count("CFG_INT") == len(
-        docs.code_options("opts")
-    ) + len(docs.code_options("listener_opts"))
+    rows = re.findall(r"\bCFG_(?:STR|STR_LIST|INT|BOOL)\(", config)
+    assert len(rows) == len(docs.code_options("opts")) + len(
+        docs.code_options("listener_opts")
+    )
 
 
 def test_sample_has_every_option_with_its_default():
@@ -245,13 +246,15 @@ def test_readme_states_the_limits():
     readme = " ".join(docs.text("README.md").split())
     stated = (
         "{max_clients} clients a listener, {max_lookups} waiting lookups, "
-        "{max_flights} names asked for at once, {cache_entries} domains in the cache"
+        "{max_flights} names asked for at once, {cache_entries} names or 64 MiB in the cache"
     )
     assert stated.format(**code) in readme
+    assert int(code["cache_bytes"]) == 64 << 20
     mine, others = (int(ms) / 1000 for ms in docs.code_derived()["deadline_ms"])
     assert f"within {mine:g} s to Exim, within {others:g} s to the others" in readme
     for name, value in re.findall(r"`(on_failure|answer) = (\w+)`", readme):
-        assert f'strcmp(text, "{value}")' in docs.text("daemon/config_check.c"), name
+        source = docs.text("daemon/config_check.c") + docs.text("daemon/core/policy.c")
+        assert f'"{value}"' in source, name
 
 
 def test_changelog_has_this_version():

@@ -25,6 +25,7 @@
 struct dns_query {
 	struct fake_dns *dns;
 	bool open; /* asked, neither answered nor cancelled */
+	enum dns_type type;
 	char name[256];
 	dns_done *done;
 	void *arg;
@@ -66,7 +67,8 @@ struct world {
 };
 
 static inline struct dns_query *
-fake_ask(struct dns_source *source, const char *name, dns_done *done, void *arg)
+fake_ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *done,
+	void *arg)
 {
 	struct fake_dns *dns = (struct fake_dns *)source;
 
@@ -78,7 +80,7 @@ fake_ask(struct dns_source *source, const char *name, dns_done *done, void *arg)
 		if (q->open)
 			continue;
 		*q = (struct dns_query){
-			.dns = dns, .open = true, .done = done, .arg = arg};
+			.dns = dns, .open = true, .type = type, .done = done, .arg = arg};
 		strcpy(q->name, name);
 		dns->asked++;
 		return q;
@@ -260,19 +262,25 @@ static inline struct engine_config
 world_config(void)
 {
 	return (struct engine_config){.srv_prefix = "_onion-mx._tcp.",
+		.on_failure = ON_FAILURE_DEFER,
+		.on_insecure = ON_FAILURE_DEFER,
+		.dns = {.timeout_ms = 100000, .tries = 1},
+		.tor = {.timeout_ms = 100000, .tries = 1},
 		.ttl_min = 60,
 		.ttl_max = 86400,
 		.negative_ttl_max = 3600,
-		.cache_entries = 100,
+		.cache = {.entries = 100, .bytes = 1000000},
 		.max_lookups = 20,
-		.max_flights = 10};
+		.max_flights = 10,
+		.max_waiters = 20};
 }
 
 static inline void
 world_open(struct world *w, const struct engine_config *config)
 {
 	struct engine_ports ports = {.map = &w->map.source,
-		.srv = &w->srv.source,
+		.dns = {&w->srv.source},
+		.ndns = 1,
 		.tor = &w->tor.source,
 		.random = fake_random,
 		.counters = &w->counters};

@@ -131,7 +131,7 @@ every_dns_failure_is_temporary_and_not_remembered(void **state)
 		assert_outcome(&r, OUTCOME_TEMP, reasons[i]);
 	}
 	assert_int_equal(w->srv.asked, n);
-	assert_int_equal(w->counters.srv_failures, n);
+	assert_int_equal(w->counters.dns_failures, n);
 	assert_int_equal(w->counters.answers_temp, n);
 }
 
@@ -160,14 +160,11 @@ ttls_are_clamped(void **state)
 	struct result r;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		unsigned asked = w->srv.asked;
-
 		look_up(w, w->onion, "example.org", &r);
 		answer_srv(w, "example.org", cases[i].answer(cases[i].ttl));
 		pass_ms(w, cases[i].kept * 1000 - 1);
 		look_up(w, w->onion, "example.org", &r);
 		assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
-		assert_int_equal(w->srv.asked, asked + 1);
 		pass_ms(w, 1);
 	}
 	look_up(w, w->onion, "example.org", &r);
@@ -197,7 +194,9 @@ the_deadline_ends_it_and_the_late_answer_is_kept(void **state)
 	pass_ms(w, 1);
 	assert_outcome(&r, OUTCOME_TEMP, REASON_DEADLINE);
 	assert_int_equal(w->counters.deadlines, 1);
-	assert_false(engine_next_deadline(w->engine, &when));
+	/* the next one is that of the question itself */
+	assert_true(engine_next_deadline(w->engine, &when));
+	assert_int_equal(monotime_diff_ms(when, w->now), 100000 - 500);
 	answer_srv(w, "example.org", srv_route(60, A_ONION, 25));
 	look_up(w, w->onion, "example.org", &r);
 	assert_route(&r, A_ONION, 25);

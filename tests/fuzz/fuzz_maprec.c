@@ -6,10 +6,13 @@
 
 /* The route as onionmap would write it. */
 static size_t
-write_value(const struct route *r, char out[MAP_VALUE_MAX])
+write_value(const struct route *r, const struct policy *policy, bool srv,
+	char out[MAP_VALUE_MAX])
 {
 	static struct map_entry e;
 
+	e.kind = srv ? MAP_SRV : MAP_TARGETS;
+	e.policy = *policy;
 	e.n = r->n;
 	for (uint8_t i = 0; i < r->n; i++) {
 		const struct target *t = &r->target[i];
@@ -56,18 +59,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *copy = fuzz_alloc(size), *value = fuzz_alloc(MAP_VALUE_MAX);
 	enum maprec_status st;
+	struct policy policy, again_policy;
 	struct route r, again;
 
 	memcpy(copy, data, size);
-	st = maprec_parse(copy, size, &r);
-	require(st == MAPREC_ROUTE || st == MAPREC_NONE || st == MAPREC_BAD);
+	st = maprec_parse(copy, size, &r, &policy);
+	require(st <= MAPREC_BAD);
 	require((st == MAPREC_NONE) == (size == 1 && copy[0] == '-'));
-	if (st == MAPREC_ROUTE) {
-		size_t n = write_value(&r, value);
+	require(st == MAPREC_ROUTE || st == MAPREC_BAD || r.n == 0);
+	if (st == MAPREC_ROUTE || st == MAPREC_SRV) {
+		size_t n = write_value(&r, &policy, st == MAPREC_SRV, value);
 
-		check_route(&r, copy, size);
-		require(maprec_parse(value, n, &again) == MAPREC_ROUTE);
+		if (st == MAPREC_ROUTE)
+			check_route(&r, copy, size);
+		require(maprec_parse(value, n, &again, &again_policy) == st);
 		require(same(&r, &again));
+		require(memcmp(&policy, &again_policy, sizeof(policy)) == 0);
 	}
 	free(value);
 	free(copy);

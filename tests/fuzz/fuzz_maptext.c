@@ -31,6 +31,7 @@ check_entry(const struct map_entry *e)
 {
 	require(domain_is_canonical(e->domain.text, e->domain.len));
 	require(!domain_is_onion(&e->domain));
+	require(!(e->mx && e->kind == MAP_SRV));
 	require(e->n <= ROUTE_MAX);
 	for (uint8_t i = 0; i < e->n; i++) {
 		const struct map_target *t = &e->target[i];
@@ -48,10 +49,16 @@ check_entry(const struct map_entry *e)
 static void
 check_value(const struct map_entry *e, const char *value, size_t len)
 {
+	static const enum maprec_status as[] = {[MAP_TARGETS] = MAPREC_ROUTE,
+		[MAP_NEVER] = MAPREC_NONE,
+		[MAP_SRV] = MAPREC_SRV};
+	struct policy policy;
 	struct route r;
 
-	require(maprec_parse(value, len, &r) == (e->n == 0 ? MAPREC_NONE : MAPREC_ROUTE));
-	require(r.n == e->n);
+	require(maprec_parse(value, len, &r, &policy) == as[e->kind]);
+	require(policy.on_failure == e->policy.on_failure);
+	require(policy.dnssec_require == e->policy.dnssec_require);
+	require(r.n == e->n && (e->kind == MAP_TARGETS) == (e->n > 0));
 	for (uint8_t i = 0; i < r.n; i++) {
 		require(r.target[i].port == e->target[i].port);
 		require(r.target[i].hostlen == e->target[i].hostlen);
@@ -82,7 +89,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	check_entry(&e);
 	write_entry(&e, &first);
-	require(first.keylen == e.domain.len + (size_t)e.below);
+	require(first.keylen == e.domain.len + (size_t)e.below + (e.mx ? 3 : 0));
+	require(map_key_valid(first.line, first.keylen));
 	check_value(&e, first.line + first.keylen + 1, first.valuelen);
 	len = first.keylen + 1 + first.valuelen;
 	require(maptext_parse(first.line, len, &again, &err) == MAPTEXT_ENTRY);

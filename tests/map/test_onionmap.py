@@ -195,7 +195,11 @@ def test_as_many_targets_as_there_may_be(tmp_path):
         (f"a.org {A}, {A}", 71, "the same target twice"),
         (f"a.org {A}, {A}:25", 71, "the same target twice"),
         (f"a.org -, {A}", 7, "not a .onion name"),
-        ("a.org - -", 9, "expected a comma"),
+        ("a.org - -", 9, 'nothing can stand after "-"'),
+        (f"a.org {A} on_failure=never", 70, "either defer or clearnet"),
+        ("a.org srv dnssec=off", 11, "can only be require"),
+        ("mx:a.org srv", 10, "needs targets"),
+        ("mx:a_b.org -", 1, "not a valid domain name"),
     ],
 )
 def test_a_wrong_line(line, column, message):

@@ -17,6 +17,8 @@ A, B, C = onion("a"), onion("b"), onion("c")
 @pytest.fixture
 def usual(tmp_path):
     more = f".wild.example {C}\na.wild.example {A}\n.top {B}\n"
+    more += f"mx:mx.host.example {A} dnssec=require\nmx:.host.example -\n"
+    more += f"policy.example srv  on_failure=clearnet\n"
     return good_map(tmp_path, USUAL + more)
 
 
@@ -33,6 +35,9 @@ def usual(tmp_path):
         ("a.wild.example", A, "a.wild.example"),
         ("x.a.wild.example", C, ".wild.example"),
         ("very.deep.in.top", B, ".top"),
+        ("mx:MX.host.example", f"{A} dnssec=require", "mx:mx.host.example"),
+        ("mx:other.host.example", "-", "mx:.host.example"),
+        ("u@policy.example", "srv on_failure=clearnet", "policy.example"),
     ],
 )
 def test_query(usual, key, value, found_as):
@@ -42,7 +47,7 @@ def test_query(usual, key, value, found_as):
 
 
 @pytest.mark.parametrize(
-    "key", ["example.com", "wild.example", "top", "x.immerda.ch", "xexample.org", "org"]
+    "key", ["example.com", "mx.host.example", "mx:host.example", "wild.example", "top", "x.immerda.ch", "xexample.org", "org"]
 )
 def test_query_not_found(usual, key):
     result = onionmap("query", usual, key)

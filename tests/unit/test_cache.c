@@ -4,8 +4,24 @@
 
 #include "core/cache.h"
 
-static const struct siphash_key key = {1, 2};
 static const struct monotime now = {1000000000};
+
+#define STALE 1000 /* seconds */
+#define FAILURE 5
+
+static struct cache *
+new_cache(size_t entries)
+{
+	const struct cache_config config = {.entries = entries,
+		.bytes = 1000000,
+		.stale_s = STALE,
+		.failure_s = FAILURE,
+		.key = {1, 2}};
+	struct cache *c = cache_new(&config);
+
+	assert_non_null(c);
+	return c;
+}
 
 /* A set of n targets that can be told from that of another seed. */
 static struct srv_set
@@ -41,13 +57,39 @@ same_set(const struct srv_set *a, const struct srv_set *b)
 	return true;
 }
 
-static bool
+/* An empty set is an absence. */
+static struct fact
+make_fact(const struct srv_set *set)
+{
+	return (struct fact){.status = set->n > 0 ? DNS_RECORDS : DNS_NONE, .set = *set};
+}
+
+static unsigned
+put_set(struct cache *c, const struct domain *d, const struct srv_set *set, int64_t ttl)
+{
+	struct fact f = make_fact(set);
+
+	return cache_put(c, DNS_TYPE_SRV, d, &f, (uint32_t)ttl, now);
+}
+
+static unsigned
 put(struct cache *c, const char *name, unsigned seed, uint8_t n, int64_t ttl)
 {
 	struct domain d = unit_domain(name);
 	struct srv_set set = make_set(seed, n);
 
-	return cache_put(c, &d, &set, monotime_add_s(now, ttl));
+	return put_set(c, &d, &set, ttl);
+}
+
+static enum cache_status
+get(struct cache *c, const struct domain *d, struct monotime at, struct srv_set *set)
+{
+	struct cached cached;
+	enum cache_status st = cache_get(c, DNS_TYPE_SRV, d, at, &cached);
+
+	if (st != CACHE_MISS)
+		*set = cached.fact.set;
+	return st;
 }
 
 static bool
@@ -56,7 +98,7 @@ has(struct cache *c, const char *name, unsigned seed, uint8_t n)
 	struct domain d = unit_domain(name);
 	struct srv_set got, want = make_set(seed, n);
 
-	return cache_get(c, &d, now, &got) == CACHE_HIT && same_set(&got, &want);
+	return get(c, &d, now, &got) == CACHE_FRESH && same_set(&got, &want);
 }
 
 static bool
@@ -65,21 +107,20 @@ misses(struct cache *c, const char *name)
 	struct domain d = unit_domain(name);
 	struct srv_set got;
 
-	return cache_get(c, &d, now, &got) == CACHE_MISS;
+	return get(c, &d, now, &got) == CACHE_MISS;
 }
 
 static void
 test_put_and_get(void **state)
 {
-	struct cache *c = cache_new(10, key);
+	struct cache *c = new_cache(10);
 
 	(void)state;
-	assert_non_null(c);
 	assert_int_equal(cache_entries(c), 0);
 	assert_true(misses(c, "example.org"));
-	assert_false(put(c, "example.org", 1, 2, 60));
-	assert_false(put(c, "example.net", 9, ROUTE_MAX, 60));
-	assert_false(put(c, "none.example", 0, 0, 60));
+	assert_int_equal(put(c, "example.org", 1, 2, 60), 0);
+	assert_int_equal(put(c, "example.net", 9, ROUTE_MAX, 60), 0);
+	assert_int_equal(put(c, "none.example", 0, 0, 60), 0);
 	assert_int_equal(cache_entries(c), 3);
 	assert_true(has(c, "example.org", 1, 2));
 	assert_true(has(c, "example.net", 9, ROUTE_MAX));
@@ -97,7 +138,7 @@ test_put_and_get(void **state)
 static void
 test_longest(void **state)
 {
-	struct cache *c = cache_new(1, key);
+	struct cache *c = new_cache(1);
 	struct domain d = unit_domain(D253);
 	struct answer a;
 	struct srv_set set = {.n = ROUTE_MAX}, got;
@@ -110,8 +151,8 @@ test_longest(void **state)
 			.port = 65535,
 			.hostlen = DOMAIN_MAX,
 			.host = a.route.target[i].host};
-	cache_put(c, &d, &set, monotime_add_s(now, 1));
-	assert_int_equal(cache_get(c, &d, now, &got), CACHE_HIT);
+	put_set(c, &d, &set, 1);
+	assert_int_equal(get(c, &d, now, &got), CACHE_FRESH);
 	assert_true(same_set(&got, &set));
 	cache_free(c);
 }
@@ -120,18 +161,18 @@ test_longest(void **state)
 static void
 test_copies(void **state)
 {
-	struct cache *c = cache_new(4, key);
+	struct cache *c = new_cache(4);
 	struct domain d = unit_domain("example.org");
 	char host[] = ONION_A;
 	struct srv_set got, set = {.n = 1, .rr = {{1, 2, 3, ONION_LEN, host}}};
 
 	(void)state;
-	cache_put(c, &d, &set, monotime_add_s(now, 60));
+	put_set(c, &d, &set, 60);
 	memset(host, 'x', sizeof(host));
 	set.n = 0;
 	strcpy(d.text, "xxxxxxx.xxx");
 	d = unit_domain("example.org");
-	assert_int_equal(cache_get(c, &d, now, &got), CACHE_HIT);
+	assert_int_equal(get(c, &d, now, &got), CACHE_FRESH);
 	assert_int_equal(got.n, 1);
 	assert_memory_equal(got.rr[0].host, ONION_A, ONION_LEN);
 	cache_free(c);
@@ -140,44 +181,249 @@ test_copies(void **state)
 static void
 test_expiry(void **state)
 {
-	struct cache *c = cache_new(4, key);
-	struct domain d = unit_domain("example.org");
+	struct cache *c = new_cache(4);
+	struct domain d = unit_domain("example.org"), none = unit_domain("none.example");
 	struct srv_set got, set = make_set(1, 1);
-	const struct monotime end = {now.ns + 500};
+	const struct monotime end = monotime_add_s(now, 60);
+	const struct monotime gone = monotime_add_s(end, STALE);
 
 	(void)state;
-	cache_put(c, &d, &set, end);
-	assert_int_equal(cache_get(c, &d, now, &got), CACHE_HIT);
-	assert_int_equal(
-		cache_get(c, &d, (struct monotime){end.ns - 1}, &got), CACHE_HIT);
-	assert_int_equal(cache_get(c, &d, end, &got), CACHE_MISS);
-	assert_int_equal(
-		cache_get(c, &d, (struct monotime){end.ns + 1}, &got), CACHE_MISS);
+	put_set(c, &d, &set, 60);
+	put(c, "none.example", 0, 0, 60);
+	assert_int_equal(get(c, &d, now, &got), CACHE_FRESH);
+	assert_int_equal(get(c, &d, (struct monotime){end.ns - 1}, &got), CACHE_FRESH);
+	assert_int_equal(get(c, &none, (struct monotime){end.ns - 1}, &got), CACHE_FRESH);
+	/* then records are stale for a while; an absence never is */
+	assert_int_equal(get(c, &d, end, &got), CACHE_STALE);
+	assert_true(same_set(&got, &set));
+	assert_int_equal(get(c, &none, end, &got), CACHE_MISS);
+	assert_int_equal(get(c, &d, (struct monotime){gone.ns - 1}, &got), CACHE_STALE);
+	assert_int_equal(get(c, &d, gone, &got), CACHE_MISS);
 	/* it keeps its place, and the next answer takes it */
+	assert_int_equal(cache_entries(c), 2);
+	assert_int_equal(put_set(c, &d, &set, 120), 0);
+	assert_int_equal(get(c, &d, end, &got), CACHE_FRESH);
+	assert_int_equal(cache_entries(c), 2);
+	/* an answer that isn't to be kept: the old one isn't, either */
+	put_set(c, &d, &set, 0);
+	assert_int_equal(get(c, &d, now, &got), CACHE_MISS);
 	assert_int_equal(cache_entries(c), 1);
-	assert_false(cache_put(c, &d, &set, monotime_add_s(end, 1)));
-	assert_int_equal(cache_get(c, &d, end, &got), CACHE_HIT);
+	cache_free(c);
+}
+
+/* What is said of an entry beside its records. */
+static void
+test_said(void **state)
+{
+	struct cache *c = new_cache(4);
+	struct domain d = unit_domain("example.org");
+	struct srv_set set = make_set(1, 2);
+	struct fact f = make_fact(&set);
+	struct cached got;
+
+	(void)state;
+	f.ad = true;
+	f.dropped = 3;
+	cache_put(c, DNS_TYPE_SRV, &d, &f, 60, now);
+	assert_int_equal(cache_get(c, DNS_TYPE_SRV, &d, now, &got), CACHE_FRESH);
+	assert_int_equal(got.fact.status, DNS_RECORDS);
+	assert_int_equal(got.fact.reason, REASON_NONE);
+	assert_true(got.fact.ad);
+	assert_int_equal(got.fact.dropped, 3);
+	assert_int_equal(got.ttl, 60);
+	assert_int_equal(got.expires.ns, monotime_add_s(now, 60).ns);
+	assert_int_equal(got.failing, REASON_NONE);
+	/* records that nothing is kept of but that they are there */
+	f = (struct fact){.status = DNS_RECORDS};
+	cache_put(c, DNS_TYPE_TXT, &d, &f, 60, now);
+	assert_int_equal(cache_get(c, DNS_TYPE_TXT, &d, now, &got), CACHE_FRESH);
+	assert_int_equal(got.fact.status, DNS_RECORDS);
+	assert_false(got.fact.ad);
+	assert_int_equal(got.fact.set.n, 0);
+	cache_free(c);
+}
+
+/* One domain has an entry for each type. */
+static void
+test_types(void **state)
+{
+	struct cache *c = new_cache(DNS_TYPES);
+	struct domain d = unit_domain("example.org");
+	struct cached got;
+
+	(void)state;
+	for (enum dns_type t = 0; t < DNS_TYPES; t++) {
+		struct srv_set set = make_set(t, (uint8_t)t);
+		struct fact f = make_fact(&set);
+
+		assert_int_equal(cache_get(c, t, &d, now, &got), CACHE_MISS);
+		assert_int_equal(cache_put(c, t, &d, &f, 60, now), 0);
+	}
+	for (enum dns_type t = 0; t < DNS_TYPES; t++) {
+		assert_int_equal(cache_get(c, t, &d, now, &got), CACHE_FRESH);
+		assert_int_equal(got.fact.set.n, t);
+	}
+	cache_free(c);
+}
+
+static bool
+failing(struct cache *c, const char *name, struct monotime at, enum reason why)
+{
+	struct domain d = unit_domain(name);
+	struct cached got;
+
+	cache_get(c, DNS_TYPE_SRV, &d, at, &got);
+	return got.failing == why;
+}
+
+/* RFC 9520: for a while, and longer each time. */
+static void
+test_failure(void **state)
+{
+	static const int64_t pauses[] = {5, 10, 20, 40, 40};
+	struct cache *c = new_cache(4);
+	struct domain d = unit_domain("example.org");
+	struct srv_set got;
+	struct monotime at = now;
+
+	(void)state;
+	assert_true(failing(c, "example.org", now, REASON_NONE));
+	for (size_t i = 0; i < COUNT(pauses); i++) {
+		assert_int_equal(cache_fail(c, DNS_TYPE_SRV, &d, REASON_DNS_BAD, at), 0);
+		assert_int_equal(get(c, &d, at, &got), CACHE_MISS);
+		assert_int_equal(cache_entries(c), 1);
+		at = monotime_add_s(at, pauses[i]);
+		assert_true(failing(
+			c, "example.org", (struct monotime){at.ns - 1}, REASON_DNS_BAD));
+		assert_true(failing(c, "example.org", at, REASON_NONE));
+	}
+	/* an answer ends it */
+	cache_fail(c, DNS_TYPE_SRV, &d, REASON_DNS_BAD, now);
+	put(c, "example.org", 1, 1, 60);
+	assert_true(failing(c, "example.org", now, REASON_NONE));
+	/* and the next failure is a first one; what is known stays */
+	cache_fail(c, DNS_TYPE_SRV, &d, REASON_DNS_TIMEOUT, now);
+	assert_true(failing(c, "example.org", now, REASON_DNS_TIMEOUT));
+	assert_true(has(c, "example.org", 1, 1));
+	assert_true(failing(c, "example.org", monotime_add_s(now, 5), REASON_NONE));
+	assert_int_equal(get(c, &d, monotime_add_s(now, 60), &got), CACHE_STALE);
 	assert_int_equal(cache_entries(c), 1);
-	/* already expired when it is put */
-	cache_put(c, &d, &set, now);
-	assert_int_equal(cache_get(c, &d, now, &got), CACHE_MISS);
+	cache_free(c);
+}
+
+static void
+test_failure_limits(void **state)
+{
+	struct cache_config config = {.entries = 1, .bytes = 1000};
+	struct cache *c = cache_new(&config);
+	struct domain d = unit_domain("a.example");
+
+	(void)state;
+	/* not remembered at all */
+	assert_int_equal(cache_fail(c, DNS_TYPE_SRV, &d, REASON_DNS_BAD, now), 0);
+	assert_true(failing(c, "a.example", now, REASON_NONE));
+	assert_int_equal(cache_entries(c), 0);
+	cache_free(c);
+	/* never for more than five minutes */
+	config.failure_s = 200;
+	c = cache_new(&config);
+	cache_fail(c, DNS_TYPE_SRV, &d, REASON_DNS_BAD, now);
+	cache_fail(c, DNS_TYPE_SRV, &d, REASON_DNS_BAD, now);
+	assert_true(failing(c, "a.example", monotime_add_s(now, 299), REASON_DNS_BAD));
+	assert_true(failing(c, "a.example", monotime_add_s(now, 300), REASON_NONE));
+	/* it takes a place like all */
+	assert_int_equal(put(c, "b.example", 1, 1, 60), 1);
+	assert_int_equal(cache_fail(c, DNS_TYPE_SRV, &d, REASON_DNS_BAD, now), 1);
+	assert_true(misses(c, "b.example"));
+	cache_free(c);
+}
+
+static void
+test_bytes(void **state)
+{
+	struct cache_config config = {.entries = 100, .bytes = 1500, .key = {1, 2}};
+	struct cache *c = cache_new(&config);
+	size_t one;
+
+	(void)state;
+	assert_int_equal(cache_bytes(c), 0);
+	put(c, "aa.example", 1, 1, 60);
+	one = cache_bytes(c);
+	assert_in_range(one, ONION_LEN + 10, 300);
+	put(c, "bb.example", 1, 1, 60);
+	assert_int_equal(cache_bytes(c), 2 * one);
+	put(c, "bb.example", 1, 0, 60);
+	assert_in_range(cache_bytes(c), one + 10, 2 * one - ONION_LEN);
+	/* a large one makes several go, the oldest first */
+	put(c, "cc.example", 1, 1, 60);
+	assert_int_equal(put(c, "dd.example", 9, ROUTE_MAX, 60), 1);
+	assert_true(misses(c, "aa.example"));
+	assert_true(has(c, "cc.example", 1, 1));
+	assert_in_range(cache_bytes(c), 1, 1500);
+	assert_int_equal(put(c, "ee.example", 9, ROUTE_MAX, 60), 2);
+	assert_true(has(c, "ee.example", 9, ROUTE_MAX));
+	assert_true(has(c, "cc.example", 1, 1));
+	assert_int_equal(cache_entries(c), 2);
+	cache_free(c);
+	/* one that is too large by itself is kept alone */
+	config.bytes = 10;
+	c = cache_new(&config);
+	put(c, "aa.example", 1, 1, 60);
+	assert_true(has(c, "aa.example", 1, 1));
+	assert_int_equal(put(c, "bb.example", 1, 1, 60), 1);
+	assert_int_equal(cache_entries(c), 1);
+	cache_free(c);
+}
+
+struct walk {
+	unsigned n;
+	char names[64];
+};
+
+static void
+walk(void *arg, enum dns_type type, const struct domain *d, const struct cached *cached)
+{
+	struct walk *w = arg;
+
+	assert_int_equal(type, DNS_TYPE_SRV);
+	assert_int_equal(d->len, strlen(d->text));
+	assert_int_equal(cached->ttl, 60 + w->n);
+	strcat(strcat(w->names, d->text), " ");
+	w->n++;
+}
+
+static void
+test_walk(void **state)
+{
+	struct cache *c = new_cache(4);
+	struct domain d = unit_domain("d.example");
+	struct walk w = {0};
+
+	(void)state;
+	put(c, "c.example", 1, 1, 62);
+	put(c, "a.example", 1, 1, 60);
+	cache_fail(c, DNS_TYPE_SRV, &d, REASON_DNS_BAD, now);
+	put(c, "b.example", 0, 0, 61);
+	assert_true(has(c, "c.example", 1, 1));
+	cache_walk(c, walk, &w);
+	assert_string_equal(w.names, "a.example b.example c.example ");
 	cache_free(c);
 }
 
 static void
 test_replacement(void **state)
 {
-	struct cache *c = cache_new(2, key);
+	struct cache *c = new_cache(2);
 
 	(void)state;
 	put(c, "a.example", 1, 1, 60);
 	put(c, "b.example", 2, 2, 60);
 	/* at full capacity nothing else has to go */
-	assert_false(put(c, "a.example", 5, 16, 60));
+	assert_int_equal(put(c, "a.example", 5, 16, 60), 0);
 	assert_int_equal(cache_entries(c), 2);
 	assert_true(has(c, "a.example", 5, 16));
 	assert_true(has(c, "b.example", 2, 2));
-	assert_false(put(c, "a.example", 0, 0, 60));
+	assert_int_equal(put(c, "a.example", 0, 0, 60), 0);
 	assert_true(has(c, "a.example", 0, 0));
 	/* the new expiry counts, a shorter one as well */
 	put(c, "b.example", 2, 2, 0);
@@ -188,19 +434,19 @@ test_replacement(void **state)
 static void
 test_least_recently_used_goes(void **state)
 {
-	struct cache *c = cache_new(3, key);
+	struct cache *c = new_cache(3);
 
 	(void)state;
-	assert_false(put(c, "a.example", 1, 1, 60));
-	assert_false(put(c, "b.example", 2, 1, 60));
-	assert_false(put(c, "c.example", 3, 1, 60));
+	assert_int_equal(put(c, "a.example", 1, 1, 60), 0);
+	assert_int_equal(put(c, "b.example", 2, 1, 60), 0);
+	assert_int_equal(put(c, "c.example", 3, 1, 60), 0);
 	assert_true(has(c, "a.example", 1, 1)); /* now b is the oldest */
 	assert_true(misses(c, "z.example"));
-	assert_true(put(c, "d.example", 4, 1, 60));
+	assert_int_equal(put(c, "d.example", 4, 1, 60), 1);
 	assert_int_equal(cache_entries(c), 3);
 	assert_true(misses(c, "b.example"));
 	put(c, "c.example", 3, 1, 60); /* now a is */
-	assert_true(put(c, "e.example", 5, 1, 60));
+	assert_int_equal(put(c, "e.example", 5, 1, 60), 1);
 	assert_true(misses(c, "a.example"));
 	assert_true(has(c, "c.example", 3, 1));
 	assert_true(has(c, "d.example", 4, 1));
@@ -211,11 +457,11 @@ test_least_recently_used_goes(void **state)
 static void
 test_capacity_of_one(void **state)
 {
-	struct cache *c = cache_new(1, key);
+	struct cache *c = new_cache(1);
 
 	(void)state;
-	assert_false(put(c, "a.example", 1, 1, 60));
-	assert_true(put(c, "b.example", 2, 1, 60));
+	assert_int_equal(put(c, "a.example", 1, 1, 60), 0);
+	assert_int_equal(put(c, "b.example", 2, 1, 60), 1);
 	assert_true(misses(c, "a.example"));
 	assert_true(has(c, "b.example", 2, 1));
 	assert_int_equal(cache_entries(c), 1);
@@ -226,17 +472,17 @@ test_capacity_of_one(void **state)
 static void
 test_own_views(void **state)
 {
-	struct cache *c = cache_new(1, key);
+	struct cache *c = new_cache(1);
 	struct domain a = unit_domain("a.example"), b = unit_domain("b.example");
 	struct srv_set got;
 
 	(void)state;
 	put(c, "a.example", 1, 3, 60);
-	assert_int_equal(cache_get(c, &a, now, &got), CACHE_HIT);
-	cache_put(c, &a, &got, monotime_add_s(now, 90));
+	assert_int_equal(get(c, &a, now, &got), CACHE_FRESH);
+	put_set(c, &a, &got, 90);
 	assert_true(has(c, "a.example", 1, 3));
-	assert_int_equal(cache_get(c, &a, now, &got), CACHE_HIT);
-	assert_true(cache_put(c, &b, &got, monotime_add_s(now, 90)));
+	assert_int_equal(get(c, &a, now, &got), CACHE_FRESH);
+	assert_int_equal(put_set(c, &b, &got, 90), 1);
 	assert_true(has(c, "b.example", 1, 3));
 	cache_free(c);
 }
@@ -247,7 +493,7 @@ test_own_views(void **state)
 static void
 test_views_survive_get(void **state)
 {
-	struct cache *c = cache_new(2, key);
+	struct cache *c = new_cache(2);
 	struct domain a = unit_domain("a.example");
 	struct srv_set got, later, want;
 
@@ -255,11 +501,11 @@ test_views_survive_get(void **state)
 	mallopt(M_PERTURB, 0xa5);
 	put(c, "a.example", 1, ROUTE_MAX, 60);
 	put(c, "b.example", 2, 1, 90);
-	assert_int_equal(cache_get(c, &a, now, &got), CACHE_HIT);
+	assert_int_equal(get(c, &a, now, &got), CACHE_FRESH);
 	assert_true(has(c, "b.example", 2, 1));
 	want = make_set(1, ROUTE_MAX);
 	assert_true(same_set(&got, &want));
-	assert_int_equal(cache_get(c, &a, monotime_add_s(now, 60), &later), CACHE_MISS);
+	assert_int_equal(get(c, &a, monotime_add_s(now, 2000), &later), CACHE_MISS);
 	assert_true(same_set(&got, &want));
 	mallopt(M_PERTURB, 0);
 	cache_free(c);
@@ -314,13 +560,13 @@ model_get(struct model *m, struct cache *c, unsigned name, int64_t at)
 	struct known used;
 
 	snprintf(d.text, sizeof(d.text), "n%02u.example", name);
-	st = cache_get(c, &d, (struct monotime){at}, &got);
-	if (i == m->n || m->e[i].expires <= at) {
+	st = get(c, &d, monotime_add_s(now, at), &got);
+	if (i == m->n || m->e[i].expires + (m->e[i].seed % 4 > 0 ? STALE : 0) <= at) {
 		assert_int_equal(st, CACHE_MISS);
 		return;
 	}
-	assert_int_equal(st, CACHE_HIT);
 	used = m->e[i];
+	assert_int_equal(st, used.expires > at ? CACHE_FRESH : CACHE_STALE);
 	want = make_set(used.seed, (uint8_t)(used.seed % 4));
 	assert_true(same_set(&got, &want));
 	model_take_out(m, i);
@@ -328,26 +574,29 @@ model_get(struct model *m, struct cache *c, unsigned name, int64_t at)
 }
 
 static void
-model_put(struct model *m, struct cache *c, unsigned name, unsigned seed, int64_t expires)
+model_put(struct model *m, struct cache *c, unsigned name, unsigned seed, int64_t at,
+	uint32_t ttl)
 {
 	struct domain d = {.len = 11};
 	struct srv_set set = make_set(seed, (uint8_t)(seed % 4));
+	struct fact f = make_fact(&set);
 	unsigned i = model_find(m, name);
 	bool evicts = i == m->n && m->n == CAPACITY;
 
 	snprintf(d.text, sizeof(d.text), "n%02u.example", name);
-	assert_int_equal(cache_put(c, &d, &set, (struct monotime){expires}), evicts);
+	assert_int_equal(
+		cache_put(c, DNS_TYPE_SRV, &d, &f, ttl, monotime_add_s(now, at)), evicts);
 	if (i < m->n)
 		model_take_out(m, i);
 	else if (evicts)
 		m->n--;
-	model_insert(m, (struct known){name, seed, expires});
+	model_insert(m, (struct known){name, seed, at + ttl});
 }
 
 static void
 test_against_a_model(void **state)
 {
-	struct cache *c = cache_new(CAPACITY, key);
+	struct cache *c = new_cache(CAPACITY);
 	struct model m = {.n = 0};
 	uint32_t random = 1;
 
@@ -358,7 +607,7 @@ test_against_a_model(void **state)
 			model_get(&m, c, random >> 20 & (NAMES - 1), at);
 		else
 			model_put(&m, c, random >> 20 & (NAMES - 1), random >> 8 & 255,
-				at + (random >> 16 & 127));
+				at, 1 + (random >> 16 & 127));
 		assert_int_equal(cache_entries(c), m.n);
 	}
 	cache_free(c);
@@ -372,6 +621,12 @@ main(void)
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_said),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_failure_limits),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_replacement),
 		cmocka_unit_test(test_least_recently_used_goes),
 		cmocka_unit_test(test_capacity_of_one),

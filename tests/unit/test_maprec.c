@@ -9,50 +9,74 @@ static const struct {
 	enum maprec_status status;
 	uint8_t n;
 	uint16_t port; /* of the last target */
+	enum on_failure on_failure;
+	bool require;
 } rows[] = {
-	{BYTES("-"), MAPREC_NONE, 0, 0},
-	{BYTES(ONION_A), MAPREC_ROUTE, 1, 25},
-	{BYTES(ONION_A ":2525"), MAPREC_ROUTE, 1, 2525},
-	{BYTES(ONION_A ":1"), MAPREC_ROUTE, 1, 1},
-	{BYTES(ONION_A ":65535"), MAPREC_ROUTE, 1, 65535},
-	{BYTES("mail." ONION_A), MAPREC_ROUTE, 1, 25},
-	{BYTES(LONG_PREFIX ONION_A ":65535"), MAPREC_ROUTE, 1, 65535},
-	{BYTES(ONION_A ", " ONION_B), MAPREC_ROUTE, 2, 25},
-	{BYTES(ONION_A ", " ONION_A ":26"), MAPREC_ROUTE, 2, 26},
-	{BYTES(ONION_A ":2525, " ONION_B ":26, " ONION_C), MAPREC_ROUTE, 3, 25},
+	{BYTES("-"), MAPREC_NONE, 0, 0, 0, false},
+	{BYTES(ONION_A), MAPREC_ROUTE, 1, 25, 0, false},
+	{BYTES(ONION_A ":2525"), MAPREC_ROUTE, 1, 2525, 0, false},
+	{BYTES(ONION_A ":1"), MAPREC_ROUTE, 1, 1, 0, false},
+	{BYTES(ONION_A ":65535"), MAPREC_ROUTE, 1, 65535, 0, false},
+	{BYTES("mail." ONION_A), MAPREC_ROUTE, 1, 25, 0, false},
+	{BYTES(LONG_PREFIX ONION_A ":65535"), MAPREC_ROUTE, 1, 65535, 0, false},
+	{BYTES(ONION_A ", " ONION_B), MAPREC_ROUTE, 2, 25, 0, false},
+	{BYTES(ONION_A ", " ONION_A ":26"), MAPREC_ROUTE, 2, 26, 0, false},
+	{BYTES(ONION_A ":2525, " ONION_B ":26, " ONION_C), MAPREC_ROUTE, 3, 25, 0, false},
+	{BYTES(ONION_A " on_failure=clearnet"), MAPREC_ROUTE, 1, 25, ON_FAILURE_CLEARNET,
+		false},
+	{BYTES(ONION_A ", " ONION_B ":26 on_failure=defer dnssec=require"), MAPREC_ROUTE,
+		2, 26, ON_FAILURE_DEFER, true},
+	{BYTES(ONION_A "\tdnssec=require  "), MAPREC_ROUTE, 1, 25, 0, true},
+	{BYTES("srv"), MAPREC_SRV, 0, 0, 0, false},
+	{BYTES("srv dnssec=require"), MAPREC_SRV, 0, 0, 0, true},
+	{BYTES("srv\ton_failure=clearnet"), MAPREC_SRV, 0, 0, ON_FAILURE_CLEARNET, false},
 
 	/* damaged */
-	{BYTES(""), MAPREC_BAD, 0, 0},
-	{BYTES("--"), MAPREC_BAD, 0, 0},
-	{BYTES("- "), MAPREC_BAD, 0, 0},
-	{BYTES("-\0"), MAPREC_BAD, 0, 0},
-	{BYTES("-, " ONION_A), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ", -"), MAPREC_BAD, 0, 0},
-	{BYTES("example.org"), MAPREC_BAD, 0, 0},
-	{BYTES("10.192.0.5"), MAPREC_BAD, 0, 0},
-	{BYTES("expyuzz4wqqyqhjn.onion"), MAPREC_BAD, 0, 0},
-	{BYTES(MISTYPED), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ", " MISTYPED), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A "."), MAPREC_BAD, 0, 0},
-	{BYTES("Mail." ONION_A), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ","), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ", "), MAPREC_BAD, 0, 0},
-	{BYTES("," ONION_A), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A " " ONION_B), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ",, " ONION_B), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A "\n"), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A "\0"), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A "\0, " ONION_B), MAPREC_BAD, 0, 0},
-	{BYTES("a\0b." ONION_A), MAPREC_BAD, 0, 0},
-	{BYTES("\0." ONION_A), MAPREC_BAD, 0, 0},
-	{BYTES("a." LONG_PREFIX ONION_A), MAPREC_BAD, 0, 0},
-	{BYTES(LONG_PREFIX LONG_PREFIX ONION_A), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ":"), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ":0"), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ":026"), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ":65536"), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A ":26x"), MAPREC_BAD, 0, 0},
-	{BYTES(ONION_A "::26"), MAPREC_BAD, 0, 0},
+	{BYTES(""), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("--"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("- "), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("- on_failure=defer"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("srv, " ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("srv " ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("srvx"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("sr"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("on_failure=defer"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ", on_failure=defer"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A " on_failure=never"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A " on_failure="), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A " on_failure"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A " dnssec=prefer"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A " on_failure=defer on_failure=defer"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A " on_failure=defer," ONION_B), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A " dnssec=require\0"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("-\0"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("-, " ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ", -"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("example.org"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("10.192.0.5"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("expyuzz4wqqyqhjn.onion"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(MISTYPED), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ", " MISTYPED), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A "."), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("Mail." ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ","), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ", "), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("," ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A " " ONION_B), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ",, " ONION_B), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A "\n"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A "\0"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A "\0, " ONION_B), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("a\0b." ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("\0." ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES("a." LONG_PREFIX ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(LONG_PREFIX LONG_PREFIX ONION_A), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ":"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ":0"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ":026"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ":65536"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A ":26x"), MAPREC_BAD, 0, 0, 0, false},
+	{BYTES(ONION_A "::26"), MAPREC_BAD, 0, 0, 0, false},
 };
 
 /* As people write them in a map's line, and other tools in a cdb. */
@@ -67,15 +91,17 @@ static const char *const by_hand[] = {
 };
 
 static enum maprec_status
-parse(const char *value, size_t len, struct route *route, char copy[])
+parse(const char *value, size_t len, struct route *route, struct policy *policy,
+	char copy[])
 {
 	memcpy(copy, value, len);
-	return maprec_parse(copy, len, route);
+	return maprec_parse(copy, len, route, policy);
 }
 
 static void
 test_parse(void **state)
 {
+	struct policy policy;
 	struct route r;
 
 	(void)state;
@@ -84,8 +110,14 @@ test_parse(void **state)
 		char *copy = malloc(rows[i].len > 0 ? rows[i].len : 1);
 
 		assert_non_null(copy);
-		row_assert(rows[i].value,
-			parse(rows[i].value, rows[i].len, &r, copy) == rows[i].status);
+		row_assert(rows[i].value, parse(rows[i].value, rows[i].len, &r, &policy,
+						  copy) == rows[i].status);
+		if (rows[i].status != MAPREC_BAD) {
+			row_assert(
+				rows[i].value, policy.on_failure == rows[i].on_failure);
+			row_assert(
+				rows[i].value, policy.dnssec_require == rows[i].require);
+		}
 		if (rows[i].status == MAPREC_ROUTE) {
 			row_assert(rows[i].value, r.n == rows[i].n);
 			row_assert(rows[i].value, r.target[r.n - 1].port == rows[i].port);
@@ -99,12 +131,13 @@ test_parse(void **state)
 static void
 test_by_hand(void **state)
 {
+	struct policy policy;
 	struct route r;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(by_hand); i++) {
-		row_assert(by_hand[i],
-			maprec_parse(by_hand[i], strlen(by_hand[i]), &r) == MAPREC_ROUTE);
+		row_assert(by_hand[i], maprec_parse(by_hand[i], strlen(by_hand[i]), &r,
+					       &policy) == MAPREC_ROUTE);
 		row_assert(by_hand[i], r.n == 2);
 		row_assert(by_hand[i], r.target[0].hostlen == ONION_LEN);
 		assert_memory_equal(r.target[0].host, ONION_A, ONION_LEN);
@@ -118,10 +151,12 @@ static void
 test_targets(void **state)
 {
 	const char value[] = ONION_C ":2525, " ONION_A ", mail." ONION_B ":65535";
+	struct policy policy;
 	struct route r;
 
 	(void)state;
-	assert_int_equal(maprec_parse(value, sizeof(value) - 1, &r), MAPREC_ROUTE);
+	assert_int_equal(
+		maprec_parse(value, sizeof(value) - 1, &r, &policy), MAPREC_ROUTE);
 	assert_int_equal(r.n, 3);
 	assert_int_equal(r.target[0].hostlen, ONION_LEN);
 	assert_memory_equal(r.target[0].host, ONION_C, ONION_LEN);
@@ -140,6 +175,7 @@ test_limit(void **state)
 	char *value = malloc(MAP_VALUE_MAX);
 	struct map_entry e = {.n = ROUTE_MAX};
 	struct answer a;
+	struct policy policy;
 	struct route r;
 	size_t len;
 
@@ -153,7 +189,7 @@ test_limit(void **state)
 	}
 	len = map_entry_value(&e, value);
 	assert_int_equal(len, ROUTE_MAX * (DOMAIN_MAX + 8) - 2);
-	assert_int_equal(maprec_parse(value, len, &r), MAPREC_ROUTE);
+	assert_int_equal(maprec_parse(value, len, &r, &policy), MAPREC_ROUTE);
 	assert_int_equal(r.n, ROUTE_MAX);
 	for (unsigned i = 0; i < ROUTE_MAX; i++) {
 		assert_int_equal(r.target[i].hostlen, DOMAIN_MAX);
@@ -163,8 +199,8 @@ test_limit(void **state)
 	value = realloc(value, len + sizeof(", " ONION_A));
 	assert_non_null(value);
 	memcpy(value + len, ", " ONION_A, sizeof(", " ONION_A) - 1);
-	assert_int_equal(
-		maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r), MAPREC_BAD);
+	assert_int_equal(maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r, &policy),
+		MAPREC_BAD);
 	free(value);
 }
 

@@ -54,6 +54,20 @@ test_entries(void **state)
 			LONG_PREFIX ONION_A},
 		{D253 " -", D253, "-"},
 		{"." D253 " -", "." D253, "-"},
+		{"mx:" D253 " -", "mx:" D253, "-"},
+		{"mx:Mail.Example.ORG. " ONION_A, "mx:mail.example.org", ONION_A},
+		{"mx:.example.org " ONION_A ":26", "mx:.example.org", ONION_A ":26"},
+		{"example.org srv", "example.org", "srv"},
+		{".example.org \t srv  # as DNS says", ".example.org", "srv"},
+		{"example.org srv dnssec=require", "example.org", "srv dnssec=require"},
+		{"example.org " ONION_A " on_failure=clearnet", "example.org",
+			ONION_A " on_failure=clearnet"},
+		{"example.org " ONION_A "," ONION_B
+		 ":26\tdnssec=require\ton_failure=defer ",
+			"example.org",
+			ONION_A ", " ONION_B ":26 on_failure=defer dnssec=require"},
+		{"mx:a.example " ONION_A " dnssec=require # c", "mx:a.example",
+			ONION_A " dnssec=require"},
 	};
 	char key[MAP_KEY_MAX], value[MAP_VALUE_MAX];
 	struct map_entry e;
@@ -68,7 +82,9 @@ test_entries(void **state)
 		assert_memory_equal(key, rows[i].key, strlen(rows[i].key));
 		row_assert(line, map_entry_value(&e, value) == strlen(rows[i].value));
 		assert_memory_equal(value, rows[i].value, strlen(rows[i].value));
-		row_assert(line, e.below == (rows[i].key[0] == '.'));
+		row_assert(line, map_key_valid(key, strlen(rows[i].key)));
+		row_assert(line, e.mx == (strncmp(rows[i].key, "mx:", 3) == 0));
+		row_assert(line, e.below == (rows[i].key[e.mx ? 3 : 0] == '.'));
 	}
 }
 
@@ -122,7 +138,27 @@ test_errors(void **state)
 		{BYTES("example.org " ONION_A " , # c"), 77, "missing"},
 		{BYTES("example.org " ONION_A ",," ONION_B), 76, "missing"},
 		{BYTES("example.org " ONION_A " " ONION_B), 76, "comma"},
-		{BYTES("example.org - -"), 15, "comma"},
+		{BYTES("example.org - -"), 15, "nothing"},
+		{BYTES("example.org - on_failure=defer"), 15, "nothing"},
+		{BYTES("mx:example.org srv"), 16, "MX"},
+		{BYTES("mx: -"), 1, "domain"},
+		{BYTES("mx:mx:example.org -"), 1, "domain"},
+		{BYTES(".mx:example.org -"), 1, "domain"},
+		{BYTES("MX:example.org -"), 1, "domain"},
+		{BYTES("mx:" ONION_A " " ONION_B), 1, ".onion"},
+		{BYTES("example.org srv, " ONION_A), 13, ".onion"},
+		{BYTES("example.org srv " ONION_A), 17, "on_failure"},
+		{BYTES("example.org srv -"), 17, "on_failure"},
+		{BYTES("example.org " ONION_A " on_failure=never"), 76, "defer"},
+		{BYTES("example.org " ONION_A " on_failure="), 76, "defer"},
+		{BYTES("example.org " ONION_A " dnssec=off"), 76, "require"},
+		{BYTES("example.org " ONION_A " dnssec=require dnssec=require"), 91,
+			"twice"},
+		{BYTES("example.org srv on_failure=defer on_failure=clearnet"), 34,
+			"twice"},
+		{BYTES("example.org " ONION_A " nosuch=1"), 76, "on_failure"},
+		{BYTES("example.org " ONION_A " on_failure =defer"), 76, "on_failure"},
+		{BYTES("example.org " ONION_A " , on_failure=defer"), 78, ".onion"},
 		{BYTES("example.org " ONION_A "\r\r"), 13, ".onion"},
 		{BYTES("example.org " ONION_A ":"), 76, "port"},
 		{BYTES("example.org " ONION_A ":0"), 76, "port"},
@@ -172,6 +208,7 @@ test_target_limit(void **state)
 	struct map_entry e;
 	struct map_error err;
 	struct route r;
+	struct policy policy;
 
 	(void)state;
 	for (unsigned i = 0; i < ROUTE_MAX; i++) {
@@ -180,8 +217,8 @@ test_target_limit(void **state)
 	}
 	assert_int_equal(parse(line, strlen(line), &e, &err), MAPTEXT_ENTRY);
 	assert_int_equal(e.n, ROUTE_MAX);
-	assert_int_equal(
-		maprec_parse(value, map_entry_value(&e, value), &r), MAPREC_ROUTE);
+	assert_int_equal(maprec_parse(value, map_entry_value(&e, value), &r, &policy),
+		MAPREC_ROUTE);
 	assert_int_equal(r.n, ROUTE_MAX);
 	strcat(line, ",");
 	unit_onion(line + strlen(line), ROUTE_MAX);

@@ -51,6 +51,8 @@ static const struct {
 	{"a:2525 ,", "a", 2525, true, 8},
 	{"A.\xff", "A.\xff", 25, false, 3},
 	{"-", "-", 25, false, 1},
+	{"a b", "a", 25, false, 2}, /* an option */
+	{"a:26  b=c", "a", 26, false, 6},
 
 	{"", NULL, 0, false, 0},
 	{"   ", NULL, 0, false, 3},
@@ -71,8 +73,6 @@ static const struct {
 	{"a:smtp", NULL, 0, false, 2},
 	{"a:25x", NULL, 0, false, 4},
 	{"a:25:26", NULL, 0, false, 4},
-	{"a b", NULL, 0, false, 2},
-	{"a :25", NULL, 0, false, 2},
 };
 
 static void

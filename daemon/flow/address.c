@@ -1,0 +1,128 @@
+/* Tor's addresses for the targets of a route. They die with tor, so none is kept. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+
+static void address_answered(void *arg, const struct dns_answer *, struct monotime now);
+
+static enum reason
+address_ask(struct engine *e, struct address *a, struct monotime now)
+{
+	struct flight_joined joined;
+
+	if (upstream_is_down(e->tor)) {
+		counters(e)->tor_down_answers++;
+		return REASON_TOR_FAILED;
+	}
+	switch (flights_join(
+		e->tor_flights, DNS_TYPE_A, a->host, now, &a->waiter, &joined)) {
+	case FLIGHT_JOINED:
+		break;
+	case FLIGHT_FULL:
+		counters(e)->flights_full++;
+		return REASON_BUSY;
+	case FLIGHT_WAITERS_FULL:
+		counters(e)->waiters_full++;
+		return REASON_BUSY;
+	case FLIGHT_NOMEM:
+		return REASON_NOMEM;
+	}
+	counters(e)->tor_queries += joined.asked;
+	a->lookup->missing++;
+	return REASON_NONE;
+}
+
+enum reason
+addresses_start(struct lookup *l, const struct route *route, struct monotime now)
+{
+	l->address = calloc(route->n, sizeof(l->address[0]));
+	if (l->address == NULL)
+		return REASON_NOMEM;
+	l->n = route->n;
+	for (uint8_t i = 0; i < l->n; i++) {
+		struct address *a = &l->address[i];
+		enum reason reason;
+
+		a->waiter.answered = address_answered;
+		a->waiter.arg = a;
+		a->lookup = l;
+		a->target = route->target[i];
+		memcpy(a->host, a->target.host, a->target.hostlen);
+		a->target.host = a->host;
+		if ((reason = address_ask(l->engine, a, now)) != REASON_NONE)
+			return reason;
+	}
+	return REASON_NONE;
+}
+
+void
+addresses_forget(struct lookup *l)
+{
+	for (uint8_t i = 0; l->address != NULL && i < l->n; i++)
+		flights_leave(&l->address[i].waiter);
+	free(l->address);
+	l->address = NULL;
+}
+
+/* Those from before a possible restart of tor, when others came after it, are asked for
+ * again. */
+static enum reason
+addresses_ask_again(struct lookup *l, struct monotime now)
+{
+	struct engine *e = l->engine;
+
+	for (uint8_t i = 0; i < l->n; i++) {
+		struct address *a = &l->address[i];
+		enum reason reason;
+
+		if (a->epoch == upstream_epoch(e->tor))
+			continue;
+		counters(e)->tor_asked_again++;
+		if ((reason = address_ask(e, a, now)) != REASON_NONE)
+			return reason;
+	}
+	return REASON_NONE;
+}
+
+static void
+addresses_finish(struct lookup *l, struct monotime now)
+{
+	struct answer a;
+
+	answer_set(&a, OUTCOME_ROUTE, REASON_NONE);
+	for (uint8_t i = 0; i < l->n; i++) {
+		const struct target *t = &l->address[i].target;
+
+		a.route.target[a.route.n++] = *t;
+		trail_add(l->trail, "tor: %s has the address %u.%u.%u.%u",
+			l->address[i].host, t->ipv4 >> 24, t->ipv4 >> 16 & 0xff,
+			t->ipv4 >> 8 & 0xff, t->ipv4 & 0xff);
+	}
+	lookup_finish(l, &a, now);
+}
+
+static void
+address_answered(void *arg, const struct dns_answer *answer, struct monotime now)
+{
+	struct address *a = arg;
+	struct lookup *l = a->lookup;
+	enum reason reason;
+
+	if (answer->status != DNS_RECORDS) {
+		trail_add(l->trail, "tor: no address for %s", a->host);
+		lookup_finish_temp(l,
+			answer->reason == REASON_DNS_TIMEOUT ? REASON_TOR_TIMEOUT
+							     : REASON_TOR_FAILED,
+			now);
+		return;
+	}
+	a->target.ipv4 = answer->ipv4;
+	a->epoch = upstream_epoch(l->engine->tor);
+	if (--l->missing > 0)
+		return;
+	if ((reason = addresses_ask_again(l, now)) != REASON_NONE)
+		lookup_finish_temp(l, reason, now);
+	else if (l->missing == 0)
+		addresses_finish(l, now);
+}

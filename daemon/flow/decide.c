@@ -1,0 +1,251 @@
+/* Where a domain's mail goes, from what is known now: the map, then SRV, then the MX. */
+#include <string.h>
+
+#include "core/maprec.h"
+#include "core/maptext.h"
+#include "core/onion.h"
+#include "engine.h"
+
+static bool
+decided(struct inquiry *q, enum outcome outcome, enum reason reason)
+{
+	answer_set(q->answer, outcome, reason);
+	return true;
+}
+
+/* user@NAME.onion */
+
+static bool
+decide_onion(struct inquiry *q)
+{
+	const struct domain *d = q->domain;
+	enum onion_status st = onion_check(d->text, d->len);
+
+	if (st != ONION_OK) {
+		trail_add(q->trail, "%s: %s", d->text, onion_reason(st));
+		return decided(q, OUTCOME_FAIL, REASON_ONION_INVALID);
+	}
+	trail_add(q->trail, "%s is its own target", d->text);
+	decided(q, OUTCOME_ROUTE, REASON_NONE);
+	q->answer->route.n = 1;
+	q->answer->route.target[0] =
+		(struct target){.host = d->text, .hostlen = d->len, .port = SMTP_PORT};
+	return true;
+}
+
+/* The map */
+
+/* The exact name, then its parents with their dot, the longest first. kind is what the
+ * keys begin with. The value is in engine->value. */
+static enum map_result
+map_find(struct inquiry *q, const char *kind, const struct domain *d)
+{
+	struct map_source *map = q->engine->ports.map;
+	const size_t kindlen = strlen(kind);
+	const char *name = d->text, *end = d->text + d->len;
+	char key[MAP_KEY_MAX];
+
+	if (map == NULL)
+		return MAP_MISS;
+	strcpy(key, kind);
+	while (name != NULL) {
+		size_t len = (size_t)(end - name);
+		enum map_result r;
+
+		memcpy(key + kindlen, name, len);
+		r = map->get(map, key, kindlen + len, &q->engine->value);
+		if (r == MAP_HIT)
+			trail_add(q->trail, "map: %.*s  %.*s", (int)(kindlen + len), key,
+				(int)q->engine->value.len, q->engine->value.text);
+		if (r != MAP_MISS)
+			return r;
+		name = memchr(name + 1, '.', len - 1);
+	}
+	trail_add(q->trail, "map: no entry for %s%s", kind, d->text);
+	return MAP_MISS;
+}
+
+static bool
+decided_broken_map(struct inquiry *q)
+{
+	counters(q->engine)->map_broken++;
+	trail_add(q->trail, "map: damaged");
+	return decided(q, OUTCOME_TEMP, REASON_MAP);
+}
+
+/* What the entry in engine->value says. MAPREC_SRV: nothing is decided by it. */
+static enum maprec_status
+read_entry(struct inquiry *q)
+{
+	const struct map_value *v = &q->engine->value;
+	enum maprec_status st;
+
+	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
+	st = maprec_parse(v->text, v->len, &q->answer->route, &q->policy);
+	if (st == MAPREC_NONE)
+		q->answer->outcome = OUTCOME_NONE;
+	else if (st == MAPREC_BAD)
+		decided_broken_map(q);
+	if (st != MAPREC_BAD)
+		counters(q->engine)->map_hits++;
+	return st;
+}
+
+/* False: the map leaves it to DNS. */
+static bool
+decide_by_map(struct inquiry *q)
+{
+	switch (map_find(q, "", q->domain)) {
+	case MAP_HIT:
+		return read_entry(q) != MAPREC_SRV;
+	case MAP_BROKEN:
+		return decided_broken_map(q);
+	case MAP_MISS:
+		break;
+	}
+	return false;
+}
+
+/* The MX of a hosted domain */
+
+/* The hosts of the most preferred MX by name: the first after a name, NULL for the very
+ * first. Returns NULL after the last. */
+static const struct srv_record *
+next_host(const struct srv_set *mx, const struct domain *after)
+{
+	const struct srv_record *next = NULL;
+	uint16_t best = UINT16_MAX;
+	struct domain a, b = {0};
+
+	for (uint8_t i = 0; i < mx->n; i++)
+		if (mx->rr[i].priority < best)
+			best = mx->rr[i].priority;
+	for (uint8_t i = 0; i < mx->n; i++) {
+		const struct srv_record *rr = &mx->rr[i];
+
+		a = (struct domain){.len = rr->hostlen};
+		memcpy(a.text, rr->host, rr->hostlen);
+		if (rr->priority != best ||
+			(after != NULL && strcmp(a.text, after->text) <= 0) ||
+			(next != NULL && strcmp(a.text, b.text) >= 0))
+			continue;
+		next = rr;
+		b = a;
+	}
+	return next;
+}
+
+/* Is there an entry for this host? Then the decision is what it says. What the domain's
+ * own entry says of the policy stays in force. */
+static bool
+decide_by_host(struct inquiry *q, const struct domain *host, const struct fact *mx)
+{
+	const struct policy own = q->policy;
+	enum maprec_status st;
+
+	switch (map_find(q, MAP_MX_PREFIX, host)) {
+	case MAP_MISS:
+		return false;
+	case MAP_BROKEN:
+		return decided_broken_map(q);
+	case MAP_HIT:
+		break;
+	}
+	st = read_entry(q);
+	q->policy.dnssec_require |= own.dnssec_require;
+	if (own.on_failure != ON_FAILURE_UNSET)
+		q->policy.on_failure = own.on_failure;
+	if (st == MAPREC_SRV) /* onionmap doesn't write that */
+		return decided_broken_map(q);
+	if (st == MAPREC_ROUTE && !secure_enough(q, mx))
+		answer_insecure(q);
+	else if (st == MAPREC_ROUTE)
+		counters(q->engine)->mx_routes++;
+	return true;
+}
+
+static bool
+decide_by_hosts(struct inquiry *q, const struct fact *mx)
+{
+	const struct srv_record *rr = NULL;
+	struct domain host;
+
+	if (mx->status == DNS_NONE && mx->dropped == 0)
+		return decide_by_host(q, q->domain, mx); /* RFC 5321 section 5.1 */
+	while ((rr = next_host(&mx->set, rr == NULL ? NULL : &host)) != NULL) {
+		host = (struct domain){.len = rr->hostlen};
+		memcpy(host.text, rr->host, rr->hostlen);
+		if (decide_by_host(q, &host, mx))
+			return true;
+	}
+	return false;
+}
+
+static bool
+decide_by_mx(struct inquiry *q)
+{
+	struct fact mx;
+
+	switch (know(q, DNS_TYPE_MX, q->domain, &mx)) {
+	case WANTED:
+		return false;
+	case UNKNOWABLE:
+		return decided(q, OUTCOME_TEMP, mx.reason);
+	case KNOWN:
+		break;
+	}
+	return decide_by_hosts(q, &mx) || decided(q, OUTCOME_NONE, REASON_NONE);
+}
+
+/* SRV */
+
+static bool
+decide_by_route(struct inquiry *q, const struct fact *srv)
+{
+	switch (trust_route(q, srv)) {
+	case TRUST_UNKNOWN:
+		return false;
+	case TRUST_NO:
+		return true;
+	case TRUST_YES:
+		break;
+	}
+	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
+	srv_order(&srv->set, q->engine->ports.random(), &q->answer->route);
+	return true;
+}
+
+static bool
+decide_by_srv(struct inquiry *q)
+{
+	struct fact srv;
+
+	switch (know(q, DNS_TYPE_SRV, q->domain, &srv)) {
+	case WANTED:
+		return false;
+	case UNKNOWABLE:
+		return decided(q, OUTCOME_TEMP, srv.reason);
+	case KNOWN:
+		break;
+	}
+	if (srv.dropped > 0)
+		trail_add(q->trail, "SRV of %s: %u targets can't be used",
+			q->domain->text, (unsigned)srv.dropped);
+	if (srv.status == DNS_RECORDS)
+		return decide_by_route(q, &srv);
+	trail_add(q->trail, "SRV of %s: none", q->domain->text);
+	if (q->engine->config.follow_mx)
+		return decide_by_mx(q);
+	return decided(q, OUTCOME_NONE, REASON_NONE);
+}
+
+bool
+decide(struct inquiry *q)
+{
+	q->policy = (struct policy){0};
+	q->stale_would_do = false;
+	q->nwanted = 0;
+	if (domain_is_onion(q->domain))
+		return decide_onion(q);
+	return decide_by_map(q) || decide_by_srv(q);
+}

@@ -1,0 +1,166 @@
+/* What is known of a name in DNS: told to this very lookup, in the cache, or nothing. */
+#include <string.h>
+
+#include "engine.h"
+
+static const char *
+prefix_of(const struct engine *e, enum dns_type type)
+{
+	switch (type) {
+	case DNS_TYPE_SRV:
+		return e->config.srv_prefix;
+	case DNS_TYPE_TXT:
+		return "_mta-sts.";
+	case DNS_TYPE_TLSA:
+		return "_25._tcp.";
+	default:
+		return "";
+	}
+}
+
+bool
+dns_name_of(const struct engine *e, enum dns_type type, const char *subject,
+	char out[FLIGHT_NAME_MAX + 1])
+{
+	const char *prefix = prefix_of(e, type);
+
+	if (strlen(prefix) + strlen(subject) > FLIGHT_NAME_MAX)
+		return false;
+	strcpy(stpcpy(out, prefix), subject);
+	return true;
+}
+
+/* Can it have a record? A name that gets too long with the prefix can't. One without a
+ * dot is a host of the site, or a local part that stands alone and is nobody's business;
+ * no mail on the Internet goes there (RFC 7085). Neither are those that RFC 6761 keeps
+ * for the host itself, and those of tor (RFC 7686). */
+static bool
+in_dns(const struct engine *e, enum dns_type type, const struct domain *d)
+{
+	static const char localhost[] = ".localhost";
+	const size_t n = sizeof(localhost) - 1;
+
+	if (strlen(prefix_of(e, type)) + d->len > DOMAIN_MAX)
+		return false;
+	if (memchr(d->text, '.', d->len) == NULL || domain_is_onion(d))
+		return false;
+	return d->len < n || memcmp(d->text + d->len - n, localhost, n) != 0;
+}
+
+static const struct held *
+find_held(const struct held_facts *facts, enum dns_type type, const struct domain *d)
+{
+	const struct held *h = facts == NULL ? NULL : SLIST_FIRST(facts);
+
+	for (; h != NULL; h = SLIST_NEXT(h, entry))
+		if (h->type == type && strcmp(h->subject.text, d->text) == 0)
+			return h;
+	return NULL;
+}
+
+static void
+want(struct inquiry *q, enum dns_type type, const struct domain *d)
+{
+	struct wanted *w = &q->engine->wanted[q->nwanted++];
+
+	w->type = type;
+	w->subject = *d;
+	trail_add(q->trail, "%s of %s: asking DNS", dns_type_name(type), d->text);
+}
+
+/* Renews what will soon expire, while it is still good. */
+static void
+prefetch(struct inquiry *q, enum dns_type type, const struct domain *d,
+	const struct cached *c)
+{
+	struct engine *e = q->engine;
+	const int64_t tenth_ms = (int64_t)c->ttl * 100;
+	struct flight_joined joined;
+
+	if (c->failing != REASON_NONE || upstream_is_down(e->dns) ||
+		monotime_before(q->now, monotime_add_ms(c->expires, -tenth_ms)))
+		return;
+	if (flights_join(e->dns_flights, type, d->text, q->now, NULL, &joined) ==
+			FLIGHT_JOINED &&
+		joined.asked) {
+		counters(e)->dns_queries++;
+		counters(e)->prefetches++;
+	}
+}
+
+/* Why it is no use to ask, or to go on waiting. */
+static enum reason
+why_not_ask(struct inquiry *q, const struct cached *c)
+{
+	struct engine *e = q->engine;
+
+	if (c->failing != REASON_NONE) {
+		counters(e)->failures_remembered++;
+		return c->failing;
+	}
+	if (upstream_is_down(e->dns)) {
+		counters(e)->dns_down_answers++;
+		return REASON_DNS_DOWN;
+	}
+	return q->give_up;
+}
+
+static enum knowledge
+know_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
+	enum reason failed, struct fact *f)
+{
+	struct engine *e = q->engine;
+	struct cached c;
+	enum cache_status st = cache_get(e->cache, type, d, q->now, &c);
+
+	if (q->held == NULL)
+		st == CACHE_FRESH ? counters(e)->cache_hits++
+				  : counters(e)->cache_misses++;
+	if (st == CACHE_FRESH) {
+		*f = c.fact;
+		trail_add(q->trail, "%s of %s: in the cache for another %lld s%s",
+			dns_type_name(type), d->text,
+			(long long)monotime_diff_ms(c.expires, q->now) / 1000,
+			f->ad ? ", validated" : "");
+		prefetch(q, type, d, &c);
+		return KNOWN;
+	}
+	if (failed == REASON_NONE)
+		failed = why_not_ask(q, &c);
+	if (failed == REASON_NONE) {
+		q->stale_would_do |= st == CACHE_STALE;
+		want(q, type, d);
+		return WANTED;
+	}
+	trail_add(q->trail, "%s of %s: %s", dns_type_name(type), d->text,
+		reason_text(failed));
+	f->reason = failed;
+	f->status = DNS_FAILED;
+	if (st != CACHE_STALE)
+		return UNKNOWABLE;
+	*f = c.fact;
+	counters(e)->stale_answers++;
+	trail_add(q->trail, "%s of %s: expired %lld s ago, but still of use",
+		dns_type_name(type), d->text,
+		(long long)monotime_diff_ms(q->now, c.expires) / 1000);
+	return KNOWN;
+}
+
+enum knowledge
+know(struct inquiry *q, enum dns_type type, const struct domain *d, struct fact *f)
+{
+	const struct held *h;
+
+	if (!in_dns(q->engine, type, d)) {
+		*f = (struct fact){.status = DNS_NONE};
+		trail_add(q->trail, "%s of %s: not a name for DNS", dns_type_name(type),
+			d->text);
+		return KNOWN;
+	}
+	h = find_held(q->held, type, d);
+	if (h != NULL && h->fact.status != DNS_FAILED) {
+		*f = h->fact;
+		return KNOWN;
+	}
+	return know_from_cache(q, type, d, h != NULL ? h->fact.reason : REASON_NONE, f);
+}

@@ -1,0 +1,120 @@
+/* Whether a route that DNS gave may be used. */
+#include <string.h>
+
+#include "engine.h"
+
+bool
+secure_enough(const struct inquiry *q, const struct fact *f)
+{
+	return f->ad ||
+	       !(q->policy.dnssec_require || q->engine->config.dnssec == DNSSEC_REQUIRE);
+}
+
+void
+answer_insecure(struct inquiry *q)
+{
+	counters(q->engine)->insecure_refused++;
+	trail_add(q->trail, "a route must be validated by DNSSEC here, and isn't");
+	if (q->engine->config.on_insecure == ON_FAILURE_CLEARNET)
+		answer_set(q->answer, OUTCOME_NONE, REASON_NONE);
+	else
+		answer_set(q->answer, OUTCOME_TEMP, REASON_INSECURE);
+}
+
+/* What the mail server would see to on clearnet: MTA-STS (RFC 8461), DANE (RFC 7672) */
+
+struct protection {
+	bool found;
+	bool wanted;        /* something isn't known yet */
+	enum reason failed; /* or can't be known */
+};
+
+static void
+look_for(struct inquiry *q, enum dns_type type, const struct domain *d,
+	struct protection *p)
+{
+	struct fact f;
+
+	switch (know(q, type, d, &f)) {
+	case KNOWN:
+		if (f.status == DNS_RECORDS) {
+			trail_add(q->trail, "%s of %s: there", dns_type_name(type),
+				d->text);
+			p->found = true;
+		}
+		break;
+	case UNKNOWABLE:
+		p->failed = f.reason;
+		break;
+	case WANTED:
+		p->wanted = true;
+		break;
+	}
+}
+
+static void
+look_at_hosts(struct inquiry *q, const struct fact *mx, struct protection *p)
+{
+	if (mx->status == DNS_NONE && mx->dropped == 0)
+		look_for(q, DNS_TYPE_TLSA, q->domain, p); /* RFC 5321 section 5.1 */
+	for (uint8_t i = 0; i < mx->set.n && !p->found; i++) {
+		const struct srv_record *rr = &mx->set.rr[i];
+		struct domain host = {.len = rr->hostlen};
+
+		memcpy(host.text, rr->host, rr->hostlen);
+		look_for(q, DNS_TYPE_TLSA, &host, p);
+	}
+}
+
+static struct protection
+find_protection(struct inquiry *q)
+{
+	struct protection p = {0};
+	struct fact mx;
+
+	look_for(q, DNS_TYPE_TXT, q->domain, &p);
+	if (p.found)
+		return p;
+	switch (know(q, DNS_TYPE_MX, q->domain, &mx)) {
+	case KNOWN:
+		look_at_hosts(q, &mx, &p);
+		break;
+	case UNKNOWABLE:
+		p.failed = mx.reason;
+		break;
+	case WANTED:
+		p.wanted = true;
+		break;
+	}
+	return p;
+}
+
+static enum trust
+trust_unprotected(struct inquiry *q)
+{
+	struct protection p = find_protection(q);
+
+	if (p.found) {
+		counters(q->engine)->protected_refused++;
+		trail_add(q->trail, "clearnet is authenticated, and this route isn't");
+		answer_set(q->answer, OUTCOME_NONE, REASON_NONE);
+		return TRUST_NO;
+	}
+	if (p.failed != REASON_NONE) {
+		answer_set(q->answer, OUTCOME_TEMP, p.failed);
+		return TRUST_NO;
+	}
+	return p.wanted ? TRUST_UNKNOWN : TRUST_YES;
+}
+
+enum trust
+trust_route(struct inquiry *q, const struct fact *srv)
+{
+	if (!secure_enough(q, srv)) {
+		answer_insecure(q);
+		return TRUST_NO;
+	}
+	if (q->engine->config.protect_authenticated && !srv->ad)
+		return trust_unprotected(q);
+	return TRUST_YES;
+}

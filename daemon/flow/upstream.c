@@ -1,0 +1,373 @@
+#include "flow/upstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "core/breaker.h"
+
+struct server {
+	struct upstream *upstream;
+	struct dns_source *source;
+	struct breaker breaker;
+	struct dns_query *probe; /* NULL: none is under way */
+	struct monotime probe_deadline;
+
+	/* What it left unanswered: a probe asks for that. */
+	enum dns_type type;
+	char name[DOMAIN_MAX + 1];
+};
+
+/* One server's part in a question. */
+struct attempt {
+	struct upstream_query *query;
+	struct dns_query *asked; /* NULL: not under way */
+};
+
+struct upstream_query {
+	TAILQ_ENTRY(upstream_query) entry; /* in its round */
+	struct upstream *upstream;
+	struct monotime deadline; /* of the last attempt */
+	size_t last;              /* the server of the last attempt */
+	unsigned round;
+	unsigned asked;  /* servers that were asked in this round, a bit for each */
+	unsigned failed; /* servers that have answered, and failed */
+	enum reason reason;
+	struct attempt attempt[UPSTREAM_SERVERS];
+	dns_done *done;
+	void *arg;
+	enum dns_type type;
+	char name[];
+};
+
+struct upstream {
+	struct upstream_config config;
+	struct server server[UPSTREAM_SERVERS];
+	uint32_t epoch;
+
+	/* Within a round the timeout is the same for all: the first ends first. */
+	TAILQ_HEAD(, upstream_query) round[UPSTREAM_TRIES];
+};
+
+struct upstream *
+upstream_new(const struct upstream_config *config)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+
+	if (u == NULL)
+		return NULL;
+	u->config = *config;
+	for (size_t i = 0; i < config->n; i++) {
+		u->server[i].upstream = u;
+		u->server[i].source = config->server[i];
+	}
+	for (size_t i = 0; i < UPSTREAM_TRIES; i++)
+		TAILQ_INIT(&u->round[i]);
+	return u;
+}
+
+static void
+alarm_caller(const struct upstream *u)
+{
+	if (u->config.alarm != NULL)
+		u->config.alarm(u->config.alarm_arg);
+}
+
+/* Servers */
+
+static bool
+left_unanswered(const struct dns_answer *answer)
+{
+	return answer->status == DNS_FAILED && (answer->reason == REASON_DNS_TIMEOUT ||
+						       answer->reason == REASON_DNS_DOWN);
+}
+
+static void
+server_failed(struct server *s, struct monotime now)
+{
+	struct upstream *u = s->upstream;
+
+	u->epoch++;
+	if (breaker_failure(&s->breaker, now)) {
+		++*u->config.opened;
+		alarm_caller(u);
+	}
+}
+
+static void
+probed(void *arg, const struct dns_answer *answer, struct monotime now)
+{
+	struct server *s = arg;
+
+	s->probe = NULL;
+	if (left_unanswered(answer))
+		server_failed(s, now);
+	else
+		breaker_success(&s->breaker);
+}
+
+/* The breaker of this server is open. */
+static void
+probe_if_due(struct server *s, struct monotime now)
+{
+	if (s->probe != NULL) {
+		if (!monotime_reached(s->probe_deadline, now))
+			return;
+		s->source->cancel(s->probe);
+		s->probe = NULL;
+		server_failed(s, now);
+	} else if (monotime_reached(s->breaker.probe, now)) {
+		s->probe = s->source->ask(s->source, s->type, s->name, probed, s);
+		s->probe_deadline = monotime_add_ms(now, s->upstream->config.timeout_ms);
+		if (s->probe == NULL) /* no memory: later */
+			server_failed(s, now);
+	}
+}
+
+static bool
+is_open(const struct upstream *u, size_t i)
+{
+	return u->server[i].breaker.open;
+}
+
+bool
+upstream_is_down(const struct upstream *u)
+{
+	for (size_t i = 0; i < u->config.n; i++)
+		if (!is_open(u, i))
+			return false;
+	return true;
+}
+
+uint32_t
+upstream_epoch(const struct upstream *u)
+{
+	uint32_t epoch = u->epoch;
+
+	for (size_t i = 0; i < u->config.n; i++)
+		epoch += u->server[i].source->epoch;
+	return epoch;
+}
+
+/* Questions */
+
+static void
+stop_asking(struct upstream_query *q, size_t i)
+{
+	struct attempt *a = &q->attempt[i];
+
+	if (a->asked != NULL)
+		q->upstream->server[i].source->cancel(a->asked);
+	a->asked = NULL;
+}
+
+void
+upstream_cancel(struct upstream_query *q)
+{
+	for (size_t i = 0; i < q->upstream->config.n; i++)
+		stop_asking(q, i);
+	TAILQ_REMOVE(&q->upstream->round[q->round], q, entry);
+	free(q);
+}
+
+static void
+end(struct upstream_query *q, const struct dns_answer *answer, struct monotime now)
+{
+	dns_done *done = q->done;
+	void *arg = q->arg;
+
+	upstream_cancel(q);
+	done(arg, answer, now);
+}
+
+static void
+end_failed(struct upstream_query *q, enum reason reason, struct monotime now)
+{
+	struct dns_answer answer;
+
+	dns_answer_fail(&answer, reason);
+	end(q, &answer, now);
+}
+
+static void answered(void *arg, const struct dns_answer *, struct monotime now);
+
+static bool
+attempt(struct upstream_query *q, size_t i, struct monotime now)
+{
+	struct dns_source *source = q->upstream->server[i].source;
+	int64_t timeout_ms = q->upstream->config.timeout_ms << q->round;
+
+	stop_asking(q, i);
+	q->attempt[i].asked =
+		source->ask(source, q->type, q->name, answered, &q->attempt[i]);
+	q->asked |= 1U << i;
+	q->last = i;
+	q->deadline = monotime_add_ms(now, timeout_ms);
+	TAILQ_REMOVE(&q->upstream->round[q->round], q, entry);
+	TAILQ_INSERT_TAIL(&q->upstream->round[q->round], q, entry);
+	alarm_caller(q->upstream);
+	return q->attempt[i].asked != NULL;
+}
+
+/* The next server to ask in this round; n: there is none. Those that don't work are
+ * asked only if none works. */
+static size_t
+choose(const struct upstream_query *q)
+{
+	const struct upstream *u = q->upstream;
+	bool down = upstream_is_down(u);
+
+	for (size_t i = 0; i < u->config.n; i++)
+		if (((q->asked | q->failed) & 1U << i) == 0 && (down || !is_open(u, i)))
+			return i;
+	return u->config.n;
+}
+
+static bool
+next_round(struct upstream_query *q)
+{
+	struct upstream *u = q->upstream;
+
+	if (q->round + 1 >= u->config.tries)
+		return false;
+	TAILQ_REMOVE(&u->round[q->round], q, entry);
+	q->round++;
+	q->asked = 0;
+	TAILQ_INSERT_TAIL(&u->round[q->round], q, entry);
+	return true;
+}
+
+/* Asks the next server, or ends the question. */
+static void
+ask_next(struct upstream_query *q, struct monotime now)
+{
+	size_t i = choose(q);
+
+	if (i == q->upstream->config.n && next_round(q))
+		i = choose(q);
+	if (i == q->upstream->config.n)
+		end_failed(q, q->reason, now);
+	else if (!attempt(q, i, now))
+		end_failed(q, REASON_NOMEM, now);
+}
+
+static void
+answered(void *arg, const struct dns_answer *answer, struct monotime now)
+{
+	struct attempt *a = arg;
+	struct upstream_query *q = a->query;
+	size_t i = (size_t)(a - q->attempt);
+	struct server *s = &q->upstream->server[i];
+
+	a->asked = NULL;
+	if (left_unanswered(answer)) {
+		memcpy(s->name, q->name, strlen(q->name) + 1);
+		s->type = q->type;
+		server_failed(s, now);
+	} else if (answer->reason != REASON_NOMEM) {
+		breaker_success(&s->breaker);
+	}
+	if (answer->status != DNS_FAILED) {
+		end(q, answer, now);
+		return;
+	}
+	q->failed |= 1U << i;
+	q->reason = answer->reason;
+	if (q->last == i)
+		ask_next(q, now);
+}
+
+static void
+timed_out(struct upstream_query *q, struct monotime now)
+{
+	struct server *s = &q->upstream->server[q->last];
+
+	memcpy(s->name, q->name, strlen(q->name) + 1);
+	s->type = q->type;
+	server_failed(s, now);
+	q->reason = REASON_DNS_TIMEOUT;
+	ask_next(q, now);
+}
+
+struct upstream_query *
+upstream_ask(struct upstream *u, enum dns_type type, const char *name,
+	struct monotime now, dns_done *done, void *arg)
+{
+	size_t len = strlen(name);
+	struct upstream_query *q = calloc(1, sizeof(*q) + len + 1);
+
+	if (q == NULL)
+		return NULL;
+	q->upstream = u;
+	q->type = type;
+	q->done = done;
+	q->arg = arg;
+	memcpy(q->name, name, len + 1);
+	for (size_t i = 0; i < u->config.n; i++)
+		q->attempt[i].query = q;
+	TAILQ_INSERT_TAIL(&u->round[0], q, entry);
+	if (attempt(q, choose(q), now))
+		return q;
+	upstream_cancel(q);
+	return NULL;
+}
+
+/* Time */
+
+void
+upstream_expire(struct upstream *u, struct monotime now)
+{
+	struct upstream_query *q;
+
+	for (size_t i = 0; i < u->config.tries; i++)
+		while ((q = TAILQ_FIRST(&u->round[i])) != NULL &&
+			monotime_reached(q->deadline, now))
+			timed_out(q, now);
+	for (size_t i = 0; i < u->config.n; i++)
+		if (is_open(u, i))
+			probe_if_due(&u->server[i], now);
+}
+
+static void
+note_earlier(struct monotime at, struct monotime *when, bool *any)
+{
+	if (!*any || monotime_before(at, *when))
+		*when = at;
+	*any = true;
+}
+
+bool
+upstream_next_deadline(const struct upstream *u, struct monotime *when)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < u->config.tries; i++)
+		if (!TAILQ_EMPTY(&u->round[i]))
+			note_earlier(TAILQ_FIRST(&u->round[i])->deadline, when, &any);
+	for (size_t i = 0; i < u->config.n; i++) {
+		const struct server *s = &u->server[i];
+
+		if (s->breaker.open)
+			note_earlier(
+				s->probe != NULL ? s->probe_deadline : s->breaker.probe,
+				when, &any);
+	}
+	return any;
+}
+
+void
+upstream_free(struct upstream *u)
+{
+	struct upstream_query *q;
+
+	if (u == NULL)
+		return;
+	for (size_t i = 0; i < UPSTREAM_TRIES; i++)
+		while ((q = TAILQ_FIRST(&u->round[i])) != NULL)
+			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
+			upstream_cancel(q);
+	for (size_t i = 0; i < u->config.n; i++)
+		if (u->server[i].probe != NULL)
+			u->server[i].source->cancel(u->server[i].probe);
+	free(u);
+}

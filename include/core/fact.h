@@ -1,0 +1,26 @@
+/* What DNS has said of a name, without the message in which it came. */
+#ifndef CORE_FACT_H
+#define CORE_FACT_H
+
+#include "core/dnsmsg.h"
+
+struct fact {
+	enum dns_status status;
+	enum reason reason; /* for DNS_FAILED */
+	bool ad;            /* validated by a resolver of this machine */
+	uint16_t dropped;   /* records that couldn't be used */
+	struct srv_set set; /* its names belong to whoever made the fact */
+};
+
+/* The names are those of the answer. */
+static inline void
+fact_of_answer(struct fact *f, const struct dns_answer *a)
+{
+	f->status = a->status;
+	f->reason = a->reason;
+	f->ad = a->ad;
+	f->dropped = a->dropped;
+	f->set = a->srv;
+}
+
+#endif

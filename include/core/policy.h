@@ -1,0 +1,37 @@
+/* What holds for one domain, beside where its mail goes: the options of a map entry,
+ * "on_failure=clearnet dnssec=require". */
+#ifndef CORE_POLICY_H
+#define CORE_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/targetlist.h"
+
+/* In place of targets: what DNS says. */
+#define MAP_WORD_SRV "srv"
+
+enum on_failure {
+	ON_FAILURE_UNSET, /* as the configuration has it */
+	ON_FAILURE_DEFER,
+	ON_FAILURE_CLEARNET, /* TEMP becomes NONE: delivery before secrecy */
+};
+
+/* All zeros: nothing that isn't in the configuration. */
+struct policy {
+	enum on_failure on_failure;
+	bool dnssec_require; /* what DNS says counts only if it is validated */
+};
+
+/* Takes options up to the end. Returns NULL, or what is wrong; the cursor then stands
+ * where it is wrong. */
+const char *policy_parse(struct cursor *, struct policy *);
+
+/* Writes them with a blank before each, and a NUL; returns the length. */
+#define POLICY_MAX sizeof(" on_failure=clearnet dnssec=require")
+size_t policy_write(const struct policy *, char out[POLICY_MAX]);
+
+/* ON_FAILURE_UNSET if it is neither "defer" nor "clearnet". */
+enum on_failure on_failure_by_name(const char *, size_t len);
+
+#endif

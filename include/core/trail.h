@@ -1,0 +1,20 @@
+/* The steps of a decision in words, for whoever asks why. Everywhere a trail may be NULL:
+ * then nobody asks. */
+#ifndef CORE_TRAIL_H
+#define CORE_TRAIL_H
+
+#include <stddef.h>
+
+#define TRAIL_MAX (16 * 1024)
+
+struct trail {
+	size_t len;
+	char text[TRAIL_MAX]; /* lines; a last one that doesn't fit is left out */
+};
+
+/* Adds a line; the newline is added, too. What is put in is printable: validated names,
+ * numbers and our own words. */
+__attribute__((format(printf, 2, 3))) void trail_add(
+	struct trail *, const char *format, ...);
+
+#endif

@@ -1,0 +1,57 @@
+/* Servers that can all answer the same questions. A question goes to the first of them
+ * that works. If that doesn't answer in time it goes to the next one, too, and whichever
+ * answers first counts. One that leaves everything unanswered is probed in the background
+ * (core/breaker.h). */
+#ifndef FLOW_UPSTREAM_H
+#define FLOW_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow/sources.h"
+
+#define UPSTREAM_SERVERS 8
+#define UPSTREAM_TRIES 10
+
+struct upstream;
+struct upstream_query;
+
+struct upstream_config {
+	struct dns_source *server[UPSTREAM_SERVERS]; /* the preferred one first */
+	size_t n;                                    /* at least 1 */
+	int64_t timeout_ms; /* for each server's answer; doubled after each round */
+	unsigned tries;     /* rounds, 1 to UPSTREAM_TRIES */
+	uint64_t *opened;   /* counts breakers that opened */
+
+	/* upstream_next_deadline() may have come nearer. May be NULL. */
+	void (*alarm)(void *arg);
+	void *alarm_arg;
+};
+
+/* NULL: out of memory. The configuration is copied. */
+struct upstream *upstream_new(const struct upstream_config *);
+
+/* Ends all questions; nobody is called back. */
+void upstream_free(struct upstream *);
+
+/* Starts a question; the name is copied. NULL: out of memory. done runs exactly once,
+ * never before this has returned, and not at all after upstream_cancel(). */
+struct upstream_query *upstream_ask(struct upstream *, enum dns_type, const char *name,
+	struct monotime now, dns_done *done, void *arg);
+void upstream_cancel(struct upstream_query *);
+
+/* Has every server stopped answering? Then it is no use to ask. */
+bool upstream_is_down(const struct upstream *);
+
+/* Changes whenever a server may have been restarted: it refused a question, or left one
+ * unanswered. What it said before may no longer hold. */
+uint32_t upstream_epoch(const struct upstream *);
+
+/* Repeats, gives up and probes what is due. */
+void upstream_expire(struct upstream *, struct monotime now);
+
+/* When that is to be called next; false: not until something is asked. */
+bool upstream_next_deadline(const struct upstream *, struct monotime *);
+
+#endif
