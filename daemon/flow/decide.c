@@ -84,9 +84,9 @@ read_entry(struct inquiry *q)
 	st = maprec_parse(v->text, v->len, &q->answer->route, &q->policy);
 	if (st == MAPREC_NONE)
 		q->answer->outcome = OUTCOME_NONE;
-	else if (st == MAPREC_BAD)
+	if (st == MAPREC_BAD)
 		decided_broken_map(q);
-	if (st != MAPREC_BAD)
+	else if (st != MAPREC_SRV)
 		counters(q->engine)->map_hits++;
 	return st;
 }

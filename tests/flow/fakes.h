@@ -41,7 +41,10 @@ struct fake_dns {
 struct fake_map {
 	struct map_source source;
 	bool broken;
-	const char *key, *value; /* its only entry; NULL: none */
+	const char *key, *value; /* its first entry; NULL: none */
+	struct {
+		const char *key, *value;
+	} more[4];
 	unsigned asked;
 };
 
@@ -97,10 +100,11 @@ fake_cancel(struct dns_query *q)
 }
 
 static inline struct dns_query *
-fake_find(struct fake_dns *dns, const char *name)
+fake_find_typed(struct fake_dns *dns, enum dns_type type, const char *name)
 {
 	for (size_t i = 0; i < FAKE_QUERIES; i++)
-		if (dns->query[i].open && strcmp(dns->query[i].name, name) == 0)
+		if (dns->query[i].open && dns->query[i].type == type &&
+			strcmp(dns->query[i].name, name) == 0)
 			return &dns->query[i];
 	return NULL;
 }
@@ -116,14 +120,20 @@ fake_open(const struct fake_dns *dns)
 }
 
 static inline void
-fake_answer(struct world *w, struct fake_dns *dns, const char *name,
+fake_answer(struct world *w, struct fake_dns *dns, enum dns_type type, const char *name,
 	const struct dns_answer *answer)
 {
-	struct dns_query *q = fake_find(dns, name);
+	struct dns_query *q = fake_find_typed(dns, type, name);
 
 	assert_non_null(q);
 	q->open = false;
 	q->done(q->arg, answer, w->now);
+}
+
+static inline bool
+fake_is_key(const char *mine, const char *key, size_t keylen)
+{
+	return mine != NULL && strlen(mine) == keylen && memcmp(mine, key, keylen) == 0;
 }
 
 static inline enum map_result
@@ -132,14 +142,20 @@ fake_get(struct map_source *source, const char *key, size_t keylen,
 {
 	struct fake_map *map = (struct fake_map *)source;
 
+	const char *found = NULL;
+
 	map->asked++;
 	if (map->broken)
 		return MAP_BROKEN;
-	if (map->key == NULL || strlen(map->key) != keylen ||
-		memcmp(map->key, key, keylen) != 0)
+	if (fake_is_key(map->key, key, keylen))
+		found = map->value;
+	for (size_t i = 0; i < sizeof(map->more) / sizeof(map->more[0]); i++)
+		if (fake_is_key(map->more[i].key, key, keylen))
+			found = map->more[i].value;
+	if (found == NULL)
 		return MAP_MISS;
-	value->len = strlen(map->value);
-	memcpy(value->text, map->value, value->len);
+	value->len = strlen(found);
+	memcpy(value->text, found, value->len);
 	return MAP_HIT;
 }
 
@@ -170,6 +186,13 @@ srv_none(uint32_t ttl)
 }
 
 static inline struct dns_answer
+validated(struct dns_answer a)
+{
+	a.ad = true;
+	return a;
+}
+
+static inline struct dns_answer
 dns_failed(enum reason reason)
 {
 	return (struct dns_answer){.status = DNS_FAILED, .reason = reason};
@@ -182,18 +205,38 @@ tor_address(uint32_t ipv4)
 }
 
 static inline void
+answer_dns(struct world *w, enum dns_type type, const char *name, struct dns_answer a)
+{
+	fake_answer(w, &w->srv, type, name, &a);
+}
+
+static inline void
 answer_srv(struct world *w, const char *domain, struct dns_answer a)
 {
 	char name[256] = "_onion-mx._tcp.";
 
-	strcat(name, domain);
-	fake_answer(w, &w->srv, name, &a);
+	answer_dns(w, DNS_TYPE_SRV, strcat(name, domain), a);
 }
 
 static inline void
 answer_tor(struct world *w, const char *onion, struct dns_answer a)
 {
-	fake_answer(w, &w->tor, onion, &a);
+	fake_answer(w, &w->tor, DNS_TYPE_A, onion, &a);
+}
+
+/* Is a question under way? */
+static inline bool
+asked(struct world *w, enum dns_type type, const char *name)
+{
+	return fake_find_typed(&w->srv, type, name) != NULL;
+}
+
+static inline bool
+asked_srv(struct world *w, const char *domain)
+{
+	char name[256] = "_onion-mx._tcp.";
+
+	return asked(w, DNS_TYPE_SRV, strcat(name, domain));
 }
 
 /* Lookups */

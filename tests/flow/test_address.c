@@ -146,7 +146,7 @@ a_restart_between_two_addresses(void **state)
 	answer_tor(w, B_ONION, tor_address(0x0ac10002));
 	assert_int_equal(r.calls, 0);
 	assert_int_equal(w->counters.tor_asked_again, 1);
-	assert_null(fake_find(&w->tor, B_ONION));
+	assert_null(fake_find_typed(&w->tor, DNS_TYPE_A, B_ONION));
 	answer_tor(w, A_ONION, tor_address(0x0ac10001));
 	assert_int_equal(r.calls, 1);
 	assert_int_equal(r.ipv4[0], 0x0ac10001);

@@ -1,0 +1,48 @@
+#include "unit.h"
+
+#include "core/trail.h"
+
+static void
+test_lines(void **state)
+{
+	struct trail t = {0};
+
+	(void)state;
+	trail_add(NULL, "nobody asks: %d", 1);
+	trail_add(&t, "one");
+	trail_add(&t, "%s %d", "two", 2);
+	assert_int_equal(t.len, strlen("one\ntwo 2\n"));
+	assert_memory_equal(t.text, "one\ntwo 2\n", t.len);
+}
+
+/* Whole lines or none; a shorter one may still fit. */
+static void
+test_full(void **state)
+{
+	static struct trail t;
+	char line[1000];
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	for (int i = 0; i < 100; i++)
+		trail_add(&t, "%s", line);
+	assert_int_equal(t.len, TRAIL_MAX / 1000 * 1000);
+	line[TRAIL_MAX - t.len - 1] = '\0';
+	trail_add(&t, "%s", line);
+	assert_int_equal(t.len, TRAIL_MAX);
+	assert_int_equal(t.text[TRAIL_MAX - 1], '\n');
+	trail_add(&t, "%s", "");
+	assert_int_equal(t.len, TRAIL_MAX);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_full),
+	};
+
+	return cmocka_run_group_tests_name("trail", tests, NULL, NULL);
+}
