@@ -4,14 +4,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define BACKOFF_MAX 3 /* doublings of failure_s */
+#include "core/srvpack.h"
 
-/* A record as it is kept: its name stands in the entry's text, after those of the
- * records before it. */
-struct packed {
-	uint16_t priority, weight, port;
-	uint8_t hostlen;
-};
+#define BACKOFF_MAX 3 /* doublings of failure_s */
 
 struct entry {
 	struct entry *next; /* in the bucket */
@@ -27,8 +22,7 @@ struct entry {
 	uint8_t failures;
 	bool ad;
 	uint8_t keylen;
-	uint8_t n;
-	struct packed rr[]; /* n of them, then the key and the names, without NULs */
+	char data[]; /* the key, then the set */
 };
 
 TAILQ_HEAD(entries, entry);
@@ -41,20 +35,13 @@ struct cache {
 	struct entry *bucket[];
 };
 
-static char *
-entry_text(struct entry *e)
-{
-	return (char *)&e->rr[e->n];
-}
-
 static size_t
-entry_size(struct entry *e)
+entry_size(const struct entry *e)
 {
-	size_t size = sizeof(*e) + e->n * sizeof(e->rr[0]) + e->keylen;
+	struct srv_set set;
+	const char *end = srvpack_get(e->data + e->keylen, &set);
 
-	for (uint8_t i = 0; i < e->n; i++)
-		size += e->rr[i].hostlen;
-	return size;
+	return (size_t)(end - (const char *)e);
 }
 
 struct cache *
@@ -113,7 +100,7 @@ find(struct cache *c, enum dns_type type, const struct domain *d, uint32_t hash)
 
 	for (; *p != NULL; p = &(*p)->next)
 		if ((*p)->hash == hash && (*p)->type == type && (*p)->keylen == d->len &&
-			memcmp(entry_text(*p), d->text, d->len) == 0)
+			memcmp((*p)->data, d->text, d->len) == 0)
 			break;
 	return p;
 }
@@ -151,27 +138,15 @@ touch(struct cache *c, struct entry *e)
 }
 
 static void
-unpack(struct entry *e, struct cached *out)
+unpack(const struct entry *e, struct cached *out)
 {
-	const char *name = entry_text(e) + e->keylen;
-
 	out->ttl = e->ttl;
 	out->expires = e->expires;
 	out->fact.status = (enum dns_status)e->status;
 	out->fact.reason = REASON_NONE;
 	out->fact.ad = e->ad;
 	out->fact.dropped = e->dropped;
-	out->fact.set.n = e->n;
-	for (uint8_t i = 0; i < e->n; i++) {
-		const struct packed *p = &e->rr[i];
-
-		out->fact.set.rr[i] = (struct srv_record){.priority = p->priority,
-			.weight = p->weight,
-			.port = p->port,
-			.hostlen = p->hostlen,
-			.host = name};
-		name += p->hostlen;
-	}
+	srvpack_get(e->data + e->keylen, &out->fact.set);
 }
 
 static bool
@@ -208,31 +183,17 @@ cache_get(struct cache *c, enum dns_type type, const struct domain *d,
 static struct entry *
 pack(enum dns_type type, const struct domain *d, const struct fact *f)
 {
-	size_t size = sizeof(struct entry) + f->set.n * sizeof(struct packed) + d->len;
-	struct entry *e;
-	char *text;
+	struct entry *e = calloc(1, sizeof(*e) + d->len + srvpack_size(&f->set));
 
-	for (uint8_t i = 0; i < f->set.n; i++)
-		size += f->set.rr[i].hostlen;
-	if ((e = calloc(1, size)) == NULL)
+	if (e == NULL)
 		return NULL;
 	e->type = (uint8_t)type;
 	e->status = (uint8_t)f->status;
 	e->ad = f->ad;
 	e->dropped = f->dropped;
 	e->keylen = d->len;
-	e->n = f->set.n;
-	text = entry_text(e);
-	memcpy(text, d->text, d->len);
-	text += d->len;
-	for (uint8_t i = 0; i < f->set.n; i++) {
-		const struct srv_record *rr = &f->set.rr[i];
-
-		e->rr[i] =
-			(struct packed){rr->priority, rr->weight, rr->port, rr->hostlen};
-		memcpy(text, rr->host, rr->hostlen);
-		text += rr->hostlen;
-	}
+	memcpy(e->data, d->text, d->len);
+	srvpack_put(e->data + d->len, &f->set);
 	return e;
 }
 
@@ -275,6 +236,23 @@ cache_put(struct cache *c, enum dns_type type, const struct domain *d,
 }
 
 unsigned
+cache_restore(struct cache *c, enum dns_type type, const struct domain *d,
+	const struct cached *old, struct monotime now)
+{
+	uint32_t hash = hash_of(c, type, d);
+	struct entry *e;
+
+	if (*find(c, type, d, hash) != NULL || (e = pack(type, d, &old->fact)) == NULL)
+		return 0;
+	e->ttl = old->ttl;
+	e->expires = old->expires;
+	if (!monotime_reached(e->expires, now) || is_stale(c, e, now))
+		return insert(c, e, hash);
+	free(e);
+	return 0;
+}
+
+unsigned
 cache_fail(struct cache *c, enum dns_type type, const struct domain *d, enum reason why,
 	struct monotime now)
 {
@@ -312,7 +290,7 @@ cache_walk(struct cache *c, cache_each *each, void *arg)
 
 		if (e->status == DNS_FAILED)
 			continue;
-		memcpy(d.text, entry_text(e), e->keylen);
+		memcpy(d.text, e->data, e->keylen);
 		unpack(e, &cached);
 		each(arg, (enum dns_type)e->type, &d, &cached);
 	}

@@ -60,6 +60,11 @@ unsigned cache_put(struct cache *, enum dns_type, const struct domain *,
 unsigned cache_fail(struct cache *, enum dns_type, const struct domain *, enum reason,
 	struct monotime now);
 
+/* Puts back what an earlier cache had, if it is still of use and nothing newer is there.
+ * Only fact, ttl and expires count. Returns as cache_put(). */
+unsigned cache_restore(struct cache *, enum dns_type, const struct domain *,
+	const struct cached *, struct monotime now);
+
 size_t cache_entries(const struct cache *);
 size_t cache_bytes(const struct cache *);
 

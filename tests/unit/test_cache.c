@@ -375,6 +375,44 @@ test_bytes(void **state)
 	cache_free(c);
 }
 
+/* What an earlier cache knew, after a restart. */
+static void
+test_restore(void **state)
+{
+	struct cache *c = new_cache(2);
+	struct domain d = unit_domain("example.org"), none = unit_domain("none.example");
+	struct srv_set set = make_set(1, 2), got;
+	struct cached old = {.fact = make_fact(&set), .ttl = 100};
+	struct cached absent = {.fact = {.status = DNS_NONE}, .ttl = 100};
+
+	(void)state;
+	old.expires = absent.expires = monotime_add_s(now, 30);
+	assert_int_equal(cache_restore(c, DNS_TYPE_SRV, &d, &old, now), 0);
+	assert_int_equal(cache_restore(c, DNS_TYPE_SRV, &none, &absent, now), 0);
+	assert_int_equal(get(c, &d, monotime_add_s(now, 29), &got), CACHE_FRESH);
+	assert_true(same_set(&got, &set));
+	assert_int_equal(get(c, &d, monotime_add_s(now, 30), &got), CACHE_STALE);
+	assert_int_equal(get(c, &none, monotime_add_s(now, 29), &got), CACHE_FRESH);
+	/* what is newer stays */
+	put(c, "none.example", 5, 1, 60);
+	cache_restore(c, DNS_TYPE_SRV, &none, &absent, now);
+	assert_true(has(c, "none.example", 5, 1));
+	cache_free(c);
+
+	/* what has expired is of no use, but for stale records */
+	c = new_cache(2);
+	absent.expires = now;
+	cache_restore(c, DNS_TYPE_SRV, &none, &absent, now);
+	assert_int_equal(cache_entries(c), 0);
+	old.expires = monotime_add_s(now, -STALE);
+	cache_restore(c, DNS_TYPE_SRV, &d, &old, now);
+	assert_int_equal(cache_entries(c), 0);
+	old.expires.ns++;
+	cache_restore(c, DNS_TYPE_SRV, &d, &old, now);
+	assert_int_equal(get(c, &d, now, &got), CACHE_STALE);
+	cache_free(c);
+}
+
 struct walk {
 	unsigned n;
 	char names[64];
@@ -626,6 +664,7 @@ main(void)
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_failure_limits),
 		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_replacement),
 		cmocka_unit_test(test_least_recently_used_goes),

@@ -1,0 +1,200 @@
+#include "core/stored.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/onion.h"
+#include "core/siphash.h"
+#include "core/targetlist.h"
+
+#define CHECKSUM_LEN 16
+
+static const char *const kinds[] = {
+	[STORED_CACHE] = "cache",
+	[STORED_PIN] = "pin",
+	[STORED_HELD] = "held",
+};
+
+/* Against damage, not against malice: the key is no secret. */
+static uint64_t
+checksum(const char *text, size_t len)
+{
+	static const struct siphash_key key = {0x6f6e696f6e6d7864, 1};
+
+	return siphash13(&key, text, len);
+}
+
+size_t
+stored_write(char out[STORED_MAX], const struct stored *s)
+{
+	const struct srv_set *set = &s->fact.set;
+	size_t n = (size_t)snprintf(out, STORED_MAX,
+		"%s %s %s %" PRId64 " %" PRIu32 " %c %c %u", kinds[s->kind],
+		dns_type_name(s->type), s->domain.text, s->when, s->ttl,
+		s->fact.status == DNS_RECORDS ? '+' : '-', s->fact.ad ? 'a' : '-',
+		(unsigned)s->fact.dropped);
+
+	for (uint8_t i = 0; i < set->n; i++) {
+		const struct srv_record *rr = &set->rr[i];
+
+		n += (size_t)snprintf(out + n, STORED_MAX - n, " %u %u %u %.*s",
+			(unsigned)rr->priority, (unsigned)rr->weight, (unsigned)rr->port,
+			(int)rr->hostlen, rr->host);
+	}
+	return n + (size_t)snprintf(out + n, STORED_MAX - n, " %016" PRIx64 "\n",
+			   checksum(out, n));
+}
+
+/* Reading */
+
+/* The next word; len 0 at the end. */
+static struct cursor
+next_word(struct cursor *c)
+{
+	if (c->p < c->end && *c->p == ' ')
+		c->p++;
+	return cursor_word(c);
+}
+
+static bool
+is(struct cursor word, const char *text)
+{
+	size_t len = strlen(text);
+
+	return (size_t)(word.end - word.p) == len && memcmp(word.p, text, len) == 0;
+}
+
+static bool
+take_number(struct cursor *c, uint64_t max, uint64_t *value)
+{
+	struct cursor word = next_word(c);
+
+	*value = 0;
+	if (word.p == word.end || word.end - word.p > 19)
+		return false;
+	for (; word.p < word.end; word.p++) {
+		if (*word.p < '0' || *word.p > '9')
+			return false;
+		*value = *value * 10 + (uint64_t)(*word.p - '0');
+	}
+	return *value <= max;
+}
+
+static bool
+take_kind(struct cursor *c, struct stored *s)
+{
+	struct cursor word = next_word(c);
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (is(word, kinds[i])) {
+			s->kind = (enum stored_kind)i;
+			return true;
+		}
+	return false;
+}
+
+static bool
+take_type(struct cursor *c, struct stored *s)
+{
+	struct cursor word = next_word(c);
+
+	for (enum dns_type t = DNS_TYPE_SRV; t < DNS_TYPES; t++)
+		if (is(word, dns_type_name(t))) {
+			s->type = t;
+			return true;
+		}
+	return false;
+}
+
+static bool
+take_domain(struct cursor *c, struct stored *s)
+{
+	struct cursor word = next_word(c);
+	size_t len = (size_t)(word.end - word.p);
+
+	if (!domain_is_canonical(word.p, len))
+		return false;
+	s->domain = (struct domain){.len = (uint8_t)len};
+	memcpy(s->domain.text, word.p, len);
+	return true;
+}
+
+static bool
+take_head(struct cursor *c, struct stored *s)
+{
+	uint64_t when, ttl, dropped;
+	struct cursor status, ad;
+
+	if (!take_kind(c, s) || !take_type(c, s) || !take_domain(c, s) ||
+		!take_number(c, INT64_MAX, &when) || !take_number(c, UINT32_MAX, &ttl))
+		return false;
+	status = next_word(c);
+	ad = next_word(c);
+	if (!(is(status, "+") || is(status, "-")) || !(is(ad, "a") || is(ad, "-")) ||
+		!take_number(c, UINT16_MAX, &dropped))
+		return false;
+	s->when = (int64_t)when;
+	s->ttl = (uint32_t)ttl;
+	s->fact = (struct fact){.status = *status.p == '+' ? DNS_RECORDS : DNS_NONE,
+		.ad = *ad.p == 'a',
+		.dropped = (uint16_t)dropped};
+	return true;
+}
+
+static bool
+take_record(struct cursor *c, struct stored *s)
+{
+	struct srv_set *set = &s->fact.set;
+	struct srv_record *rr;
+	uint64_t priority, weight, port;
+	struct cursor host;
+	size_t len;
+
+	if (set->n == ROUTE_MAX || !take_number(c, UINT16_MAX, &priority) ||
+		!take_number(c, UINT16_MAX, &weight) ||
+		!take_number(c, UINT16_MAX, &port) || port == 0)
+		return false;
+	host = next_word(c);
+	len = (size_t)(host.end - host.p);
+	if (len > DOMAIN_MAX ||
+		!(s->type == DNS_TYPE_SRV ? onion_check(host.p, len) == ONION_OK
+					  : domain_is_canonical(host.p, len)))
+		return false;
+	rr = &set->rr[set->n++];
+	*rr = (struct srv_record){.priority = (uint16_t)priority,
+		.weight = (uint16_t)weight,
+		.port = (uint16_t)port,
+		.hostlen = (uint8_t)len,
+		.host = host.p};
+	return true;
+}
+
+/* Do the records go with the type, and with what is said of them? */
+static bool
+makes_sense(const struct stored *s)
+{
+	bool has_targets = s->type == DNS_TYPE_SRV || s->type == DNS_TYPE_MX;
+
+	if (s->kind != STORED_CACHE && s->type != DNS_TYPE_SRV)
+		return false;
+	return (s->fact.set.n > 0) == (has_targets && s->fact.status == DNS_RECORDS);
+}
+
+bool
+stored_read(const char *line, size_t len, struct stored *s)
+{
+	char want[CHECKSUM_LEN + 1];
+	struct cursor c = {line, line + len - CHECKSUM_LEN - 1};
+
+	if (len <= CHECKSUM_LEN || *c.end != ' ')
+		return false;
+	snprintf(want, sizeof(want), "%016" PRIx64,
+		checksum(line, len - CHECKSUM_LEN - 1));
+	if (memcmp(c.end + 1, want, CHECKSUM_LEN) != 0 || !take_head(&c, s))
+		return false;
+	while (c.p < c.end)
+		if (!take_record(&c, s))
+			return false;
+	return makes_sense(s);
+}

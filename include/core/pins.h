@@ -1,0 +1,60 @@
+/* Routes that DNS gave, remembered at their first use. A forged record can't lead mail
+ * away from where it went before: a change is used only when it has lasted for a while,
+ * or DNSSEC has validated it, or the operator has accepted it. */
+#ifndef CORE_PINS_H
+#define CORE_PINS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/domain.h"
+#include "core/fact.h"
+#include "core/siphash.h"
+#include "core/stored.h"
+
+struct pins;
+
+struct pins_config {
+	size_t max;     /* domains; of more than these nothing is remembered */
+	int64_t hold_s; /* how long a change must last */
+	struct siphash_key key;
+};
+
+/* What became of what DNS says. */
+enum pin_verdict {
+	PIN_NONE,     /* nothing is pinned */
+	PIN_SAME,     /* as pinned */
+	PIN_CHANGED,  /* held back from now on: a change that is new */
+	PIN_HELD,     /* still held back */
+	PIN_RETURNED, /* DNS says what is pinned again; nothing is held back any more */
+	PIN_RENEWED,  /* what DNS says is what is pinned now, or nothing is any more */
+	PIN_NOMEM,    /* a change that couldn't be noted; held back */
+};
+
+/* NULL if out of memory. */
+struct pins *pins_new(const struct pins_config *);
+void pins_free(struct pins *);
+
+/* Compares what DNS says of a domain's SRV, which isn't a failure, with what is pinned,
+ * targets as a set: priorities and weights may change. If it is held back, *use is set to
+ * what is pinned, a view until the next call that changes something. wall: seconds. */
+enum pin_verdict pins_check(struct pins *, const struct domain *, const struct fact *,
+	int64_t wall, struct srv_set *use);
+
+/* Pins the targets of a domain that has none. False: max are there, or no memory. */
+bool pins_add(struct pins *, const struct domain *, const struct fact *, int64_t wall);
+
+/* Makes what is held back the domain's pin. False: nothing is. */
+bool pins_accept(struct pins *, const struct domain *, int64_t wall);
+
+size_t pins_count(const struct pins *);
+
+/* Disk: pins_walk() calls each for a domain's pin, and for what is held back after it.
+ * The same lines, later ones over earlier ones, read back with pins_load() make the same
+ * pins. A domain that lost its pin is a STORED_PIN without records. */
+typedef void pins_each(void *arg, const struct stored *);
+void pins_walk(struct pins *, pins_each *, void *arg);
+void pins_walk_domain(struct pins *, const struct domain *, pins_each *, void *arg);
+bool pins_load(struct pins *, const struct stored *);
+
+#endif

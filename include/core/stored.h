@@ -1,0 +1,40 @@
+/* What is kept on disk, a line for each fact: that of the cache over a restart, and those
+ * that are pinned. A line has a checksum of its own, so that damage costs no more than
+ *the lines that it has hit.
+ *
+ *	cache SRV example.org 1795612345 3600 + a 0 10 5 25 NAME.onion 0123456789abcdef
+ */
+#ifndef CORE_STORED_H
+#define CORE_STORED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/domain.h"
+#include "core/fact.h"
+
+enum stored_kind {
+	STORED_CACHE, /* when: its expiry */
+	STORED_PIN,   /* when: since then it counts */
+	STORED_HELD,  /* when: since then DNS says that, instead of what is pinned */
+};
+
+struct stored {
+	enum stored_kind kind;
+	enum dns_type type;
+	struct domain domain;
+	int64_t when;     /* seconds of the wall clock, since 1970 */
+	uint32_t ttl;     /* seconds */
+	struct fact fact; /* not a failure */
+};
+
+/* With its newline; no NUL. */
+#define STORED_MAX (512 + ROUTE_MAX * (DOMAIN_MAX + sizeof(" 65535 65535 65535 ")))
+size_t stored_write(char out[STORED_MAX], const struct stored *);
+
+/* A line without its newline. False: damaged, or not such a line at all. Then nothing
+ * counts; else all is as valid as if it came from DNS. The names are views of the line.
+ */
+bool stored_read(const char *line, size_t len, struct stored *);
+
+#endif

@@ -1,0 +1,280 @@
+#include "unit.h"
+
+#include "core/pins.h"
+
+#define HOLD 1000
+#define NOW 5000
+
+static struct pins *
+new_pins(size_t max)
+{
+	const struct pins_config config = {.max = max, .hold_s = HOLD, .key = {1, 2}};
+	struct pins *p = pins_new(&config);
+
+	assert_non_null(p);
+	return p;
+}
+
+/* The targets as text: "A", "AB", "" for none; a digit after a letter is the port. */
+static struct fact
+fact(const char *targets)
+{
+	struct fact f = {.status = *targets == '\0' ? DNS_NONE : DNS_RECORDS};
+
+	for (; *targets != '\0'; targets++) {
+		struct srv_record *rr = &f.set.rr[f.set.n++];
+
+		*rr = (struct srv_record){.priority = 10,
+			.weight = 5,
+			.port = 25,
+			.hostlen = ONION_LEN,
+			.host = *targets == 'A'   ? ONION_A
+				: *targets == 'B' ? ONION_B
+						  : ONION_C};
+		if (targets[1] >= '0' && targets[1] <= '9')
+			rr->port = (uint16_t)(*++targets - '0');
+	}
+	return f;
+}
+
+static enum pin_verdict
+check(struct pins *p, const char *says, int64_t wall, const char *used)
+{
+	struct domain d = unit_domain("example.org");
+	struct fact f = fact(says), want = fact(used);
+	struct srv_set use = f.set;
+	enum pin_verdict verdict = pins_check(p, &d, &f, wall, &use);
+
+	assert_int_equal(use.n, want.set.n);
+	for (uint8_t i = 0; i < use.n; i++) {
+		assert_memory_equal(use.rr[i].host, want.set.rr[i].host, ONION_LEN);
+		assert_int_equal(use.rr[i].port, want.set.rr[i].port);
+	}
+	return verdict;
+}
+
+static void
+add(struct pins *p, const char *targets)
+{
+	struct domain d = unit_domain("example.org");
+	struct fact f = fact(targets);
+
+	assert_true(pins_add(p, &d, &f, NOW));
+}
+
+static void
+test_first_use(void **state)
+{
+	struct domain d = unit_domain("example.org"), other = unit_domain("b.example");
+	struct pins *p = new_pins(1);
+	struct fact f = fact("A");
+
+	(void)state;
+	assert_int_equal(check(p, "A", NOW, "A"), PIN_NONE);
+	assert_true(pins_add(p, &d, &f, NOW));
+	assert_int_equal(check(p, "A", NOW, "A"), PIN_SAME);
+	assert_false(pins_add(p, &d, &f, NOW));
+	assert_false(pins_add(p, &other, &f, NOW)); /* full */
+	assert_int_equal(pins_count(p), 1);
+	pins_free(p);
+	pins_free(NULL);
+}
+
+/* What makes a change is another target, or another port. */
+static void
+test_same(void **state)
+{
+	struct domain d = unit_domain("example.org");
+	struct pins *p = new_pins(10);
+	struct fact f = fact("AB");
+	struct srv_set use;
+
+	(void)state;
+	add(p, "AB");
+	f.set.rr[0].priority = 77;
+	f.set.rr[1].weight = 0;
+	assert_int_equal(pins_check(p, &d, &f, NOW, &use), PIN_SAME);
+	assert_int_equal(check(p, "BA", NOW, "BA"), PIN_SAME);
+	assert_int_equal(check(p, "AB9", NOW, "AB"), PIN_CHANGED);
+	assert_int_equal(check(p, "A", NOW, "AB"), PIN_CHANGED);
+	assert_int_equal(check(p, "ABC", NOW, "AB"), PIN_CHANGED);
+	assert_int_equal(check(p, "", NOW, "AB"), PIN_CHANGED);
+	pins_free(p);
+}
+
+static void
+test_a_change_is_held_back(void **state)
+{
+	struct pins *p = new_pins(10);
+
+	(void)state;
+	add(p, "A");
+	assert_int_equal(check(p, "B", NOW, "A"), PIN_CHANGED);
+	assert_int_equal(check(p, "B", NOW + 1, "A"), PIN_HELD);
+	assert_int_equal(check(p, "B", NOW - 1, "A"), PIN_HELD); /* a clock set back */
+	assert_int_equal(check(p, "B", NOW + HOLD - 1, "A"), PIN_HELD);
+	assert_int_equal(check(p, "B", NOW + HOLD, "B"), PIN_RENEWED);
+	assert_int_equal(check(p, "B", NOW + HOLD, "B"), PIN_SAME);
+	assert_int_equal(check(p, "A", NOW + HOLD, "B"), PIN_CHANGED);
+	pins_free(p);
+}
+
+/* Its time begins anew with each other change, and when the pinned one returns. */
+static void
+test_it_must_last(void **state)
+{
+	struct pins *p = new_pins(10);
+
+	(void)state;
+	add(p, "A");
+	assert_int_equal(check(p, "B", NOW, "A"), PIN_CHANGED);
+	assert_int_equal(check(p, "C", NOW + 10, "A"), PIN_CHANGED);
+	assert_int_equal(check(p, "B", NOW + 20, "A"), PIN_CHANGED);
+	assert_int_equal(check(p, "B", NOW + HOLD + 19, "A"), PIN_HELD);
+	assert_int_equal(check(p, "A", NOW + HOLD + 19, "A"), PIN_RETURNED);
+	assert_int_equal(check(p, "A", NOW + HOLD + 19, "A"), PIN_SAME);
+	assert_int_equal(check(p, "B", NOW + HOLD + 20, "A"), PIN_CHANGED);
+	pins_free(p);
+}
+
+/* The end of a route is a change like others: it would send mail to clearnet. */
+static void
+test_the_end(void **state)
+{
+	struct pins *p = new_pins(10);
+
+	(void)state;
+	add(p, "A");
+	assert_int_equal(check(p, "", NOW, "A"), PIN_CHANGED);
+	assert_int_equal(check(p, "", NOW + HOLD - 1, "A"), PIN_HELD);
+	assert_int_equal(check(p, "", NOW + HOLD, ""), PIN_RENEWED);
+	assert_int_equal(pins_count(p), 0);
+	assert_int_equal(check(p, "B", NOW + HOLD, "B"), PIN_NONE);
+	pins_free(p);
+}
+
+static void
+test_validated(void **state)
+{
+	struct domain d = unit_domain("example.org");
+	struct pins *p = new_pins(10);
+	struct fact b = fact("B"), none = fact("");
+	struct srv_set use;
+
+	(void)state;
+	add(p, "A");
+	check(p, "C", NOW, "A");
+	b.ad = none.ad = true;
+	assert_int_equal(pins_check(p, &d, &b, NOW, &use), PIN_RENEWED);
+	assert_int_equal(check(p, "B", NOW, "B"), PIN_SAME);
+	assert_int_equal(pins_check(p, &d, &none, NOW, &use), PIN_RENEWED);
+	assert_int_equal(pins_count(p), 0);
+	pins_free(p);
+}
+
+static void
+test_accept(void **state)
+{
+	struct domain d = unit_domain("example.org");
+	struct pins *p = new_pins(10);
+
+	(void)state;
+	assert_false(pins_accept(p, &d, NOW));
+	add(p, "A");
+	assert_false(pins_accept(p, &d, NOW));
+	check(p, "B", NOW, "A");
+	assert_true(pins_accept(p, &d, NOW));
+	assert_int_equal(check(p, "B", NOW, "B"), PIN_SAME);
+	check(p, "", NOW, "B");
+	assert_true(pins_accept(p, &d, NOW));
+	assert_int_equal(pins_count(p), 0);
+	pins_free(p);
+}
+
+/* The other pins, from what one tells to a disk. */
+
+struct disk {
+	struct pins *to;
+	unsigned lines;
+	char line[10][STORED_MAX];
+	size_t len[10];
+};
+
+static void
+keep(void *arg, const struct stored *s)
+{
+	struct disk *disk = arg;
+
+	assert_in_range(disk->lines, 0, 9);
+	disk->len[disk->lines] = stored_write(disk->line[disk->lines], s) - 1;
+	disk->lines++;
+}
+
+static struct pins *
+reload(const struct disk *disk)
+{
+	struct pins *p = new_pins(10);
+	struct stored s;
+
+	for (unsigned i = 0; i < disk->lines; i++) {
+		assert_true(stored_read(disk->line[i], disk->len[i], &s));
+		assert_true(pins_load(p, &s));
+	}
+	return p;
+}
+
+static void
+test_disk(void **state)
+{
+	struct domain d = unit_domain("example.org");
+	static struct disk disk;
+	struct pins *p = new_pins(10), *again;
+	struct stored held;
+
+	(void)state;
+	add(p, "AB");
+	check(p, "C", NOW, "AB");
+	pins_walk(p, keep, &disk);
+	assert_int_equal(disk.lines, 2);
+	again = reload(&disk);
+	assert_int_equal(check(again, "C", NOW + HOLD - 1, "AB"), PIN_HELD);
+	assert_int_equal(check(again, "C", NOW + HOLD, "C"), PIN_RENEWED);
+	pins_free(again);
+
+	/* a log of changes: the last one counts */
+	assert_int_equal(check(p, "AB", NOW, "AB"), PIN_RETURNED);
+	pins_walk_domain(p, &d, keep, &disk);
+	again = reload(&disk);
+	assert_int_equal(check(again, "C", NOW + HOLD, "AB"), PIN_CHANGED);
+	pins_free(again);
+	check(p, "", NOW, "AB");
+	assert_true(pins_accept(p, &d, NOW));
+	pins_walk_domain(p, &d, keep, &disk);
+	again = reload(&disk);
+	assert_int_equal(pins_count(again), 0);
+
+	/* nothing is held back where nothing is pinned */
+	held = (struct stored){.kind = STORED_HELD, .domain = d, .fact = fact("A")};
+	assert_false(pins_load(again, &held));
+	held.kind = STORED_CACHE;
+	assert_false(pins_load(again, &held));
+	pins_free(again);
+	pins_free(p);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_first_use),
+		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_a_change_is_held_back),
+		cmocka_unit_test(test_it_must_last),
+		cmocka_unit_test(test_the_end),
+		cmocka_unit_test(test_validated),
+		cmocka_unit_test(test_accept),
+		cmocka_unit_test(test_disk),
+	};
+
+	return cmocka_run_group_tests_name("pins", tests, NULL, NULL);
+}
