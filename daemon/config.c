@@ -29,6 +29,9 @@ static cfg_opt_t opts[] = {
 	CFG_STR("dnssec", "prefer", CFGF_NONE),
 	CFG_STR("on_insecure", "defer", CFGF_NONE),
 	CFG_BOOL("protect_authenticated", cfg_false, CFGF_NONE),
+	CFG_BOOL("pin_srv", cfg_false, CFGF_NONE),
+	CFG_INT("pin_hold", 604800, CFGF_NONE),
+	CFG_INT("max_pins", 100000, CFGF_NONE),
 	CFG_BOOL("follow_mx", cfg_false, CFGF_NONE),
 	CFG_STR_LIST("resolvers", NULL, CFGF_NONE),
 	CFG_INT("dns_timeout_ms", 2000, CFGF_NONE),
@@ -48,6 +51,9 @@ static cfg_opt_t opts[] = {
 	CFG_INT("max_waiters", 4096, CFGF_NONE),
 	CFG_INT("client_timeout_ms", 10000, CFGF_NONE),
 	CFG_STR("log_level", "info", CFGF_NONE),
+	CFG_STR("state_dir", "/var/lib/onionmxd", CFGF_NONE),
+	CFG_INT("cache_save", 300, CFGF_NONE),
+	CFG_STR("control", "unix:/run/onionmxd/control.sock", CFGF_NONE),
 	CFG_STR("pid_file", "", CFGF_NONE),
 	CFG_SEC("listener", listener_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_END(),
@@ -96,6 +102,20 @@ on_failure(cfg_t *cfg, const char *option)
 	return on_failure_by_name(text, strlen(text));
 }
 
+/* What it tells is for the operator only. */
+static void
+take_control(struct config *c, const char *address)
+{
+	if (*address == '\0')
+		return;
+	c->has_control = true;
+	c->control = (struct listener_config){.name = copy("control"),
+		.mode = 0600,
+		.owner = (uid_t)-1,
+		.group = (gid_t)-1};
+	net_addr_parse(&c->control.addr, address, 0);
+}
+
 static void
 take_globals(struct config *c, cfg_t *cfg)
 {
@@ -105,6 +125,9 @@ take_globals(struct config *c, cfg_t *cfg)
 	config_dnssec_by_text(cfg_getstr(cfg, "dnssec"), &c->dnssec);
 	c->on_insecure = on_failure(cfg, "on_insecure");
 	c->protect_authenticated = cfg_getbool(cfg, "protect_authenticated");
+	c->pin_srv = cfg_getbool(cfg, "pin_srv");
+	c->pin_hold = (int)cfg_getint(cfg, "pin_hold");
+	c->max_pins = (int)cfg_getint(cfg, "max_pins");
 	c->follow_mx = cfg_getbool(cfg, "follow_mx");
 	take_resolvers(c, cfg);
 	c->dns_timeout_ms = (int)cfg_getint(cfg, "dns_timeout_ms");
@@ -125,6 +148,9 @@ take_globals(struct config *c, cfg_t *cfg)
 	c->client_timeout_ms = (int)cfg_getint(cfg, "client_timeout_ms");
 	c->log_level = (enum log_level)log_level_by_name(cfg_getstr(cfg, "log_level"));
 	c->pid_file = copy_or_null(cfg_getstr(cfg, "pid_file"));
+	c->state_dir = copy_or_null(cfg_getstr(cfg, "state_dir"));
+	c->cache_save = (int)cfg_getint(cfg, "cache_save");
+	take_control(c, cfg_getstr(cfg, "control"));
 }
 
 static void
@@ -209,6 +235,10 @@ complete(cfg_t *cfg)
 		cfg_error(cfg, "min_ttl is greater than max_ttl");
 		return false;
 	}
+	if (cfg_getbool(cfg, "pin_srv") && *cfg_getstr(cfg, "state_dir") == '\0') {
+		cfg_error(cfg, "pin_srv needs a state_dir");
+		return false;
+	}
 	if (!resolvers_trusted(cfg)) {
 		cfg_error(cfg, "dnssec = require needs resolvers on this machine");
 		return false;
@@ -249,5 +279,7 @@ config_free(struct config *c)
 	free(c->map);
 	free(c->srv_prefix);
 	free(c->pid_file);
+	free(c->state_dir);
+	free(c->control.name);
 	free(c);
 }

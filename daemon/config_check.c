@@ -134,6 +134,19 @@ check_path(cfg_t *cfg, cfg_opt_t *opt)
 }
 
 static int
+check_control(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	struct net_addr addr;
+
+	if (*text == '\0')
+		return 0;
+	if (net_addr_parse(&addr, text, 0) == NULL && net_addr_path(&addr) != NULL)
+		return 0;
+	return fault(cfg, opt, text, "expected unix:/PATH");
+}
+
+static int
 check_on_failure(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *text = last_string(opt);
@@ -322,6 +335,11 @@ static const struct {
 } checks[] = {
 	{"map", check_path},
 	{"pid_file", check_path},
+	{"state_dir", check_path},
+	{"cache_save", check_positive},
+	{"control", check_control},
+	{"pin_hold", check_seconds},
+	{"max_pins", check_positive},
 	{"srv_prefix", check_srv_prefix},
 	{"on_failure", check_on_failure},
 	{"dnssec", check_dnssec},

@@ -4,13 +4,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
+#include "net/cachefile.h"
+#include "net/control.h"
 #include "net/mapfile.h"
 #include "net/notify.h"
+#include "net/pinfile.h"
 #include "net/resolver.h"
 #include "trace.h"
 
-#define DESCRIPTORS_ASIDE 48
+#define DESCRIPTORS_ASIDE 96
 
 struct daemon {
 	const struct config *config;
@@ -19,7 +23,12 @@ struct daemon {
 	struct loop *loop;
 	struct resolver *dns[UPSTREAM_SERVERS], *tor;
 	size_t ndns;
+	struct pins *pins; /* NULL: none are kept */
+	struct pinfile *pinfile;
 	struct engine *engine;
+	struct cachefile *cachefile; /* NULL: none is kept */
+	struct control *control;     /* NULL: none */
+	struct control_listener *shown;
 	struct server *server;
 	size_t max_clients;
 	bool ending;
@@ -34,6 +43,12 @@ random_number(void)
 
 	arc4random_buf(&n, sizeof(n));
 	return n;
+}
+
+static int64_t
+wall_clock(void)
+{
+	return (int64_t)time(NULL);
 }
 
 /* Each client is a file descriptor; some are set aside for DNS, tor and the map. Returns
@@ -87,6 +102,8 @@ end(void *arg)
 	log_info("ending");
 	for (size_t i = 0; i < d->config->nlisteners; i++)
 		listener_stop(d->listener[i]);
+	control_close(d->control);
+	d->control = NULL;
 	server_drain(d->server, drained, d);
 }
 
@@ -145,7 +162,9 @@ daemon_open(const struct config *config)
 	d->max_clients = raise_file_limit(config);
 	if ((config->map == NULL ||
 		    (d->map = mapfile_open(config->map, &d->counters)) != NULL) &&
-		open_listeners(d))
+		open_listeners(d) &&
+		(!config->has_control ||
+			(d->control = control_open(&config->control)) != NULL))
 		return d;
 	daemon_close(d);
 	return NULL;
@@ -236,6 +255,52 @@ engine_config_of(const struct config *c)
 		.max_waiters = (size_t)c->max_waiters};
 }
 
+/* No domain may be in the log; the control socket tells. */
+static void
+pinned(void *arg, const struct domain *domain, enum pin_verdict verdict)
+{
+	struct daemon *d = arg;
+
+	if (verdict == PIN_CHANGED)
+		log_warnx("the route of a pinned domain has changed, and the change is "
+			  "held back: see \"onionmap pin held\"");
+	pinfile_note(d->pinfile, domain);
+}
+
+static bool
+start_pins(struct daemon *d)
+{
+	const struct config *c = d->config;
+	struct pins_config config = {.max = (size_t)c->max_pins,
+		.hold_s = c->pin_hold,
+		.key = {random_number(), random_number()}};
+
+	if (!c->pin_srv)
+		return true;
+	if ((d->pins = pins_new(&config)) == NULL) {
+		log_errorx("out of memory");
+		return false;
+	}
+	d->pinfile = pinfile_open(c->state_dir, d->pins, &d->counters);
+	return d->pinfile != NULL;
+}
+
+static bool
+start_cachefile(struct daemon *d)
+{
+	const struct config *c = d->config;
+	struct cachefile_config config = {.dir = c->state_dir,
+		.save_s = c->cache_save,
+		.loop = d->loop,
+		.engine = d->engine,
+		.counters = &d->counters};
+
+	if (c->state_dir == NULL)
+		return true;
+	d->cachefile = cachefile_open(&config);
+	return d->cachefile != NULL && cachefile_start(d->cachefile);
+}
+
 static bool
 start_engine(struct daemon *d)
 {
@@ -246,6 +311,10 @@ start_engine(struct daemon *d)
 		.tor = resolver_source(d->tor),
 		.random = random_number,
 		.counters = &d->counters,
+		.pins = d->pins,
+		.wall = wall_clock,
+		.pinned = pinned,
+		.pinned_arg = d,
 		.observe = c->log_level == LOG_LEVEL_DEBUG ? trace_lookup : NULL,
 		.alarm = deadline_changed,
 		.alarm_arg = d};
@@ -287,6 +356,37 @@ start_serving(struct daemon *d)
 	return d->map == NULL || mapfile_watch(d->map, d->loop);
 }
 
+/* Explanations take as long as an answer to Exim may. */
+#define EXPLAIN_MS 4000
+
+static bool
+start_control(struct daemon *d)
+{
+	const struct config *c = d->config;
+	struct control_config config = {.loop = d->loop,
+		.engine = d->engine,
+		.counters = &d->counters,
+		.pins = d->pins,
+		.pinfile = d->pinfile,
+		.names = profile_new(d->engine, STYLE_ONION, EXPLAIN_MS),
+		.addresses = profile_new(d->engine, STYLE_ADDRESS, EXPLAIN_MS),
+		.nlisteners = c->nlisteners,
+		.timeout_ms = c->client_timeout_ms};
+
+	if (d->control == NULL)
+		return true;
+	d->shown = calloc(c->nlisteners, sizeof(d->shown[0]));
+	if (config.names == NULL || config.addresses == NULL || d->shown == NULL) {
+		log_errorx("out of memory");
+		return false;
+	}
+	for (size_t i = 0; i < c->nlisteners; i++)
+		d->shown[i] = (struct control_listener){
+			c->listener[i].net.name, &d->endpoint[i]};
+	config.listener = d->shown;
+	return control_start(d->control, &config);
+}
+
 static bool
 watch_signals(struct daemon *d)
 {
@@ -300,8 +400,9 @@ watch_signals(struct daemon *d)
 bool
 daemon_start(struct daemon *d)
 {
-	return (d->loop = loop_new()) != NULL && start_resolvers(d) && start_engine(d) &&
-	       start_serving(d) && watch_signals(d);
+	return (d->loop = loop_new()) != NULL && start_resolvers(d) && start_pins(d) &&
+	       start_engine(d) && start_cachefile(d) && start_serving(d) &&
+	       start_control(d) && watch_signals(d);
 }
 
 void
@@ -321,10 +422,14 @@ daemon_close(struct daemon *d)
 	for (size_t i = 0; d->listener != NULL && i < d->config->nlisteners; i++)
 		if (d->listener[i] != NULL)
 			listener_stop(d->listener[i]);
+	control_close(d->control);
 	server_free(d->server);
 	for (size_t i = 0; d->listener != NULL && i < d->config->nlisteners; i++)
 		listener_free(d->listener[i]);
+	cachefile_close(d->cachefile);
 	engine_free(d->engine);
+	pinfile_close(d->pinfile);
+	pins_free(d->pins);
 	for (size_t i = 0; i < d->ndns; i++)
 		resolver_free(d->dns[i]);
 	resolver_free(d->tor);
@@ -332,5 +437,6 @@ daemon_close(struct daemon *d)
 	loop_free(d->loop);
 	free(d->listener);
 	free(d->endpoint);
+	free(d->shown);
 	free(d);
 }

@@ -28,6 +28,9 @@ struct config {
 	enum dnssec dnssec;
 	enum on_failure on_insecure;
 	bool protect_authenticated;
+	bool pin_srv;
+	int pin_hold; /* seconds */
+	int max_pins;
 	bool follow_mx;
 	struct net_addr resolver[UPSTREAM_SERVERS];
 	size_t nresolvers; /* 0: those of the system */
@@ -46,7 +49,11 @@ struct config {
 	int max_waiters;
 	int client_timeout_ms;
 	enum log_level log_level;
-	char *pid_file; /* NULL: none */
+	char *pid_file;  /* NULL: none */
+	char *state_dir; /* NULL: nothing outlives a restart */
+	int cache_save;  /* seconds */
+	bool has_control;
+	struct listener_config control;
 	struct listener_options *listener;
 	size_t nlisteners;
 };

@@ -25,12 +25,16 @@ static const struct command commands[] = {
 	{"check", "+h", 1, INT_MAX, command_check},
 	{"query", "+h", 2, INT_MAX, command_query},
 	{"dump", "+h", 1, 1, command_dump},
+	{"explain", "+s:h", 1, 1, command_explain},
+	{"pin", "+s:h", 1, 2, command_pin},
+	{"counters", "+s:h", 0, 0, command_counters},
 };
 
 static const struct option long_options[] = {
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{"output", required_argument, NULL, 'o'},
+	{"socket", required_argument, NULL, 's'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -39,6 +43,9 @@ static const char help[] =
 	"       onionmap check domains.txt...\n"
 	"       onionmap query MAP.cdb KEY...\n"
 	"       onionmap dump MAP.cdb\n"
+	"       onionmap explain [-s SOCKET] KEY\n"
+	"       onionmap pin [-s SOCKET] list | held | accept DOMAIN\n"
+	"       onionmap counters [-s SOCKET]\n"
 	"       onionmap --help | --version\n"
 	"\n"
 	"compile  writes the map beside its text: domains.cdb from domains.txt. The "
@@ -54,17 +61,27 @@ static const char help[] =
 	"         \"not found\".\n"
 	"dump     writes a map as text.\n"
 	"\n"
+	"These ask a running onionmxd, by its control socket:\n"
+	"explain  says step by step where the mail of an address or domain goes, and "
+	"why.\n"
+	"pin      lists the routes from DNS that are pinned, or their changes that are "
+	"held\n"
+	"         back, or accepts such a change.\n"
+	"counters says what was counted.\n"
+	"\n"
 	"A line of the text is a domain and its targets, in the order in which to try "
 	"them:\n"
 	"    example.org    NAME.onion:2525, NAME2.onion   # a comment\n"
 	"    .example.org   NAME.onion       # every name below it, but not example.org\n"
 	"    intern.example -                # never over Tor\n"
+	"    example.net    srv dnssec=require\n"
+	"    mx:mx.example.com NAME.onion    # all domains whose mail server that is\n"
 	"\n"
 	"Exit status: 0 all is well; 1 the input has errors, or something failed; 2 "
 	"wrong\n"
 	"usage. For query: 0 all found, 1 at least one isn't, 3 the map can't be read or "
 	"is\n"
-	"damaged.\n";
+	"damaged. For those that ask a daemon: 3 there is no answer.\n";
 
 static enum exit_status
 usage(void)
@@ -100,9 +117,12 @@ run(const struct command *c, int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, c->options, long_options, NULL)) != -1) {
 		if (opt == 'h')
 			return print(help);
-		if (opt != 'o' || strchr(c->options, 'o') == NULL)
+		if (opt == '?' || strchr(c->options, opt) == NULL)
 			return usage();
-		args.output = optarg;
+		if (opt == 'o')
+			args.output = optarg;
+		else
+			args.socket = optarg;
 	}
 	args.n = argc - optind;
 	args.operand = argv + optind;

@@ -45,8 +45,10 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 	const char *name = d->text, *end = d->text + d->len;
 	char key[MAP_KEY_MAX];
 
-	if (map == NULL)
+	if (map == NULL) {
+		trail_add(q->trail, "map: there is none");
 		return MAP_MISS;
+	}
 	strcpy(key, kind);
 	while (name != NULL) {
 		size_t len = (size_t)(end - name);
@@ -200,9 +202,9 @@ decide_by_mx(struct inquiry *q)
 /* SRV */
 
 static bool
-decide_by_route(struct inquiry *q, const struct fact *srv)
+decide_by_route(struct inquiry *q, const struct fact *srv, bool pinned)
 {
-	switch (trust_route(q, srv)) {
+	switch (trust_route(q, srv, pinned)) {
 	case TRUST_UNKNOWN:
 		return false;
 	case TRUST_NO:
@@ -219,6 +221,7 @@ static bool
 decide_by_srv(struct inquiry *q)
 {
 	struct fact srv;
+	bool pinned;
 
 	switch (know(q, DNS_TYPE_SRV, q->domain, &srv)) {
 	case WANTED:
@@ -231,8 +234,9 @@ decide_by_srv(struct inquiry *q)
 	if (srv.dropped > 0)
 		trail_add(q->trail, "SRV of %s: %u targets can't be used",
 			q->domain->text, (unsigned)srv.dropped);
+	pinned = trust_pinned(q, &srv);
 	if (srv.status == DNS_RECORDS)
-		return decide_by_route(q, &srv);
+		return decide_by_route(q, &srv, pinned);
 	trail_add(q->trail, "SRV of %s: none", q->domain->text);
 	if (q->engine->config.follow_mx)
 		return decide_by_mx(q);

@@ -139,6 +139,27 @@ engine_pending(const struct engine *e)
 	return e->pending;
 }
 
+/* Restarts */
+
+void
+engine_recall(struct engine *e, cache_each *each, void *arg)
+{
+	cache_walk(e->cache, each, arg);
+}
+
+void
+engine_remember(struct engine *e, enum dns_type type, const struct domain *d,
+	const struct cached *old, struct monotime now)
+{
+	counters(e)->cache_evictions += cache_restore(e->cache, type, d, old, now);
+}
+
+size_t
+engine_known(const struct engine *e)
+{
+	return cache_entries(e->cache);
+}
+
 /* Profiles */
 
 struct profile *

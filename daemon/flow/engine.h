@@ -137,7 +137,12 @@ enum trust {
 	TRUST_UNKNOWN, /* something is wanted */
 };
 
-enum trust trust_route(struct inquiry *, const struct fact *srv);
+/* What DNS says of the SRV becomes what is pinned, if it differs and isn't trusted as a
+ * change. Returns whether the domain's route is pinned. */
+bool trust_pinned(struct inquiry *, struct fact *srv);
+
+/* A route that is trusted is pinned at its first use. */
+enum trust trust_route(struct inquiry *, const struct fact *srv, bool pinned);
 
 /* Is this fact as secure as the domain's policy wants it? */
 bool secure_enough(const struct inquiry *, const struct fact *);

@@ -21,6 +21,92 @@ answer_insecure(struct inquiry *q)
 		answer_set(q->answer, OUTCOME_TEMP, REASON_INSECURE);
 }
 
+/* Pins */
+
+static void
+tell(struct inquiry *q, enum pin_verdict verdict)
+{
+	const struct engine_ports *ports = &q->engine->ports;
+
+	if (ports->pinned != NULL)
+		ports->pinned(ports->pinned_arg, q->domain, verdict);
+}
+
+static const char *
+count_verdict(struct inquiry *q, enum pin_verdict verdict)
+{
+	struct counters *c = counters(q->engine);
+
+	switch (verdict) {
+	case PIN_NONE:
+		return NULL;
+	case PIN_SAME:
+		return "as pinned";
+	case PIN_CHANGED:
+		c->pins_changed++;
+		break;
+	case PIN_HELD:
+	case PIN_NOMEM:
+		break;
+	case PIN_RETURNED:
+		return "as pinned again";
+	case PIN_RENEWED:
+		c->pins_renewed++;
+		return "a change that counts from now on";
+	}
+	c->pins_held++;
+	return "another than the pinned one, which is used until the change counts";
+}
+
+bool
+trust_pinned(struct inquiry *q, struct fact *srv)
+{
+	const struct engine_ports *ports = &q->engine->ports;
+	enum pin_verdict verdict;
+	const char *words;
+
+	if (ports->pins == NULL)
+		return false;
+	verdict = pins_check(ports->pins, q->domain, srv, ports->wall(), &srv->set);
+	if ((words = count_verdict(q, verdict)) != NULL)
+		trail_add(q->trail, "SRV of %s: %s", q->domain->text, words);
+	switch (verdict) {
+	case PIN_NONE:
+		return false;
+	case PIN_SAME:
+		break;
+	case PIN_RENEWED:
+	case PIN_RETURNED:
+		tell(q, verdict);
+		break;
+	case PIN_CHANGED:
+		tell(q, verdict);
+		srv->status = DNS_RECORDS;
+		break;
+	case PIN_HELD:
+	case PIN_NOMEM:
+		srv->status = DNS_RECORDS;
+		break;
+	}
+	return srv->status == DNS_RECORDS;
+}
+
+static void
+pin_first_use(struct inquiry *q, const struct fact *srv)
+{
+	const struct engine_ports *ports = &q->engine->ports;
+
+	if (ports->pins == NULL)
+		return;
+	if (!pins_add(ports->pins, q->domain, srv, ports->wall())) {
+		counters(q->engine)->pins_full++;
+		return;
+	}
+	counters(q->engine)->pins_new++;
+	trail_add(q->trail, "SRV of %s: pinned now, at its first use", q->domain->text);
+	tell(q, PIN_NONE);
+}
+
 /* What the mail server would see to on clearnet: MTA-STS (RFC 8461), DANE (RFC 7672) */
 
 struct protection {
@@ -108,13 +194,17 @@ trust_unprotected(struct inquiry *q)
 }
 
 enum trust
-trust_route(struct inquiry *q, const struct fact *srv)
+trust_route(struct inquiry *q, const struct fact *srv, bool pinned)
 {
+	enum trust trust = TRUST_YES;
+
 	if (!secure_enough(q, srv)) {
 		answer_insecure(q);
 		return TRUST_NO;
 	}
-	if (q->engine->config.protect_authenticated && !srv->ad)
-		return trust_unprotected(q);
-	return TRUST_YES;
+	if (q->engine->config.protect_authenticated && !srv->ad && !pinned)
+		trust = trust_unprotected(q);
+	if (trust == TRUST_YES && !pinned)
+		pin_first_use(q, srv);
+	return trust;
 }

@@ -31,6 +31,12 @@
 	X(failures_remembered) /* not asked again so soon */                             \
 	X(insecure_refused)    /* routes without the DNSSEC that they need */            \
 	X(protected_refused)   /* routes that would bypass MTA-STS or DANE */            \
+	X(pins_new)            /* routes pinned at their first use */                    \
+	X(pins_full)           /* not pinned: max_pins were there */                     \
+	X(pins_changed)        /* changes of pinned routes that were noticed */          \
+	X(pins_held)           /* lookups that used the pinned route instead */          \
+	X(pins_renewed)        /* changes that count now */                              \
+	X(state_failures)      /* files of the state that couldn't be written */         \
 	X(dns_queries)                                                                   \
 	X(dns_failures)                                                                  \
 	X(dns_down)            /* resolvers that stopped answering */                    \

@@ -14,6 +14,7 @@
 #include "core/counters.h"
 #include "core/domain.h"
 #include "core/monotime.h"
+#include "core/pins.h"
 #include "core/policy.h"
 #include "core/render.h"
 #include "core/trail.h"
@@ -60,6 +61,13 @@ struct engine_ports {
 	struct dns_source *tor;   /* NULL: no profile may have STYLE_ADDRESS */
 	uint64_t (*random)(void); /* for the order of SRV targets */
 	struct counters *counters;
+
+	/* Routes that were learnt from DNS. NULL: none is pinned. What has become of one,
+	 * if that is new, is told to pinned: PIN_NONE stands for a first use. */
+	struct pins *pins;
+	int64_t (*wall)(void); /* seconds since 1970; only for pins */
+	void (*pinned)(void *arg, const struct domain *, enum pin_verdict);
+	void *pinned_arg;
 
 	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */
 	void (*observe)(const struct domain *, const struct answer *);
@@ -111,5 +119,12 @@ void engine_expire(struct engine *, struct monotime now);
 bool engine_next_deadline(const struct engine *, struct monotime *);
 
 size_t engine_pending(const struct engine *);
+
+/* For a restart: what the cache knows, and puts back. See cache_walk(), cache_restore().
+ */
+void engine_recall(struct engine *, cache_each *each, void *arg);
+void engine_remember(struct engine *, enum dns_type, const struct domain *,
+	const struct cached *, struct monotime now);
+size_t engine_known(const struct engine *); /* entries of the cache */
 
 #endif

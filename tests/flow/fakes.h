@@ -318,24 +318,39 @@ world_config(void)
 		.max_waiters = 20};
 }
 
+/* The world without its engine, and what the engine will see of it. */
 static inline void
-world_open(struct world *w, const struct engine_config *config)
+world_prepare(struct world *w, struct engine_ports *ports)
 {
-	struct engine_ports ports = {.map = &w->map.source,
+	memset(w, 0, sizeof(*w));
+	*ports = (struct engine_ports){.map = &w->map.source,
 		.dns = {&w->srv.source},
 		.ndns = 1,
 		.tor = &w->tor.source,
 		.random = fake_random,
 		.counters = &w->counters};
-
-	memset(w, 0, sizeof(*w));
 	w->now.ns = 1000000000;
 	w->map.source.get = fake_get;
 	w->srv.source.ask = w->tor.source.ask = fake_ask;
 	w->srv.source.cancel = w->tor.source.cancel = fake_cancel;
-	w->engine = engine_new(config, &ports);
+}
+
+static inline void
+world_start(struct world *w, const struct engine_config *config,
+	const struct engine_ports *ports)
+{
+	w->engine = engine_new(config, ports);
 	w->onion = profile_new(w->engine, STYLE_ONION, 500);
 	w->address = profile_new(w->engine, STYLE_ADDRESS, 4000);
+}
+
+static inline void
+world_open(struct world *w, const struct engine_config *config)
+{
+	struct engine_ports ports;
+
+	world_prepare(w, &ports);
+	world_start(w, config, &ports);
 }
 
 static inline void

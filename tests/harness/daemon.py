@@ -6,9 +6,10 @@ import subprocess
 from pathlib import Path
 
 from .clients import CLIENTS
-from .proc import LOOPBACK, REPO, Process, free_port, program, wait_until
+from .proc import LOOPBACK, REPO, SLACK, Process, free_port, program, wait_until
 
 ONIONMXD = program("ONIONMXD", "build/onionmxd")
+ONIONMAP = program("ONIONMAP", "build/onionmap")
 
 COUNTER_NAMES = re.findall(
     r"\bX\((\w+)\)", (REPO / "include/core/counters.h").read_text()
@@ -82,6 +83,8 @@ class Daemon(Process):
             "map": str(map or ""),
             "resolvers": [dns.address if dns else f"{LOOPBACK}:{free_port()}"],
             "tor_dnsport": tor.address if tor else f"{LOOPBACK}:{free_port()}",
+            "state_dir": "",
+            "control": f"unix:{self.dir}/control.sock",
             **settings,
         }
         self.config = self.dir / "onionmxd.conf"
@@ -101,6 +104,22 @@ class Daemon(Process):
 
     def address(self, name):
         return self.listeners[name]["address"]
+
+    @property
+    def control(self):
+        return Path(self.settings["control"].removeprefix("unix:"))
+
+    def onionmap(self, command, *words):
+        """A command of onionmap that asks this daemon. What it prints."""
+        done = subprocess.run(
+            [*ONIONMAP, command, "-s", self.control, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=30 * SLACK,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
 
     def unix_path(self, name):
         return Path(self.address(name).removeprefix("unix:"))
@@ -166,7 +185,7 @@ class Daemon(Process):
             self.unix_path(name)
             for name, listener in self.listeners.items()
             if listener["address"].startswith("unix:")
-        ]
+        ] + [self.control]
 
     def check_log(self):
         found = FATAL.search(self.output())

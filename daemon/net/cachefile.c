@@ -1,0 +1,188 @@
+#include "net/cachefile.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/stored.h"
+#include "loop_base.h"
+#include "net/log.h"
+#include "statefile.h"
+
+struct cachefile {
+	struct cachefile_config config;
+	char path[STATEFILE_PATH_MAX];
+	struct event timer;
+	bool started;
+	pid_t child; /* 0: none is writing */
+	bool failed; /* was logged */
+
+	/* while it is read or written */
+	struct monotime now;
+	time_t wall;
+	size_t damaged;
+	FILE *out;
+};
+
+static void
+note_time(struct cachefile *c)
+{
+	c->now = loop_now();
+	c->wall = time(NULL);
+}
+
+/* Reading */
+
+static void
+take_line(void *arg, const char *text, size_t len)
+{
+	struct cachefile *c = arg;
+	struct cached old = {0};
+	struct stored s;
+	int64_t left;
+
+	if (!stored_read(text, len, &s) || s.kind != STORED_CACHE) {
+		c->damaged++;
+		return;
+	}
+	left = s.when - (int64_t)c->wall;
+	/* A clock that was set back must not make it live longer. */
+	if (left > (int64_t)s.ttl)
+		left = s.ttl;
+	if (left < -(int64_t)UINT32_MAX)
+		return;
+	old.fact = s.fact;
+	old.ttl = s.ttl;
+	old.expires = monotime_add_s(c->now, left);
+	engine_remember(c->config.engine, s.type, &s.domain, &old, c->now);
+}
+
+struct cachefile *
+cachefile_open(const struct cachefile_config *config)
+{
+	struct cachefile *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		log_error("cache");
+		return NULL;
+	}
+	c->config = *config;
+	if (!statefile_path(c->path, config->dir, "cache")) {
+		free(c);
+		return NULL;
+	}
+	if (access(config->dir, W_OK | X_OK) < 0)
+		log_warn("%s: what is known won't outlive a restart", config->dir);
+	note_time(c);
+	if (!statefile_read(c->path, take_line, c))
+		log_warn("%s: not read to its end", c->path);
+	if (c->damaged > 0)
+		log_warnx("%s: %zu damaged lines left out", c->path, c->damaged);
+	log_info("%zu names in the cache from before", engine_known(config->engine));
+	return c;
+}
+
+/* Writing */
+
+static void
+put_line(
+	void *arg, enum dns_type type, const struct domain *d, const struct cached *known)
+{
+	struct cachefile *c = arg;
+	struct stored s = {.kind = STORED_CACHE,
+		.type = type,
+		.domain = *d,
+		.when = (int64_t)c->wall +
+			monotime_diff_ms(known->expires, c->now) / 1000,
+		.ttl = known->ttl,
+		.fact = known->fact};
+	char line[STORED_MAX];
+
+	if (s.when >= 0)
+		fwrite(line, 1, stored_write(line, &s), c->out);
+}
+
+static bool
+save(struct cachefile *c)
+{
+	if ((c->out = statefile_create(c->path)) == NULL)
+		return false;
+	note_time(c);
+	engine_recall(c->config.engine, put_line, c);
+	return statefile_commit(c->out, c->path, false);
+}
+
+static void
+note_failure(struct cachefile *c, bool failed)
+{
+	if (failed)
+		c->config.counters->state_failures++;
+	if (failed && !c->failed)
+		log_warnx("%s: can't be written", c->path);
+	c->failed = failed;
+}
+
+/* The child has a copy of the cache that stands still. */
+static void
+save_in_background(evutil_socket_t fd, short what, void *arg)
+{
+	struct cachefile *c = arg;
+	pid_t child;
+
+	(void)fd;
+	(void)what;
+	if (c->child != 0)
+		return;
+	if ((child = fork()) == 0) {
+		/* It has all our sockets: it must not outlive us. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(save(c) ? 0 : 1);
+	}
+	if (child < 0)
+		note_failure(c, true);
+	else
+		c->child = child;
+}
+
+static void
+child_ended(void *arg)
+{
+	struct cachefile *c = arg;
+	int status;
+
+	if (c->child == 0 || waitpid(c->child, &status, WNOHANG) != c->child)
+		return;
+	c->child = 0;
+	note_failure(c, status != 0);
+}
+
+bool
+cachefile_start(struct cachefile *c)
+{
+	struct timeval every = {.tv_sec = c->config.save_s};
+
+	event_assign(&c->timer, loop_base(c->config.loop), -1, EV_PERSIST,
+		save_in_background, c);
+	c->started = true;
+	return event_add(&c->timer, &every) == 0 &&
+	       loop_on_signal(c->config.loop, SIGCHLD, child_ended, c);
+}
+
+void
+cachefile_close(struct cachefile *c)
+{
+	if (c == NULL)
+		return;
+	if (c->started)
+		event_del(&c->timer);
+	if (c->child != 0) {
+		kill(c->child, SIGKILL);
+		waitpid(c->child, NULL, 0);
+	}
+	if (c->started)
+		note_failure(c, !save(c));
+	free(c);
+}

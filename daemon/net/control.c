@@ -1,0 +1,202 @@
+#include "net/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control_inside.h"
+#include "net/log.h"
+
+#define CLIENTS_MAX 16
+
+static struct control_client *
+client_new(void)
+{
+	struct control_client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || (c->text = open_memstream(&c->data, &c->size)) != NULL)
+		return c;
+	free(c);
+	return NULL;
+}
+
+static void
+client_free(struct control_client *c)
+{
+	command_cancel(c);
+	event_del(&c->event);
+	close(c->fd);
+	if (c->text != NULL)
+		fclose(c->text);
+	free(c->data);
+	LIST_REMOVE(c, entry);
+	c->control->count--;
+	free(c);
+}
+
+static void
+wait_for(struct control_client *c, short what,
+	void (*then)(evutil_socket_t, short, void *))
+{
+	struct timeval limit = timeval_ms(c->control->config.timeout_ms);
+
+	event_del(&c->event);
+	event_assign(&c->event, loop_base(c->control->config.loop), c->fd, what, then, c);
+	if (event_add(&c->event, &limit) < 0)
+		log_errorx("control: can't wait for a client");
+}
+
+/* Answers */
+
+void
+control_print(struct control_client *c, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vfprintf(c->text, format, args) < 0)
+		c->failed = true;
+	va_end(args);
+}
+
+/* What is left of the head, and then of the text. */
+static ssize_t
+send_some(struct control_client *c)
+{
+	if (c->sent < c->headlen)
+		return send(c->fd, c->head + c->sent, c->headlen - c->sent,
+			MSG_NOSIGNAL | MSG_MORE);
+	return send(c->fd, c->data + (c->sent - c->headlen),
+		c->headlen + c->size - c->sent, MSG_NOSIGNAL);
+}
+
+static void
+send_more(evutil_socket_t fd, short what, void *arg)
+{
+	struct control_client *c = arg;
+	const size_t all = c->headlen + c->size;
+	ssize_t n = 0;
+
+	(void)fd;
+	while (!(what & EV_TIMEOUT) && c->sent < all && (n = send_some(c)) > 0)
+		c->sent += (size_t)n;
+	if (c->sent < all && n < 0 && errno == EAGAIN)
+		wait_for(c, EV_WRITE, send_more);
+	else
+		client_free(c);
+}
+
+void
+control_answer(struct control_client *c)
+{
+	if (fclose(c->text) != 0)
+		c->failed = true;
+	c->text = NULL;
+	c->headlen = (size_t)snprintf(c->head, sizeof(c->head), "%s %zu\n",
+		c->failed ? "error" : "ok", c->size);
+	send_more(c->fd, EV_WRITE, c);
+}
+
+/* Commands */
+
+static void
+read_command(evutil_socket_t fd, short what, void *arg)
+{
+	struct control_client *c = arg;
+	size_t room = sizeof(c->command) - c->len;
+	ssize_t n = what & EV_TIMEOUT ? 0 : recv(fd, c->command + c->len, room, 0);
+	char *end;
+
+	if (n < 0 && errno == EAGAIN) {
+		wait_for(c, EV_READ, read_command);
+		return;
+	}
+	if (n <= 0) {
+		client_free(c);
+		return;
+	}
+	c->len += (size_t)n;
+	if ((end = memchr(c->command, '\n', c->len)) != NULL) {
+		*end = '\0';
+		event_del(&c->event);
+		command_run(c, c->command);
+	} else if (c->len == sizeof(c->command)) {
+		c->failed = true;
+		control_print(c, "the command is too long\n");
+		control_answer(c);
+	} else {
+		wait_for(c, EV_READ, read_command);
+	}
+}
+
+static void
+accept_client(evutil_socket_t listening, short what, void *arg)
+{
+	struct control *control = arg;
+	struct control_client *c;
+	int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)what;
+	if (fd < 0)
+		return;
+	if (control->count >= CLIENTS_MAX || (c = client_new()) == NULL) {
+		control->config.counters->clients_refused++;
+		close(fd);
+		return;
+	}
+	c->control = control;
+	c->fd = fd;
+	LIST_INSERT_HEAD(&control->clients, c, entry);
+	control->count++;
+	event_assign(
+		&c->event, loop_base(control->config.loop), fd, EV_READ, read_command, c);
+	wait_for(c, EV_READ, read_command);
+}
+
+/* The whole */
+
+struct control *
+control_open(const struct listener_config *config)
+{
+	struct control *control = calloc(1, sizeof(*control));
+
+	if (control == NULL)
+		log_error("control");
+	else if (bound_open(&control->socket, config))
+		return control;
+	free(control);
+	return NULL;
+}
+
+bool
+control_start(struct control *control, const struct control_config *config)
+{
+	control->config = *config;
+	LIST_INIT(&control->clients);
+	event_assign(&control->readable, loop_base(config->loop), control->socket.fd,
+		EV_READ | EV_PERSIST, accept_client, control);
+	control->started = true;
+	if (event_add(&control->readable, NULL) == 0)
+		return true;
+	log_errorx("control: can't watch its socket");
+	return false;
+}
+
+void
+control_close(struct control *control)
+{
+	if (control == NULL)
+		return;
+	if (control->started) {
+		while (!LIST_EMPTY(&control->clients))
+			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
+			client_free(LIST_FIRST(&control->clients));
+		event_del(&control->readable);
+	}
+	bound_close(&control->socket);
+	free(control);
+}

@@ -1,0 +1,115 @@
+#include "statefile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/log.h"
+
+bool
+statefile_path(char out[STATEFILE_PATH_MAX], const char *dir, const char *name)
+{
+	int n = snprintf(out, STATEFILE_PATH_MAX, "%s/%s", dir, name);
+
+	/* Room for ".tmp" as well. */
+	if (n > 0 && n + 5 < STATEFILE_PATH_MAX)
+		return true;
+	log_errorx("%s: the path is too long", dir);
+	return false;
+}
+
+static void
+temporary(char out[STATEFILE_PATH_MAX], const char *path)
+{
+	snprintf(out, STATEFILE_PATH_MAX, "%.*s.tmp", STATEFILE_PATH_MAX - 5, path);
+}
+
+bool
+statefile_read(const char *path, void (*line)(void *arg, const char *text, size_t len),
+	void *arg)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t n;
+	bool good;
+
+	if (f == NULL)
+		return errno == ENOENT;
+	while ((n = getline(&text, &size, f)) > 0) {
+		if (text[n - 1] == '\n')
+			n--;
+		line(arg, text, (size_t)n);
+	}
+	good = !ferror(f) && feof(f);
+	free(text);
+	fclose(f);
+	return good;
+}
+
+FILE *
+statefile_create(const char *path)
+{
+	char name[STATEFILE_PATH_MAX];
+	int fd;
+	FILE *f;
+
+	temporary(name, path);
+	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return NULL;
+	if ((f = fdopen(fd, "w")) == NULL)
+		close(fd);
+	return f;
+}
+
+static bool
+is_written(FILE *f, bool sync)
+{
+	return !ferror(f) && fflush(f) == 0 && (!sync || fsync(fileno(f)) == 0);
+}
+
+/* That the name is on the disk, too, is worth a try. */
+static void
+sync_directory(const char *path)
+{
+	char dir[STATEFILE_PATH_MAX];
+	char *slash;
+	int fd;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	if ((slash = strrchr(dir, '/')) == NULL)
+		return;
+	slash[1] = '\0';
+	if ((fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
+bool
+statefile_commit(FILE *f, const char *path, bool sync)
+{
+	char name[STATEFILE_PATH_MAX];
+	bool good = is_written(f, sync);
+	int error = errno;
+
+	temporary(name, path);
+	if (fclose(f) != 0 && good) {
+		good = false;
+		error = errno;
+	}
+	if (good && rename(name, path) < 0) {
+		good = false;
+		error = errno;
+	}
+	if (good && sync)
+		sync_directory(path);
+	if (!good)
+		unlink(name);
+	errno = error;
+	return good;
+}
