@@ -16,7 +16,7 @@ BUILD_PACKAGES := gcc libc6-dev make libevent-dev libc-ares-dev libcdb-dev nettl
 DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
 TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev tinycdb mandoc iproute2 util-linux procps \
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
-	postfix torsocks libgnutls-dane0 libidn12 libnsl2 libdb5.3 libpcre2-8-0 \
+	postfix torsocks nsd ldnsutils libgnutls-dane0 libidn12 libnsl2 libdb5.3 libpcre2-8-0 \
 	clang libclang-rt-14-dev llvm clang-format clang-tidy valgrind binutils
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
@@ -67,6 +67,11 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS) -lm
 
+SCENARIOS := $(B)/tests/scenarios/scenarios
+$(SCENARIOS): $(call obj,$(wildcard tests/scenarios/*.c)) $(B)/libflow.a $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
 $(B)/tests/flow/%: $(B)/obj/tests/flow/%.o $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
@@ -79,11 +84,18 @@ $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/repla
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow
-SUITES := $(UNIT_SUITES) fuzz map docs daemon peers e2e
-binaries: all $(UNIT) $(FLOWT) $(REPLAY)
+SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e
+binaries: all $(UNIT) $(FLOWT) $(SCENARIOS) $(REPLAY)
 
 unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow
 	$(TESTS) $(UNIT_SUITES)
+
+# make scenarios FIRST=406 COUNT=1 VERBOSE=1 plays one again.
+FIRST := 1
+COUNT := 100000
+VERBOSE :=
+scenarios: $(SCENARIOS)	## random scenarios against a model: FIRST=1 COUNT=100000
+	$(SCENARIOS) $(FIRST) $(COUNT) $(VERBOSE)
 
 check: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests
 	$(TESTS) $(SUITES)
@@ -116,7 +128,7 @@ fuzz:	## fuzz one parser: T=NAME, for SECONDS=60
 # Looking at the source
 
 SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
-	tests/unit/*.[ch] tests/flow/*.[ch] tests/fuzz/*.[ch])
+	tests/unit/*.[ch] tests/flow/*.[ch] tests/scenarios/*.[ch] tests/fuzz/*.[ch])
 
 lint: test-deps $(B)/libcore.a	## check the format, the layers, and what the analysers say
 	clang-format --dry-run -Werror $(SOURCES)
@@ -175,7 +187,7 @@ help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
-.PHONY: all binaries unit check e2e asan valgrind demo fuzz lint format deps build-deps demo-deps \
+.PHONY: all binaries unit scenarios check e2e asan valgrind demo fuzz lint format deps build-deps demo-deps \
 	test-deps install clean help
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
