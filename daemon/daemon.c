@@ -291,6 +291,8 @@ start_cachefile(struct daemon *d)
 	const struct config *c = d->config;
 	struct cachefile_config config = {.dir = c->state_dir,
 		.save_s = c->cache_save,
+		.srv_prefix = c->srv_prefix,
+		.ask_ad = c->dnssec != DNSSEC_OFF,
 		.loop = d->loop,
 		.engine = d->engine,
 		.counters = &d->counters};
@@ -390,7 +392,6 @@ start_control(struct daemon *d)
 static bool
 watch_signals(struct daemon *d)
 {
-	signal(SIGPIPE, SIG_IGN);
 	return loop_on_signal(d->loop, SIGTERM, end, d) &&
 	       loop_on_signal(d->loop, SIGINT, end, d) &&
 	       loop_on_signal(d->loop, SIGHUP, reload, d) &&
@@ -400,6 +401,9 @@ watch_signals(struct daemon *d)
 bool
 daemon_start(struct daemon *d)
 {
+	/* A full disk, or a limit to a file's size, is an error like others. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return (d->loop = loop_new()) != NULL && start_resolvers(d) && start_pins(d) &&
 	       start_engine(d) && start_cachefile(d) && start_serving(d) &&
 	       start_control(d) && watch_signals(d);

@@ -51,6 +51,10 @@ copy_answer(const char *path, FILE *from)
 		return STATUS_NO_ANSWER;
 	}
 	ok = strcmp(word, "ok") == 0;
+	if (!ok && strcmp(word, "error") != 0) {
+		warnx("%s: no answer", path);
+		return STATUS_NO_ANSWER;
+	}
 	for (; left > 0; left -= n) {
 		n = fread(text, 1, left < sizeof(text) ? left : sizeof(text), from);
 		if (n == 0) {

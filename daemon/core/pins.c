@@ -150,7 +150,7 @@ check_change(struct pins *p, struct pin **at, const struct fact *f, int64_t wall
 {
 	struct pin *pin = *at;
 
-	if (f->ad)
+	if (f->ad || p->config.hold_s == 0)
 		return renew(p, at, &f->set, wall);
 	if (pin->held != NULL && same_targets(pin->held, &f->set)) {
 		if (wall - pin->held_since < p->config.hold_s)

@@ -30,9 +30,13 @@ stored_write(char out[STORED_MAX], const struct stored *s)
 {
 	const struct srv_set *set = &s->fact.set;
 	size_t n = (size_t)snprintf(out, STORED_MAX,
-		"%s %s %s %" PRId64 " %" PRIu32 " %c %c %u", kinds[s->kind],
-		dns_type_name(s->type), s->domain.text, s->when, s->ttl,
-		s->fact.status == DNS_RECORDS ? '+' : '-', s->fact.ad ? 'a' : '-',
+		"%s %s %.*s%s %" PRId64 " %" PRIu32 " %c %c %u", kinds[s->kind],
+		dns_type_name(s->type), (int)s->prefixlen, s->prefix ? s->prefix : "",
+		s->domain.text, s->when, s->ttl,
+		s->fact.status == DNS_RECORDS ? '+' : '-',
+		s->ad_unasked ? '?'
+		: s->fact.ad  ? 'a'
+			      : '-',
 		(unsigned)s->fact.dropped);
 
 	for (uint8_t i = 0; i < set->n; i++) {
@@ -107,13 +111,26 @@ take_type(struct cursor *c, struct stored *s)
 	return false;
 }
 
+/* Labels that begin with an underscore, and then a domain. */
 static bool
 take_domain(struct cursor *c, struct stored *s)
 {
 	struct cursor word = next_word(c);
-	size_t len = (size_t)(word.end - word.p);
+	size_t len;
 
-	if (!domain_is_canonical(word.p, len))
+	s->prefix = word.p;
+	while (word.p < word.end && *word.p == '_') {
+		word.p++;
+		while (word.p < word.end &&
+			((*word.p >= 'a' && *word.p <= 'z') ||
+				(*word.p >= '0' && *word.p <= '9') || *word.p == '-'))
+			word.p++;
+		if (word.p == word.end || *word.p++ != '.')
+			return false;
+	}
+	s->prefixlen = (size_t)(word.p - s->prefix);
+	len = (size_t)(word.end - word.p);
+	if (s->prefixlen > STORED_PREFIX_MAX || !domain_is_canonical(word.p, len))
 		return false;
 	s->domain = (struct domain){.len = (uint8_t)len};
 	memcpy(s->domain.text, word.p, len);
@@ -131,11 +148,13 @@ take_head(struct cursor *c, struct stored *s)
 		return false;
 	status = next_word(c);
 	ad = next_word(c);
-	if (!(is(status, "+") || is(status, "-")) || !(is(ad, "a") || is(ad, "-")) ||
+	if (!(is(status, "+") || is(status, "-")) ||
+		!(is(ad, "a") || is(ad, "-") || is(ad, "?")) ||
 		!take_number(c, UINT16_MAX, &dropped))
 		return false;
 	s->when = (int64_t)when;
 	s->ttl = (uint32_t)ttl;
+	s->ad_unasked = *ad.p == '?';
 	s->fact = (struct fact){.status = *status.p == '+' ? DNS_RECORDS : DNS_NONE,
 		.ad = *ad.p == 'a',
 		.dropped = (uint16_t)dropped};

@@ -1,7 +1,26 @@
 #include "core/trail.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+
+/* Is this line there already? A decision is made anew with each answer, and what is said
+ * again each time is said once. */
+static bool
+is_there(const struct trail *t, const char *line, size_t len)
+{
+	const char *p = t->text, *end = t->text + t->len;
+
+	while (p < end) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+
+		if ((size_t)(newline - p) == len && memcmp(p, line, len) == 0)
+			return true;
+		p = newline + 1;
+	}
+	return false;
+}
 
 void
 trail_add(struct trail *t, const char *format, ...)
@@ -17,7 +36,7 @@ trail_add(struct trail *t, const char *format, ...)
 	n = vsnprintf(t->text + t->len, room, format, args);
 	va_end(args);
 	/* Room for the newline as well, in the place of the NUL. */
-	if (n < 0 || (size_t)n >= room)
+	if (n < 0 || (size_t)n >= room || is_there(t, t->text + t->len, (size_t)n))
 		return;
 	t->len += (size_t)n;
 	t->text[t->len++] = '\n';

@@ -151,7 +151,16 @@ void
 engine_remember(struct engine *e, enum dns_type type, const struct domain *d,
 	const struct cached *old, struct monotime now)
 {
-	counters(e)->cache_evictions += cache_restore(e->cache, type, d, old, now);
+	bool none = old->fact.status == DNS_NONE;
+	uint32_t max = none ? e->config.negative_ttl_max : e->config.ttl_max;
+	struct monotime last = monotime_add_s(now, max);
+	struct cached kept = *old;
+
+	if (kept.ttl > max)
+		kept.ttl = max;
+	if (monotime_before(last, kept.expires))
+		kept.expires = last;
+	counters(e)->cache_evictions += cache_restore(e->cache, type, d, &kept, now);
 }
 
 size_t

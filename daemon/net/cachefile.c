@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -48,6 +49,14 @@ take_line(void *arg, const char *text, size_t len)
 		c->damaged++;
 		return;
 	}
+	/* What was said under another name, or without a word on DNSSEC, is no answer to
+	 * what would be asked now. */
+	if (s.type == DNS_TYPE_SRV &&
+		(s.prefixlen != strlen(c->config.srv_prefix) ||
+			memcmp(s.prefix, c->config.srv_prefix, s.prefixlen) != 0))
+		return;
+	if (s.ad_unasked && c->config.ask_ad)
+		return;
 	left = s.when - (int64_t)c->wall;
 	/* A clock that was set back must not make it live longer. */
 	if (left > (int64_t)s.ttl)
@@ -98,9 +107,14 @@ put_line(
 		.when = (int64_t)c->wall +
 			monotime_diff_ms(known->expires, c->now) / 1000,
 		.ttl = known->ttl,
+		.ad_unasked = !c->config.ask_ad,
 		.fact = known->fact};
 	char line[STORED_MAX];
 
+	if (type == DNS_TYPE_SRV) {
+		s.prefix = c->config.srv_prefix;
+		s.prefixlen = strlen(s.prefix);
+	}
 	if (s.when >= 0)
 		fwrite(line, 1, stored_write(line, &s), c->out);
 }
@@ -125,6 +139,26 @@ note_failure(struct cachefile *c, bool failed)
 	c->failed = failed;
 }
 
+/* A child must not outlive us, since it has all our sockets, and hears none of the
+ * signals that are for us: libevent would tell us of them a second time. */
+static pid_t
+fork_quietly(void)
+{
+	static const int ours[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
+	sigset_t all, before;
+	pid_t child;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	if ((child = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+			signal(ours[i], SIG_IGN);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return child;
+}
+
 /* The child has a copy of the cache that stands still. */
 static void
 save_in_background(evutil_socket_t fd, short what, void *arg)
@@ -136,11 +170,8 @@ save_in_background(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (c->child != 0)
 		return;
-	if ((child = fork()) == 0) {
-		/* It has all our sockets: it must not outlive us. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if ((child = fork_quietly()) == 0)
 		_exit(save(c) ? 0 : 1);
-	}
 	if (child < 0)
 		note_failure(c, true);
 	else

@@ -162,6 +162,10 @@ print_pin(void *arg, const struct stored *s)
 	struct tm tm;
 	char date[32] = "";
 
+	if (s->kind == STORED_PIN && s->fact.set.n == 0) {
+		control_print(c, "%s isn't pinned any more: no route\n", s->domain.text);
+		return;
+	}
 	if (gmtime_r(&when, &tm) != NULL)
 		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	control_print(c, "%s %s since %s:", s->domain.text,

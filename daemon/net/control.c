@@ -134,15 +134,11 @@ read_command(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-accept_client(evutil_socket_t listening, short what, void *arg)
+serve(void *arg, int fd)
 {
 	struct control *control = arg;
 	struct control_client *c;
-	int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	(void)what;
-	if (fd < 0)
-		return;
 	if (control->count >= CLIENTS_MAX || (c = client_new()) == NULL) {
 		control->config.counters->clients_refused++;
 		close(fd);
@@ -166,7 +162,7 @@ control_open(const struct listener_config *config)
 
 	if (control == NULL)
 		log_error("control");
-	else if (bound_open(&control->socket, config))
+	else if (acceptor_open(&control->socket, config))
 		return control;
 	free(control);
 	return NULL;
@@ -175,15 +171,11 @@ control_open(const struct listener_config *config)
 bool
 control_start(struct control *control, const struct control_config *config)
 {
+	struct acceptor_user user = {
+		.accepted = serve, .arg = control, .counters = config->counters};
+
 	control->config = *config;
-	LIST_INIT(&control->clients);
-	event_assign(&control->readable, loop_base(config->loop), control->socket.fd,
-		EV_READ | EV_PERSIST, accept_client, control);
-	control->started = true;
-	if (event_add(&control->readable, NULL) == 0)
-		return true;
-	log_errorx("control: can't watch its socket");
-	return false;
+	return acceptor_start(&control->socket, config->loop, &user);
 }
 
 void
@@ -191,12 +183,9 @@ control_close(struct control *control)
 {
 	if (control == NULL)
 		return;
-	if (control->started) {
-		while (!LIST_EMPTY(&control->clients))
-			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-			client_free(LIST_FIRST(&control->clients));
-		event_del(&control->readable);
-	}
-	bound_close(&control->socket);
+	while (!LIST_EMPTY(&control->clients))
+		// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
+		client_free(LIST_FIRST(&control->clients));
+	acceptor_close(&control->socket);
 	free(control);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/queue.h>
 
-#include "bound.h"
+#include "acceptor.h"
 #include "loop_base.h"
 #include "net/control.h"
 
@@ -36,10 +36,8 @@ struct control_client {
 };
 
 struct control {
-	struct bound socket;
+	struct acceptor socket;
 	struct control_config config;
-	struct event readable;
-	bool started;
 	LIST_HEAD(, control_client) clients;
 	size_t count;
 };

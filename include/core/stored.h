@@ -2,11 +2,13 @@
  * that are pinned. A line has a checksum of its own, so that damage costs no more than
  *the lines that it has hit.
  *
- *	cache SRV example.org 1795612345 3600 + a 0 10 5 25 NAME.onion 0123456789abcdef
+ *	cache SRV _onion-mx._tcp.example.org 1795612345 3600 + a 0 10 5 25 NAME.onion
+ *	        0123456789abcdef (on the same line)
  */
 #ifndef CORE_STORED_H
 #define CORE_STORED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,11 +24,17 @@ enum stored_kind {
 struct stored {
 	enum stored_kind kind;
 	enum dns_type type;
+	const char *prefix; /* labels that begin with an underscore; not NUL-terminated */
+	size_t prefixlen;   /* with the last one's dot; 0: none, or at most
+			       STORED_PREFIX_MAX */
 	struct domain domain;
 	int64_t when;     /* seconds of the wall clock, since 1970 */
 	uint32_t ttl;     /* seconds */
+	bool ad_unasked;  /* whether it is validated wasn't asked */
 	struct fact fact; /* not a failure */
 };
+
+#define STORED_PREFIX_MAX 63
 
 /* With its newline; no NUL. */
 #define STORED_MAX (512 + ROUTE_MAX * (DOMAIN_MAX + sizeof(" 65535 65535 65535 ")))

@@ -12,8 +12,8 @@ struct trail {
 	char text[TRAIL_MAX]; /* lines; a last one that doesn't fit is left out */
 };
 
-/* Adds a line; the newline is added, too. What is put in is printable: validated names,
- * numbers and our own words. */
+/* Adds a line that isn't there yet; the newline is added, too. What is put in is
+ * printable: validated names, numbers and our own words. */
 __attribute__((format(printf, 2, 3))) void trail_add(
 	struct trail *, const char *format, ...);
 

@@ -14,6 +14,9 @@ struct cachefile;
 struct cachefile_config {
 	const char *dir; /* kept by the caller */
 	int save_s;      /* how often, in seconds */
+	const char
+		*srv_prefix; /* likewise; the names that DNS is asked for begin with it */
+	bool ask_ad;         /* DNS is asked for the AD bit */
 	struct loop *loop;
 	struct engine *engine;
 	struct counters *counters;

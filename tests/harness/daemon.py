@@ -109,8 +109,8 @@ class Daemon(Process):
     def control(self):
         return Path(self.settings["control"].removeprefix("unix:"))
 
-    def onionmap(self, command, *words):
-        """A command of onionmap that asks this daemon. What it prints."""
+    def try_onionmap(self, command, *words):
+        """A command of onionmap that asks this daemon: its exit status, what it says."""
         done = subprocess.run(
             [*ONIONMAP, command, "-s", self.control, *words],
             stdout=subprocess.PIPE,
@@ -118,8 +118,18 @@ class Daemon(Process):
             text=True,
             timeout=30 * SLACK,
         )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+        return done.returncode, done.stdout
+
+    def onionmap(self, command, *words):
+        """The same, if all is well. What it prints."""
+        status, said = self.try_onionmap(command, *words)
+        assert status == 0, said
+        return said
+
+    def counted(self, name):
+        """A counter, by the control socket: nothing is logged."""
+        lines = self.onionmap("counters").splitlines()
+        return int(dict(line.split() for line in lines)[name])
 
     def unix_path(self, name):
         return Path(self.address(name).removeprefix("unix:"))

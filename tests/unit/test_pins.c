@@ -173,6 +173,19 @@ test_validated(void **state)
 }
 
 static void
+test_nothing_is_held_back(void **state)
+{
+	const struct pins_config config = {.max = 10, .hold_s = 0, .key = {1, 2}};
+	struct pins *p = pins_new(&config);
+
+	(void)state;
+	add(p, "A");
+	assert_int_equal(check(p, "B", NOW, "B"), PIN_RENEWED);
+	assert_int_equal(check(p, "", NOW, ""), PIN_RENEWED);
+	pins_free(p);
+}
+
+static void
 test_accept(void **state)
 {
 	struct domain d = unit_domain("example.org");
@@ -272,6 +285,7 @@ main(void)
 		cmocka_unit_test(test_it_must_last),
 		cmocka_unit_test(test_the_end),
 		cmocka_unit_test(test_validated),
+		cmocka_unit_test(test_nothing_is_held_back),
 		cmocka_unit_test(test_accept),
 		cmocka_unit_test(test_disk),
 	};

@@ -52,8 +52,12 @@ test_line(void **state)
 	(void)state;
 	s.fact.ad = true;
 	s.fact.dropped = 3;
+	s.prefix = "_onion-mx._tcp.x";
+	s.prefixlen = strlen("_onion-mx._tcp.");
 	n = stored_write(line, &s);
-	seal("cache SRV example.org 1795612345 3600 + a 3 10 5 25 " ONION_A, want);
+	seal("cache SRV _onion-mx._tcp.example.org 1795612345 3600 + a 3 10 5 "
+	     "25 " ONION_A,
+		want);
 	strcat(want, "\n");
 	assert_int_equal(n, strlen(want));
 	assert_memory_equal(line, want, n);
@@ -74,6 +78,10 @@ check_round_trip(const struct stored *s)
 	assert_true(stored_read(exact, n - 1, &got));
 	assert_int_equal(got.kind, s->kind);
 	assert_int_equal(got.type, s->type);
+	assert_int_equal(got.prefixlen, s->prefixlen);
+	if (s->prefixlen > 0)
+		assert_memory_equal(got.prefix, s->prefix, s->prefixlen);
+	assert_int_equal(got.ad_unasked, s->ad_unasked);
 	assert_string_equal(got.domain.text, s->domain.text);
 	assert_int_equal(got.domain.len, s->domain.len);
 	assert_int_equal(got.when, s->when);
@@ -111,6 +119,10 @@ test_round_trip(void **state)
 	(void)state;
 	for (enum dns_type t = DNS_TYPE_SRV; t < DNS_TYPES; t++) {
 		s = example(STORED_CACHE, t);
+		check_round_trip(&s);
+		s.prefix = "_a._b-c.";
+		s.prefixlen = strlen(s.prefix);
+		s.ad_unasked = true;
 		check_round_trip(&s);
 		s.fact.status = DNS_NONE;
 		s.fact.set.n = 0;
@@ -168,6 +180,9 @@ test_refused(void **state)
 		"cache A example.org 1795612345 3600 + - 0 10 5 25 " ONION_A,
 		"cache srv example.org 1795612345 3600 + - 0 10 5 25 " ONION_A,
 		"cache SRV Example.org 1795612345 3600 + - 0 10 5 25 " ONION_A,
+		"cache SRV _.example.org. 1795612345 3600 + - 0 10 5 25 " ONION_A,
+		"cache SRV _onion-mx._tcp 1795612345 3600 + - 0 10 5 25 " ONION_A,
+		"cache SRV _" L62 ".example.org 1795612345 3600 + - 0 10 5 25 " ONION_A,
 		"cache SRV a_b.org 1795612345 3600 + - 0 10 5 25 " ONION_A,
 		"cache SRV example.org -5 3600 + - 0 10 5 25 " ONION_A,
 		"cache SRV example.org 99999999999999999999 3600 + - 0 10 5 25 " ONION_A,

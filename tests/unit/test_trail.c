@@ -11,6 +11,8 @@ test_lines(void **state)
 	trail_add(NULL, "nobody asks: %d", 1);
 	trail_add(&t, "one");
 	trail_add(&t, "%s %d", "two", 2);
+	trail_add(&t, "one");
+	trail_add(&t, "two %d", 2);
 	assert_int_equal(t.len, strlen("one\ntwo 2\n"));
 	assert_memory_equal(t.text, "one\ntwo 2\n", t.len);
 }
@@ -25,8 +27,10 @@ test_full(void **state)
 	(void)state;
 	memset(line, 'x', sizeof(line));
 	line[sizeof(line) - 1] = '\0';
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100; i++) {
+		line[0] = (char)('!' + i);
 		trail_add(&t, "%s", line);
+	}
 	assert_int_equal(t.len, TRAIL_MAX / 1000 * 1000);
 	line[TRAIL_MAX - t.len - 1] = '\0';
 	trail_add(&t, "%s", line);

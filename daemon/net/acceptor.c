@@ -1,0 +1,230 @@
+#include "acceptor.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/log.h"
+
+#define SEND_BUFFER (64 * 1024) /* else the kernel holds megabytes for a slow reader */
+#define BACKLOG 4096            /* the kernel may make it less */
+#define ACCEPTS_AT_ONCE 64      /* then others get a turn */
+#define PAUSE_MS 100
+
+/* The socket file */
+
+/* Does a daemon answer at this socket? When in doubt it does. */
+static bool
+is_alive(const struct net_addr *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool dead;
+
+	if (fd < 0)
+		return true;
+	dead = connect(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 &&
+	       errno == ECONNREFUSED;
+	close(fd);
+	return !dead;
+}
+
+/* Makes way for our socket. False, and logged, if something is there that stays. */
+static bool
+remove_stale(const struct listener_config *c, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT)
+			return true;
+		log_error("listener %s: %s", c->name, path);
+		return false;
+	}
+	if (!S_ISSOCK(st.st_mode)) {
+		log_errorx("listener %s: %s is in the way and isn't a socket", c->name,
+			path);
+		return false;
+	}
+	if (is_alive(&c->addr)) {
+		log_errorx(
+			"listener %s: %s is in use by a running daemon", c->name, path);
+		return false;
+	}
+	if (unlink(path) < 0 && errno != ENOENT) {
+		log_error("listener %s: can't remove %s", c->name, path);
+		return false;
+	}
+	return true;
+}
+
+/* Mode and owner, before anybody can have connected: listen() comes later. */
+static bool
+set_owner(struct acceptor *a, const char *path)
+{
+	const struct listener_config *c = a->config;
+	struct stat st;
+
+	if ((c->owner != (uid_t)-1 || c->group != (gid_t)-1) &&
+		chown(path, c->owner, c->group) < 0) {
+		log_error("listener %s: can't change the owner of %s", c->name, path);
+		return false;
+	}
+	if (chmod(path, c->mode) < 0 || stat(path, &st) < 0) {
+		log_error("listener %s: %s", c->name, path);
+		return false;
+	}
+	a->dev = st.st_dev;
+	a->ino = st.st_ino;
+	return true;
+}
+
+static void
+remove_socket(const struct acceptor *a)
+{
+	const char *path = net_addr_path(&a->config->addr);
+	struct stat st;
+
+	if (path != NULL && a->ino != 0 && lstat(path, &st) == 0 && st.st_dev == a->dev &&
+		st.st_ino == a->ino)
+		unlink(path);
+}
+
+static bool
+bind_and_listen(struct acceptor *a)
+{
+	const struct listener_config *c = a->config;
+	const struct sockaddr *sa = (const struct sockaddr *)&c->addr.sa;
+	const char *path = net_addr_path(&c->addr);
+	const int on = 1, send_buffer = SEND_BUFFER;
+	mode_t before;
+	int rc;
+
+	if (path != NULL && !remove_stale(c, path))
+		return false;
+	if (path == NULL) {
+		setsockopt(a->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		setsockopt(
+			a->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
+	}
+	if (sa->sa_family == AF_INET6)
+		setsockopt(a->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	before = umask(0177);
+	rc = bind(a->fd, sa, c->addr.len);
+	umask(before);
+	if (rc < 0) {
+		log_error("listener %s: can't bind", c->name);
+		return false;
+	}
+	if (path != NULL && !set_owner(a, path)) {
+		unlink(path);
+		return false;
+	}
+	if (listen(a->fd, BACKLOG) < 0) {
+		log_error("listener %s: can't listen", c->name);
+		remove_socket(a);
+		return false;
+	}
+	return true;
+}
+
+bool
+acceptor_open(struct acceptor *a, const struct listener_config *c)
+{
+	*a = (struct acceptor){.config = c};
+	a->fd = socket(
+		c->addr.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (a->fd < 0)
+		log_error("listener %s", c->name);
+	else if (bind_and_listen(a))
+		return true;
+	else
+		close(a->fd);
+	a->fd = -1;
+	return false;
+}
+
+/* Accepting */
+
+static void
+pause_accepting(struct acceptor *a)
+{
+	struct timeval tv = timeval_ms(PAUSE_MS);
+
+	if (a->user.counters->accepts_paused++ == 0)
+		log_warnx("listener %s: no file descriptor or memory for more clients",
+			a->config->name);
+	event_del(&a->readable);
+	event_add(&a->pause, &tv);
+}
+
+static void
+resume_accepting(evutil_socket_t fd, short what, void *arg)
+{
+	struct acceptor *a = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(&a->readable, NULL);
+}
+
+static void
+accept_clients(evutil_socket_t listening, short what, void *arg)
+{
+	struct acceptor *a = arg;
+
+	(void)what;
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		int fd;
+
+		if (a->user.full != NULL && a->user.full(a->user.arg)) {
+			pause_accepting(a);
+			return;
+		}
+		fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0)
+			a->user.accepted(a->user.arg, fd);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			 errno == ENOMEM)
+			pause_accepting(a);
+		if (fd < 0 && errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
+bool
+acceptor_start(struct acceptor *a, struct loop *loop, const struct acceptor_user *user)
+{
+	struct event_base *base = loop_base(loop);
+
+	a->user = *user;
+	event_assign(&a->readable, base, a->fd, EV_READ | EV_PERSIST, accept_clients, a);
+	evtimer_assign(&a->pause, base, resume_accepting, a);
+	a->started = true;
+	if (event_add(&a->readable, NULL) == 0)
+		return true;
+	log_errorx("listener %s: can't watch its socket", a->config->name);
+	return false;
+}
+
+void
+acceptor_drain(struct acceptor *a)
+{
+	if (a->started && a->fd >= 0)
+		accept_clients(a->fd, 0, a);
+}
+
+void
+acceptor_close(struct acceptor *a)
+{
+	if (a->fd < 0)
+		return;
+	if (a->started) {
+		event_del(&a->readable);
+		event_del(&a->pause);
+	}
+	remove_socket(a);
+	close(a->fd);
+	a->fd = -1;
+}
