@@ -194,6 +194,9 @@ open_dns(struct engine *e)
 	struct upstream_config servers = {.n = e->ports.ndns,
 		.timeout_ms = e->config.dns.timeout_ms,
 		.tries = e->config.dns.tries,
+		/* The root: any resolver that works has an answer, and it tells nobody
+		 * whom mail is for. */
+		.probe = "",
 		.opened = &counters(e)->dns_down,
 		.alarm = e->ports.alarm,
 		.alarm_arg = e->ports.alarm_arg};

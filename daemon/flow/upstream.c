@@ -10,30 +10,34 @@ struct server {
 	struct upstream *upstream;
 	struct dns_source *source;
 	struct breaker breaker;
-	struct dns_query *probe; /* NULL: none is under way */
+	struct monotime answered; /* when it did so last */
+	struct dns_query *probe;  /* NULL: none is under way */
 	struct monotime probe_deadline;
 
-	/* What it left unanswered: a probe asks for that. */
+	/* What it left unanswered: a probe asks for that, if for nothing better. */
 	enum dns_type type;
 	char name[DOMAIN_MAX + 1];
 };
 
-/* One server's part in a question. */
+/* A question to one server. It stays under way when the next one is asked. */
 struct attempt {
+	SLIST_ENTRY(attempt) entry;
 	struct upstream_query *query;
-	struct dns_query *asked; /* NULL: not under way */
+	size_t server;
+	struct monotime since;
+	struct dns_query *asked;
 };
 
 struct upstream_query {
 	TAILQ_ENTRY(upstream_query) entry; /* in its round */
 	struct upstream *upstream;
-	struct monotime deadline; /* of the last attempt */
-	size_t last;              /* the server of the last attempt */
+	SLIST_HEAD(, attempt) attempts;  /* under way, the last one first */
+	struct monotime since, deadline; /* of the last one */
+	size_t last;                     /* its server */
 	unsigned round;
 	unsigned asked;  /* servers that were asked in this round, a bit for each */
 	unsigned failed; /* servers that have answered, and failed */
 	enum reason reason;
-	struct attempt attempt[UPSTREAM_SERVERS];
 	dns_done *done;
 	void *arg;
 	enum dns_type type;
@@ -82,16 +86,34 @@ left_unanswered(const struct dns_answer *answer)
 						       answer->reason == REASON_DNS_DOWN);
 }
 
+/* It has left a question unanswered that was asked then. If it has answered others since,
+ * that is about the name. */
 static void
-server_failed(struct server *s, struct monotime now)
+server_failed(struct server *s, struct monotime since, struct monotime now)
 {
 	struct upstream *u = s->upstream;
 
 	u->epoch++;
+	if (s->answered.ns != 0 && !monotime_before(s->answered, since))
+		return;
 	if (breaker_failure(&s->breaker, now)) {
 		++*u->config.opened;
 		alarm_caller(u);
 	}
+}
+
+static void
+server_answered(struct server *s, struct monotime now)
+{
+	s->answered = now;
+	breaker_success(&s->breaker);
+}
+
+static void
+remember(struct server *s, const struct upstream_query *q)
+{
+	memcpy(s->name, q->name, strlen(q->name) + 1);
+	s->type = q->type;
 }
 
 static void
@@ -101,9 +123,19 @@ probed(void *arg, const struct dns_answer *answer, struct monotime now)
 
 	s->probe = NULL;
 	if (left_unanswered(answer))
-		server_failed(s, now);
+		server_failed(s, now, now);
 	else
-		breaker_success(&s->breaker);
+		server_answered(s, now);
+}
+
+static struct dns_query *
+start_probe(struct server *s)
+{
+	const char *name = s->upstream->config.probe;
+
+	if (name != NULL)
+		return s->source->ask(s->source, DNS_TYPE_A, name, probed, s);
+	return s->source->ask(s->source, s->type, s->name, probed, s);
 }
 
 /* The breaker of this server is open. */
@@ -115,12 +147,12 @@ probe_if_due(struct server *s, struct monotime now)
 			return;
 		s->source->cancel(s->probe);
 		s->probe = NULL;
-		server_failed(s, now);
+		server_failed(s, now, now);
 	} else if (monotime_reached(s->breaker.probe, now)) {
-		s->probe = s->source->ask(s->source, s->type, s->name, probed, s);
+		s->probe = start_probe(s);
 		s->probe_deadline = monotime_add_ms(now, s->upstream->config.timeout_ms);
 		if (s->probe == NULL) /* no memory: later */
-			server_failed(s, now);
+			server_failed(s, now, now);
 	}
 }
 
@@ -151,22 +183,18 @@ upstream_epoch(const struct upstream *u)
 
 /* Questions */
 
-static void
-stop_asking(struct upstream_query *q, size_t i)
-{
-	struct attempt *a = &q->attempt[i];
-
-	if (a->asked != NULL)
-		q->upstream->server[i].source->cancel(a->asked);
-	a->asked = NULL;
-}
-
 void
 upstream_cancel(struct upstream_query *q)
 {
-	for (size_t i = 0; i < q->upstream->config.n; i++)
-		stop_asking(q, i);
-	TAILQ_REMOVE(&q->upstream->round[q->round], q, entry);
+	struct upstream *u = q->upstream;
+	struct attempt *a;
+
+	while ((a = SLIST_FIRST(&q->attempts)) != NULL) {
+		SLIST_REMOVE_HEAD(&q->attempts, entry);
+		u->server[a->server].source->cancel(a->asked);
+		free(a);
+	}
+	TAILQ_REMOVE(&u->round[q->round], q, entry);
 	free(q);
 }
 
@@ -192,21 +220,37 @@ end_failed(struct upstream_query *q, enum reason reason, struct monotime now)
 static void answered(void *arg, const struct dns_answer *, struct monotime now);
 
 static bool
-attempt(struct upstream_query *q, size_t i, struct monotime now)
+start_attempt(struct upstream_query *q, size_t server, struct monotime now)
 {
-	struct dns_source *source = q->upstream->server[i].source;
-	int64_t timeout_ms = q->upstream->config.timeout_ms << q->round;
+	struct dns_source *source = q->upstream->server[server].source;
+	struct attempt *a = calloc(1, sizeof(*a));
 
-	stop_asking(q, i);
-	q->attempt[i].asked =
-		source->ask(source, q->type, q->name, answered, &q->attempt[i]);
-	q->asked |= 1U << i;
-	q->last = i;
-	q->deadline = monotime_add_ms(now, timeout_ms);
-	TAILQ_REMOVE(&q->upstream->round[q->round], q, entry);
-	TAILQ_INSERT_TAIL(&q->upstream->round[q->round], q, entry);
-	alarm_caller(q->upstream);
-	return q->attempt[i].asked != NULL;
+	if (a == NULL)
+		return false;
+	a->query = q;
+	a->server = server;
+	a->since = now;
+	if ((a->asked = source->ask(source, q->type, q->name, answered, a)) == NULL) {
+		free(a);
+		return false;
+	}
+	SLIST_INSERT_HEAD(&q->attempts, a, entry);
+	return true;
+}
+
+static bool
+attempt(struct upstream_query *q, size_t server, struct monotime now)
+{
+	struct upstream *u = q->upstream;
+
+	q->asked |= 1U << server;
+	q->last = server;
+	q->since = now;
+	q->deadline = monotime_add_ms(now, u->config.timeout_ms << q->round);
+	TAILQ_REMOVE(&u->round[q->round], q, entry);
+	TAILQ_INSERT_TAIL(&u->round[q->round], q, entry);
+	alarm_caller(u);
+	return start_attempt(q, server, now);
 }
 
 /* The next server to ask in this round; n: there is none. Those that don't work are
@@ -256,17 +300,17 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 {
 	struct attempt *a = arg;
 	struct upstream_query *q = a->query;
-	size_t i = (size_t)(a - q->attempt);
+	size_t i = a->server;
 	struct server *s = &q->upstream->server[i];
 
-	a->asked = NULL;
+	SLIST_REMOVE(&q->attempts, a, attempt, entry);
 	if (left_unanswered(answer)) {
-		memcpy(s->name, q->name, strlen(q->name) + 1);
-		s->type = q->type;
-		server_failed(s, now);
+		remember(s, q);
+		server_failed(s, a->since, now);
 	} else if (answer->reason != REASON_NOMEM) {
-		breaker_success(&s->breaker);
+		server_answered(s, now);
 	}
+	free(a);
 	if (answer->status != DNS_FAILED) {
 		end(q, answer, now);
 		return;
@@ -282,9 +326,8 @@ timed_out(struct upstream_query *q, struct monotime now)
 {
 	struct server *s = &q->upstream->server[q->last];
 
-	memcpy(s->name, q->name, strlen(q->name) + 1);
-	s->type = q->type;
-	server_failed(s, now);
+	remember(s, q);
+	server_failed(s, q->since, now);
 	q->reason = REASON_DNS_TIMEOUT;
 	ask_next(q, now);
 }
@@ -302,9 +345,8 @@ upstream_ask(struct upstream *u, enum dns_type type, const char *name,
 	q->type = type;
 	q->done = done;
 	q->arg = arg;
+	SLIST_INIT(&q->attempts);
 	memcpy(q->name, name, len + 1);
-	for (size_t i = 0; i < u->config.n; i++)
-		q->attempt[i].query = q;
 	TAILQ_INSERT_TAIL(&u->round[0], q, entry);
 	if (attempt(q, choose(q), now))
 		return q;

@@ -174,7 +174,7 @@ answered(void *arg, int status, int timeouts, unsigned char *msg, int len)
 			dnsmsg_parse(msg, (size_t)len, q->name, q->type, &r->answer);
 		else
 			dns_answer_fail(&r->answer, status_reason(status));
-		r->answer.ad &= r->is_local;
+		r->answer.ad &= r->ask_ad && r->is_local;
 		q->done(q->arg, &r->answer, loop_now());
 	}
 	query_ended(q);

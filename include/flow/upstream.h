@@ -22,6 +22,8 @@ struct upstream_config {
 	size_t n;                                    /* at least 1 */
 	int64_t timeout_ms; /* for each server's answer; doubled after each round */
 	unsigned tries;     /* rounds, 1 to UPSTREAM_TRIES */
+	const char *probe;  /* a name that a probe asks for (type A); NULL: for what was
+			       left unanswered */
 	uint64_t *opened;   /* counts breakers that opened */
 
 	/* upstream_next_deadline() may have come nearer. May be NULL. */

@@ -22,8 +22,8 @@ struct resolver_config {
 	bool keep_socket;
 };
 
-/* NULL on failure, logged. The AD bit of its answers counts only if the server is on
- * this machine: on a network anybody could set it. */
+/* NULL on failure, logged. The AD bit of its answers counts only if it was asked for
+ * and the server is on this machine: on a network anybody could set it. */
 struct resolver *resolver_new(struct loop *, const struct resolver_config *);
 
 /* Questions under way are forgotten, not called back. */

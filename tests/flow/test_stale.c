@@ -369,7 +369,7 @@ without_dns_nobody_waits(void **state)
 	/* a probe, which is answered */
 	pass_ms(w, BREAKER_PAUSE_MIN_MS);
 	assert_int_equal(w->srv.asked, asked + 1);
-	answer_srv(w, "down4.example", srv_none(100));
+	answer_dns(w, DNS_TYPE_A, "", srv_none(100)); /* the root */
 	look_up(w, w->onion, "new.example", &r);
 	answer_srv(w, "new.example", srv_none(100));
 	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);

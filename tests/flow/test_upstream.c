@@ -152,9 +152,9 @@ whoever_answers_first_counts(void **state)
 	close_servers(&s);
 }
 
-/* What was asked of a server before doesn't count any more when it is asked again. */
+/* What was asked of it before may still be answered, and counts. */
 static void
-a_server_has_one_question_at_a_time(void **state)
+a_server_is_asked_again(void **state)
 {
 	struct servers s;
 
@@ -164,9 +164,10 @@ a_server_has_one_question_at_a_time(void **state)
 	pass(&s, 1000);
 	pass(&s, 2000);
 	assert_int_equal(s.server[0].asked, 3);
-	assert_int_equal(fake_open(&s.server[0]), 1);
-	answer(&s, 0, srv_none(60));
+	assert_int_equal(fake_open(&s.server[0]), 3);
+	answer(&s, 0, srv_none(60)); /* to the first of the three */
 	assert_int_equal(s.calls, 1);
+	assert_int_equal(fake_open(&s.server[0]), 0);
 	close_servers(&s);
 }
 
@@ -281,6 +282,45 @@ a_dead_server_is_left_out(void **state)
 	close_servers(&s);
 }
 
+/* Silence about some names, while others are answered, is about the names. */
+static void
+a_server_that_answers_others_works(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	for (int i = 0; i < 2 * BREAKER_FAILURES; i++)
+		upstream_ask(s.upstream, DNS_TYPE_SRV, "silent.example", s.now, done, &s);
+	pass(&s, 500);
+	ask(&s);
+	answer(&s, 0, srv_none(60));
+	pass(&s, 500);
+	assert_int_equal(s.calls, 1 + 2 * BREAKER_FAILURES);
+	assert_int_equal(s.opened, 0);
+	assert_false(upstream_is_down(s.upstream));
+	close_servers(&s);
+}
+
+static void
+a_probe_asks_for_what_is_configured(void **state)
+{
+	struct upstream_config config = {
+		.n = 1, .timeout_ms = 1000, .tries = 1, .probe = "probe.example"};
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	upstream_free(s.upstream);
+	config.server[0] = &s.server[0].source;
+	config.opened = &s.opened;
+	s.upstream = upstream_new(&config);
+	break_down(&s);
+	pass(&s, BREAKER_PAUSE_MIN_MS);
+	assert_non_null(fake_find_typed(&s.server[0], DNS_TYPE_A, "probe.example"));
+	close_servers(&s);
+}
+
 static void
 all_are_down_until_a_probe_is_answered(void **state)
 {
@@ -382,12 +422,14 @@ main(void)
 		cmocka_unit_test(the_first_is_asked_and_no_other),
 		cmocka_unit_test(silence_goes_on_to_the_next),
 		cmocka_unit_test(whoever_answers_first_counts),
-		cmocka_unit_test(a_server_has_one_question_at_a_time),
+		cmocka_unit_test(a_server_is_asked_again),
 		cmocka_unit_test(a_failure_goes_on_to_the_next),
 		cmocka_unit_test(a_late_failure_doesnt_end_the_wait),
 		cmocka_unit_test(without_memory_it_fails),
 		cmocka_unit_test(a_cancelled_question_is_never_called_back),
 		cmocka_unit_test(a_dead_server_is_left_out),
+		cmocka_unit_test(a_server_that_answers_others_works),
+		cmocka_unit_test(a_probe_asks_for_what_is_configured),
 		cmocka_unit_test(all_are_down_until_a_probe_is_answered),
 		cmocka_unit_test(a_question_goes_through_all_the_same),
 		cmocka_unit_test(a_probe_without_memory_is_tried_again),

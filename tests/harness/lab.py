@@ -4,10 +4,13 @@ import contextlib
 from pathlib import Path
 
 from .daemon import Daemon, listeners_in
+from .lossy import Lossy
 from .mapfile import compile_map
+from .nsd import Nsd
 from .scripted import ScriptedDns
 from .tor import Tor
 from .unbound import Unbound
+from .validating import Validating
 
 
 class Lab:
@@ -28,6 +31,16 @@ class Lab:
 
     def unbound(self, records="", **options):
         return self._run(Unbound(self.dir, records, **options))
+
+    def nsd(self, zones, **options):
+        return self._run(Nsd(self.dir, zones, **options))
+
+    def validating(self, zones, anchors=()):
+        """An unbound that validates, and the nsd of its zones."""
+        return self._run(Validating(self.dir, self.nsd(zones), anchors))
+
+    def lossy(self, resolver, **options):
+        return self._run(Lossy(self.dir, resolver, **options))
 
     def dns(self, **options):
         return self._run(ScriptedDns(**options))

@@ -33,6 +33,7 @@ class ScriptedDns:
         self.prefix = prefix
         self.seen = []
         self._behaviour = {}
+        self._below = {}
         self._timers = []
         self._clients = {}
         self._selector = selectors.DefaultSelector()
@@ -63,6 +64,10 @@ class ScriptedDns:
     def on(self, domain, behaviour):
         """What to do when asked for the domain's SRV records."""
         self._behaviour[(self.prefix + domain).lower()] = behaviour
+
+    def below(self, zone, behaviour):
+        """What to do when asked for anything else in the zone."""
+        self._below["." + zone] = behaviour
 
     def count(self, domain):
         """How many times it was asked for the domain's SRV records."""
@@ -142,11 +147,18 @@ class ScriptedDns:
         ident = struct.unpack_from("!H", message, 0)[0]
         query = Query(ident, name, qtype, message[12 : end + 4], tcp)
         self.seen.append(Seen(name.lower(), qtype, tcp))
-        behaviour = self._behaviour.get(name.lower(), behaviours.rcode(dnsmsg.REFUSED))
-        for wait, reply in behaviour(query):
+        for wait, reply in self._find(name.lower())(query):
             if reply is CLOSE and not tcp:
                 continue
             self._later(wait, lambda reply=reply: send(reply))
+
+    def _find(self, name):
+        if name in self._behaviour:
+            return self._behaviour[name]
+        for zone, behaviour in self._below.items():
+            if ("." + name).endswith(zone):
+                return behaviour
+        return behaviours.rcode(dnsmsg.REFUSED)
 
     def _later(self, seconds, action):
         if not seconds:

@@ -4,7 +4,7 @@ nothing is ever asked outside."""
 from . import dnsmsg
 from .proc import LOOPBACK, Process, free_port
 
-CONF = """\
+SERVER = """\
 server:
     interface: {host}@{port}
     port: {port}
@@ -17,12 +17,15 @@ server:
     pidfile: ""
     logfile: ""
     use-syslog: no
-    module-config: "iterator"
+    module-config: "{modules}"
     num-threads: 1
     local-zone: "." refuse
     local-zone: "example." transparent
 remote-control:
     control-enable: no
+"""
+
+ZONE = """\
 auth-zone:
     name: "example."
     zonefile: "{dir}/zone"
@@ -47,26 +50,18 @@ probe A 127.0.0.1
 DEAD_ZONE = "fails.example"
 
 
-class Unbound(Process):
-    """Serves the zone "example."; the records are text, relative to it."""
+class Resolver(Process):
+    """An unbound; more is what its configuration has beyond SERVER."""
 
-    def __init__(self, workdir, records="", ttl=300, negative_ttl=300, port=None):
+    def __init__(self, workdir, modules, more, port=None):
         self.dir = workdir / "unbound"
         self.dir.mkdir()
         self.host = LOOPBACK
         self.port = port or free_port()
+        self.probe = "probe.example"
         conf = self.dir / "conf"
-        conf.write_text(
-            CONF.format(
-                host=self.host,
-                port=self.port,
-                dir=self.dir,
-                dead_zone=DEAD_ZONE,
-                dead_port=free_port(),
-            )
-        )
-        head = HEAD.format(ttl=ttl, negative_ttl=negative_ttl)
-        (self.dir / "zone").write_text(head + records)
+        place = {"host": self.host, "port": self.port, "dir": self.dir}
+        conf.write_text(SERVER.format(modules=modules, **place) + more)
         super().__init__(["unbound", "-d", "-c", conf], self.dir / "log")
 
     @property
@@ -83,8 +78,19 @@ class Unbound(Process):
         return self.start()
 
     def _answers(self):
-        reply = dnsmsg.ask(self.host, self.port, "probe.example", dnsmsg.A, 0.2)
+        reply = dnsmsg.ask(self.host, self.port, self.probe, dnsmsg.A, 0.2)
         return reply and reply[1]
+
+
+class Unbound(Resolver):
+    """Serves the zone "example."; the records are text, relative to it."""
+
+    def __init__(self, workdir, records="", ttl=300, negative_ttl=300, port=None):
+        dead = {"dead_zone": DEAD_ZONE, "dead_port": free_port(), "host": LOOPBACK}
+        more = ZONE.format(dir=workdir / "unbound", **dead)
+        super().__init__(workdir, "iterator", more, port)
+        head = HEAD.format(ttl=ttl, negative_ttl=negative_ttl)
+        (self.dir / "zone").write_text(head + records)
 
 
 def srv(domain, *targets):

@@ -141,9 +141,7 @@ ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *d
 	*q = (struct dns_query){
 		.server = s, .open = true, .type = type, .done = done, .arg = arg};
 	strcpy(q->name, name);
-	if (!s->is_tor && w->attempt == NULL)
-		w->attempt = done;
-	if (!s->is_tor && (domain = subject(w, q)) < DOMAINS &&
+	if (!s->is_tor && *name != '\0' && (domain = subject(w, q)) < DOMAINS &&
 		(w->entry[domain] == ENTRY_TARGET || w->entry[domain] == ENTRY_NEVER))
 		wrong(w, "asked for %s, which is in the map", name);
 	q->fails = one_in(w, 8);
@@ -220,8 +218,6 @@ note_landing(struct world *w, const struct dns_query *q, const struct dns_answer
 {
 	unsigned domain = subject(w, q);
 
-	if (q->done != w->attempt) /* a probe: nobody learns what it says */
-		return;
 	if (w->landings == LANDINGS)
 		wrong(w, "too many answers");
 	w->landing[w->landings++] = (struct landing){.at = w->now,
@@ -247,9 +243,11 @@ answer(struct world *w, struct dns_query *q)
 		dns_answer_fail(&a, q->reason);
 	else if (q->server->is_tor)
 		a.ipv4 = 0x0ac00001;
+	else if (*q->name == '\0') /* the root, for a probe */
+		a.status = DNS_NONE;
 	else
 		speak_truth(w, q, &a);
-	if (!q->server->is_tor && a.status != DNS_FAILED)
+	if (!q->server->is_tor && a.status != DNS_FAILED && *q->name != '\0')
 		note_landing(w, q, &a);
 	q->done(q->arg, &a, w->now);
 }

@@ -89,7 +89,6 @@ struct world {
 	struct truth truth[DOMAINS];
 	enum entry_kind entry[DOMAINS];
 	unsigned versions;
-	dns_done *attempt; /* what ordinary questions call back; probes have another */
 	struct landing landing[LANDINGS];
 	size_t landings;
 	struct engine *engine;

@@ -1,0 +1,115 @@
+"""Many connections at once, from one thread, and how long each answer takes."""
+
+import contextlib
+import re
+import selectors
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+from .clients import CLIENTS, Answer, connect, parse_socketmap, parse_tcp_table
+from .proc import SLACK
+
+
+class Timed(NamedTuple):
+    key: str
+    answer: Answer
+    seconds: float
+    alone: bool  # no other question was under way on its connection
+
+
+class Connection:
+    """Has up to a window of questions under way."""
+
+    def __init__(self, daemon, listener, window):
+        self.socket = connect(daemon.address(listener))
+        self.protocol = daemon.listeners[listener]["protocol"]
+        self.request = CLIENTS[self.protocol].request
+        self.window = window
+        self.asked = deque()
+        self.data = b""
+
+    def ask(self, keys):
+        """As many of the keys as there is room for."""
+        batch = []
+        while keys and len(self.asked) + len(batch) < self.window:
+            batch.append(keys.popleft())
+        if batch:
+            now = time.monotonic()
+            self.asked.extend((key, now) for key in batch)
+            self.socket.sendall(b"".join(map(self.request, batch)))
+
+    def answers(self, now):
+        """Those that have come: now is a moment when they were there."""
+        chunk = self.socket.recv(65536)
+        assert chunk, "closed"
+        self.data += chunk
+        while (answer := self._take()) is not None:
+            key, began = self.asked.popleft()
+            yield Timed(key, answer, now - began, self.window == 1)
+
+    def _take(self):
+        if self.protocol == "tcp_table":
+            line, newline, rest = self.data.partition(b"\n")
+            if not newline:
+                return None
+            self.data = rest
+            return parse_tcp_table(line + newline)
+        head = re.match(rb"(\d+):", self.data)
+        end = head and head.end() + int(head[1])
+        if not head or len(self.data) <= end:
+            return None
+        payload, comma = self.data[head.end() : end], self.data[end : end + 1]
+        assert comma == b",", payload
+        self.data = self.data[end + 1 :]
+        return parse_socketmap(payload)
+
+
+def ask_all(daemon, keys, listeners, alone, pipelined=0, window=1):
+    """An answer for each key. Each listener gets so many connections which ask one
+    question at a time, and so many which ask ahead."""
+    keys = deque(keys)
+    results, wanted = [], len(keys)
+    windows = [1] * alone + [window] * pipelined
+    with contextlib.ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+        for connection in [Connection(daemon, n, w) for w in windows for n in listeners]:
+            stack.enter_context(connection.socket)
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.ask(keys)
+        while len(results) < wanted:
+            ready = selector.select(10 * SLACK)
+            assert ready, f"{wanted - len(results)} answers don't come"
+            now = time.monotonic()
+            for key, _ in ready:
+                results += key.data.answers(now)
+                key.data.ask(keys)
+    return results
+
+
+class Heartbeat:
+    """The longest time for which this process was held up: an answer can be late because
+    of the machine as far as the machine itself was late."""
+
+    TICK = 0.002
+
+    def __init__(self):
+        self.longest = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self):
+        before = time.monotonic()
+        while not self._stop.wait(self.TICK):
+            now = time.monotonic()
+            self.longest = max(self.longest, now - before - self.TICK)
+            before = now
