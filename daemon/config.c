@@ -13,7 +13,7 @@ static cfg_opt_t listener_opts[] = {
 	CFG_STR("protocol", NULL, CFGF_NODEFAULT),
 	CFG_STR("address", NULL, CFGF_NODEFAULT),
 	CFG_STR("answer", NULL, CFGF_NODEFAULT),
-	CFG_STR("transport", "smtptor", CFGF_NONE),
+	CFG_STR("transport", NULL, CFGF_NODEFAULT),
 	CFG_INT("deadline_ms", 0, CFGF_NODEFAULT),
 	CFG_STR("mode", "0666", CFGF_NONE),
 	CFG_STR("owner", "", CFGF_NONE),
@@ -21,6 +21,10 @@ static cfg_opt_t listener_opts[] = {
 	CFG_INT("max_clients", 2048, CFGF_NONE),
 	CFG_END(),
 };
+
+/* libconfuse's lists of defaults aren't const. */
+static char default_socks[] = "{127.0.0.1:9050}";
+static char default_bridge_users[] = "{root, postfix, Debian-exim}";
 
 static cfg_opt_t opts[] = {
 	CFG_STR("map", "/etc/onionmxd/domains.cdb", CFGF_NONE),
@@ -39,6 +43,15 @@ static cfg_opt_t opts[] = {
 	CFG_STR("tor_dnsport", "127.0.0.1:5300", CFGF_NONE),
 	CFG_INT("tor_timeout_ms", 250, CFGF_NONE),
 	CFG_INT("tor_tries", 4, CFGF_NONE),
+	CFG_STR("bridge", "127.42.0.0/16", CFGF_NONE),
+	CFG_INT("bridge_port", 2525, CFGF_NONE),
+	CFG_STR_LIST("socks", default_socks, CFGF_NONE),
+	CFG_STR("isolate", "onion", CFGF_NONE),
+	CFG_STR_LIST("bridge_users", default_bridge_users, CFGF_NONE),
+	CFG_INT("bridge_connect_ms", 60000, CFGF_NONE),
+	CFG_INT("bridge_idle_ms", 900000, CFGF_NONE),
+	CFG_INT("bridge_max_clients", 1000, CFGF_NONE),
+	CFG_INT("bridge_addresses", 4096, CFGF_NONE),
 	CFG_INT("min_ttl", 60, CFGF_NONE),
 	CFG_INT("max_ttl", 86400, CFGF_NONE),
 	CFG_INT("max_negative_ttl", 3600, CFGF_NONE),
@@ -94,6 +107,39 @@ take_resolvers(struct config *c, cfg_t *cfg)
 			CONFIG_DNS_PORT);
 }
 
+/* Names that this system doesn't have are none of ours: only the default has them. */
+static void
+take_bridge_users(struct config *c, cfg_t *cfg)
+{
+	unsigned n = cfg_size(cfg, "bridge_users");
+
+	c->any_bridge_user = n == 0;
+	c->bridge_user = calloc(n + 1, sizeof(c->bridge_user[0]));
+	if (c->bridge_user == NULL)
+		err(1, "configuration");
+	for (unsigned i = 0; i < n; i++)
+		if (config_owner_by_text(cfg_getnstr(cfg, "bridge_users", i),
+			    &c->bridge_user[c->nbridge_users]))
+			c->nbridge_users++;
+}
+
+static void
+take_bridge(struct config *c, cfg_t *cfg)
+{
+	config_net_by_text(cfg_getstr(cfg, "bridge"), &c->bridge);
+	c->bridge.max = (size_t)cfg_getint(cfg, "bridge_addresses");
+	c->bridge_port = (uint16_t)cfg_getint(cfg, "bridge_port");
+	c->nsocks = cfg_size(cfg, "socks");
+	for (unsigned i = 0; i < c->nsocks; i++)
+		net_addr_parse(
+			&c->socks[i], cfg_getnstr(cfg, "socks", i), CONFIG_SOCKS_PORT);
+	config_isolate_by_text(cfg_getstr(cfg, "isolate"), &c->isolate);
+	take_bridge_users(c, cfg);
+	c->bridge_connect_ms = (int)cfg_getint(cfg, "bridge_connect_ms");
+	c->bridge_idle_ms = (int)cfg_getint(cfg, "bridge_idle_ms");
+	c->bridge_max_clients = (int)cfg_getint(cfg, "bridge_max_clients");
+}
+
 static enum on_failure
 on_failure(cfg_t *cfg, const char *option)
 {
@@ -130,6 +176,7 @@ take_globals(struct config *c, cfg_t *cfg)
 	c->max_pins = (int)cfg_getint(cfg, "max_pins");
 	c->follow_mx = cfg_getbool(cfg, "follow_mx");
 	take_resolvers(c, cfg);
+	take_bridge(c, cfg);
 	c->dns_timeout_ms = (int)cfg_getint(cfg, "dns_timeout_ms");
 	c->dns_tries = (int)cfg_getint(cfg, "dns_tries");
 	net_addr_parse(&c->tor_dnsport, cfg_getstr(cfg, "tor_dnsport"), CONFIG_DNS_PORT);
@@ -157,13 +204,15 @@ static void
 take_listener(struct listener_options *l, cfg_t *sec)
 {
 	const char *answer = cfg_getstr(sec, "answer");
-	bool address;
+	const char *transport = cfg_getstr(sec, "transport");
 
 	l->proto = proto_by_name(cfg_getstr(sec, "protocol"));
-	address =
-		answer == NULL ? l->proto->needs_address : strcmp(answer, "address") == 0;
-	l->style = address ? STYLE_ADDRESS : STYLE_ONION;
-	l->transport = copy(cfg_getstr(sec, "transport"));
+	l->style = l->proto->needs_address ? STYLE_ADDRESS : STYLE_ONION;
+	if (answer != NULL)
+		config_answer_by_text(answer, &l->style);
+	if (transport == NULL)
+		transport = l->style == STYLE_BRIDGE ? "smtp" : "smtptor";
+	l->transport = copy(transport);
 	l->deadline_ms = (int)cfg_getint(sec, "deadline_ms");
 	if (l->deadline_ms == 0)
 		l->deadline_ms = l->proto->needs_address ? 4000 : 500;
@@ -227,6 +276,19 @@ resolvers_trusted(cfg_t *cfg)
 	return true;
 }
 
+static bool
+any_bridge(cfg_t *cfg)
+{
+	for (unsigned i = 0; i < cfg_size(cfg, "listener"); i++) {
+		const char *answer =
+			cfg_getstr(cfg_getnsec(cfg, "listener", i), "answer");
+
+		if (answer != NULL && strcmp(answer, "bridge") == 0)
+			return true;
+	}
+	return false;
+}
+
 /* What only shows when all is read. */
 static bool
 complete(cfg_t *cfg)
@@ -237,6 +299,10 @@ complete(cfg_t *cfg)
 	}
 	if (cfg_getbool(cfg, "pin_srv") && *cfg_getstr(cfg, "state_dir") == '\0') {
 		cfg_error(cfg, "pin_srv needs a state_dir");
+		return false;
+	}
+	if (any_bridge(cfg) && *cfg_getstr(cfg, "state_dir") == '\0') {
+		cfg_error(cfg, "answer = bridge needs a state_dir");
 		return false;
 	}
 	if (!resolvers_trusted(cfg)) {
@@ -266,6 +332,15 @@ config_load(const char *path)
 	return c;
 }
 
+bool
+config_has_bridge(const struct config *c)
+{
+	for (size_t i = 0; i < c->nlisteners; i++)
+		if (c->listener[i].style == STYLE_BRIDGE)
+			return true;
+	return false;
+}
+
 void
 config_free(struct config *c)
 {
@@ -280,6 +355,7 @@ config_free(struct config *c)
 	free(c->srv_prefix);
 	free(c->pid_file);
 	free(c->state_dir);
+	free(c->bridge_user);
 	free(c->control.name);
 	free(c);
 }

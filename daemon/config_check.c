@@ -1,8 +1,11 @@
 #include "config_check.h"
 
+#include <arpa/inet.h>
 #include <grp.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +159,21 @@ check_on_failure(cfg_t *cfg, cfg_opt_t *opt)
 	return fault(cfg, opt, text, "expected defer or clearnet");
 }
 
+/* The index of a word in a list; false if it isn't there. */
+static bool
+word_by_text(const char *text, const char *const words[], size_t n, size_t *index)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(text, words[i]) == 0) {
+			*index = i;
+			return true;
+		}
+	return false;
+}
+
+#define WORD_BY_TEXT(text, words, index)                                                 \
+	word_by_text(text, words, sizeof(words) / sizeof((words)[0]), index)
+
 bool
 config_dnssec_by_text(const char *text, enum dnssec *dnssec)
 {
@@ -164,13 +182,93 @@ config_dnssec_by_text(const char *text, enum dnssec *dnssec)
 		[DNSSEC_PREFER] = "prefer",
 		[DNSSEC_REQUIRE] = "require",
 	};
+	size_t i = 0;
+	bool found = WORD_BY_TEXT(text, names, &i);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(text, names[i]) == 0) {
-			*dnssec = (enum dnssec)i;
-			return true;
-		}
-	return false;
+	*dnssec = (enum dnssec)i;
+	return found;
+}
+
+bool
+config_answer_by_text(const char *text, enum answer_style *style)
+{
+	static const char *const names[] = {
+		[STYLE_ONION] = "onion",
+		[STYLE_ADDRESS] = "address",
+		[STYLE_BRIDGE] = "bridge",
+	};
+	size_t i = 0;
+	bool found = WORD_BY_TEXT(text, names, &i);
+
+	*style = (enum answer_style)i;
+	return found;
+}
+
+bool
+config_isolate_by_text(const char *text, enum isolate *isolate)
+{
+	static const char *const names[] = {
+		[ISOLATE_NONE] = "none",
+		[ISOLATE_ONION] = "onion",
+		[ISOLATE_DOMAIN] = "domain",
+	};
+	size_t i = 0;
+	bool found = WORD_BY_TEXT(text, names, &i);
+
+	*isolate = (enum isolate)i;
+	return found;
+}
+
+static int
+check_isolate(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	enum isolate isolate;
+
+	if (config_isolate_by_text(text, &isolate))
+		return 0;
+	return fault(cfg, opt, text, "expected none, onion or domain");
+}
+
+bool
+config_net_by_text(const char *text, struct addressbook_config *net)
+{
+	struct in_addr address;
+	char ip[16];
+	int end = 0;
+
+	if (sscanf(text, "%15[0-9.]/%2u%n", ip, &net->prefix, &end) != 2 ||
+		text[end] != '\0' || inet_pton(AF_INET, ip, &address) != 1)
+		return false;
+	net->net = ntohl(address.s_addr);
+	return net->net >> 24 == IN_LOOPBACKNET && net->prefix >= 9 &&
+	       net->prefix <= 30 && (net->net & (UINT32_MAX >> net->prefix)) == 0;
+}
+
+static int
+check_bridge(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	struct addressbook_config net;
+
+	if (config_net_by_text(text, &net))
+		return 0;
+	return fault(cfg, opt, text,
+		"expected a net of 127.0.0.0/8 with a prefix from 9 to 30, like "
+		"127.42.0.0/16");
+}
+
+/* Not 25: Postfix takes every address of this machine for itself there. */
+static int
+check_bridge_port(cfg_t *cfg, cfg_opt_t *opt)
+{
+	long value = cfg_opt_getnint(opt, 0);
+
+	if (value >= 1 && value <= 65535 && value != SMTP_PORT)
+		return 0;
+	cfg_error(cfg, "%s: expected a port from 1 to 65535 that isn't 25",
+		cfg_opt_name(opt));
+	return -1;
 }
 
 static int
@@ -208,10 +306,11 @@ static int
 check_answer(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *text = last_string(opt);
+	enum answer_style style;
 
-	if (strcmp(text, "address") == 0 || strcmp(text, "onion") == 0)
+	if (config_answer_by_text(text, &style))
 		return 0;
-	return fault(cfg, opt, text, "expected address or onion");
+	return fault(cfg, opt, text, "expected address, onion or bridge");
 }
 
 static int
@@ -322,7 +421,7 @@ check_listener(cfg_t *cfg, cfg_opt_t *opt)
 		proto_by_name(protocol)->needs_address) {
 		cfg_error(cfg,
 			"listener \"%s\": Exim would look onion names up in DNS; "
-			"use answer = address",
+			"use answer = address or bridge",
 			cfg_title(l));
 		return -1;
 	}
@@ -350,6 +449,15 @@ static const struct {
 	{"tor_dnsport", check_ip},
 	{"tor_timeout_ms", check_positive},
 	{"tor_tries", check_tries},
+	{"bridge", check_bridge},
+	{"bridge_port", check_bridge_port},
+	{"socks", check_ip},
+	{"isolate", check_isolate},
+	{"bridge_users", check_owner},
+	{"bridge_connect_ms", check_positive},
+	{"bridge_idle_ms", check_positive},
+	{"bridge_max_clients", check_positive},
+	{"bridge_addresses", check_positive},
 	{"min_ttl", check_seconds},
 	{"max_ttl", check_seconds},
 	{"max_negative_ttl", check_seconds},

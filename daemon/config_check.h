@@ -7,8 +7,10 @@
 #include <sys/types.h>
 
 #include "flow/lookup.h"
+#include "net/bridge.h"
 
 #define CONFIG_DNS_PORT 53
+#define CONFIG_SOCKS_PORT 9050
 
 /* libconfuse then calls the checks as it reads; each fault goes through cfg_error(). */
 void config_check_install(cfg_t *);
@@ -19,5 +21,10 @@ bool config_mode_by_text(const char *text, mode_t *);
 bool config_owner_by_text(const char *text, uid_t *);
 bool config_group_by_text(const char *text, gid_t *);
 bool config_dnssec_by_text(const char *text, enum dnssec *);
+bool config_answer_by_text(const char *text, enum answer_style *);
+bool config_isolate_by_text(const char *text, enum isolate *);
+
+/* "127.42.0.0/16": a net of loopback, whose prefix is from 9 to 30. */
+bool config_net_by_text(const char *text, struct addressbook_config *);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "core/proto.h"
 #include "flow/lookup.h"
+#include "net/bridge.h"
 #include "net/listener.h"
 #include "net/log.h"
 
@@ -39,6 +40,16 @@ struct config {
 	struct net_addr tor_dnsport;
 	int tor_timeout_ms;
 	int tor_tries;
+	struct addressbook_config bridge;
+	uint16_t bridge_port;
+	struct net_addr socks[UPSTREAM_SERVERS];
+	size_t nsocks;
+	enum isolate isolate;
+	bool any_bridge_user;
+	uid_t *bridge_user;
+	size_t nbridge_users;
+	int bridge_connect_ms, bridge_idle_ms;
+	int bridge_max_clients;
 	int min_ttl, max_ttl, max_negative_ttl;
 	int max_stale;
 	int failure_ttl;
@@ -62,5 +73,8 @@ struct config {
  * standard error as FILE:LINE: message. */
 struct config *config_load(const char *path);
 void config_free(struct config *);
+
+/* Is any listener's answer an address of the bridge? */
+bool config_has_bridge(const struct config *);
 
 #endif

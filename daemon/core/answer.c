@@ -17,6 +17,7 @@ reason_text(enum reason r)
 		[REASON_TOR_TIMEOUT] = "tor timed out",
 		[REASON_TOR_FAILED] = "tor is down or failing",
 		[REASON_INSECURE] = "route not validated by DNSSEC",
+		[REASON_BRIDGE] = "the bridge has no address for it",
 		[REASON_ONION_INVALID] = "invalid onion name",
 	};
 

@@ -5,11 +5,32 @@
 
 #include "core/proto.h"
 
+static const struct {
+	const char *verb;
+	enum proto_status status;
+} verbs[] = {
+	{"route ", PROTO_LOOKUP},
+	{"tls ", PROTO_TLS},
+};
+
+static enum proto_status
+parse_line(const char *line, size_t len, struct proto_request *req)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		size_t verblen = strlen(verbs[i].verb);
+
+		if (len < verblen || memcmp(line, verbs[i].verb, verblen) != 0)
+			continue;
+		req->key = line + verblen;
+		req->keylen = len - verblen;
+		return verbs[i].status;
+	}
+	return PROTO_BAD;
+}
+
 static enum proto_status
 parse(const char *input, size_t len, size_t *used, struct proto_request *req)
 {
-	static const char verb[] = "route ";
-	const size_t verblen = sizeof(verb) - 1;
 	const char *nl = memchr(input, '\n', len);
 	size_t line;
 
@@ -22,11 +43,7 @@ parse(const char *input, size_t len, size_t *used, struct proto_request *req)
 	line = *used - 1;
 	if (line > 0 && input[line - 1] == '\r')
 		line--;
-	if (line < verblen || memcmp(input, verb, verblen) != 0)
-		return PROTO_BAD;
-	req->key = input + verblen;
-	req->keylen = line - verblen;
-	return PROTO_LOOKUP;
+	return parse_line(input, line, req);
 }
 
 static void
@@ -67,6 +84,18 @@ refuse(struct reply *reply, enum refusal why)
 	reply->left_out = 0;
 }
 
+static void
+format_tls(struct reply *reply, const struct tls_policy *p)
+{
+	char text[TLS_POLICY_MAX];
+
+	reply->left_out = 0;
+	if (p == NULL)
+		put(reply, "NO", "", 0);
+	else
+		put(reply, "OK", text, tls_policy_write(p, text));
+}
+
 const struct proto proto_readsocket = {
 	.name = "readsocket",
 	.one_shot = true,
@@ -74,4 +103,5 @@ const struct proto proto_readsocket = {
 	.parse = parse,
 	.format = format,
 	.refuse = refuse,
+	.format_tls = format_tls,
 };

@@ -47,7 +47,7 @@ nexthop_part(char part[PART_MAX], const struct target *t, enum answer_style styl
 	char ip[16];
 	int n;
 
-	if (style == STYLE_ADDRESS) {
+	if (style != STYLE_ONION) {
 		ipv4_text(ip, sizeof(ip), t->ipv4);
 		n = snprintf(part, PART_MAX, "[%s]:%u", ip, (unsigned)t->port);
 	} else {

@@ -5,7 +5,13 @@
 
 #include "core/proto.h"
 
-#define MAP_NAME "onion"
+static const struct {
+	const char *name;
+	enum proto_status status;
+} maps[] = {
+	{"onion", PROTO_LOOKUP}, /* for transport_maps */
+	{"tls", PROTO_TLS},      /* for smtp_tls_policy_maps */
+};
 
 /* "LEN:" without leading zeros. PROTO_LOOKUP: *len and *used are set. */
 static enum proto_status
@@ -31,16 +37,18 @@ static enum proto_status
 parse_payload(const char *payload, size_t len, struct proto_request *req)
 {
 	const char *space = memchr(payload, ' ', len);
-	const size_t namelen = sizeof(MAP_NAME) - 1;
+	size_t namelen;
 
 	if (space == NULL)
 		return PROTO_BAD;
-	if ((size_t)(space - payload) != namelen ||
-		memcmp(payload, MAP_NAME, namelen) != 0)
-		return PROTO_UNKNOWN;
+	namelen = (size_t)(space - payload);
 	req->key = space + 1;
 	req->keylen = len - namelen - 1;
-	return PROTO_LOOKUP;
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (strlen(maps[i].name) == namelen &&
+			memcmp(payload, maps[i].name, namelen) == 0)
+			return maps[i].status;
+	return PROTO_UNKNOWN;
 }
 
 static enum proto_status
@@ -104,9 +112,33 @@ refuse(struct reply *reply, enum refusal why)
 	reply->left_out = 0;
 }
 
+/* As tls_policy(5) has it. SNI, too: the server may have several names. */
+static void
+format_tls(struct reply *reply, const struct tls_policy *p)
+{
+	static const char *const level[] = {
+		[TLS_NONE] = "none",
+		[TLS_MAY] = "may",
+		[TLS_ENCRYPT] = "encrypt",
+	};
+	char text[2 * DOMAIN_MAX + 64];
+
+	reply->left_out = 0;
+	if (p == NULL) {
+		put_text(reply, "NOTFOUND", "");
+	} else if (p->level == TLS_SECURE) {
+		snprintf(text, sizeof(text), "secure match=%s servername=%s",
+			p->name.text, p->name.text);
+		put_text(reply, "OK", text);
+	} else {
+		put_text(reply, "OK", level[p->level]);
+	}
+}
+
 const struct proto proto_socketmap = {
 	.name = "socketmap",
 	.parse = parse,
 	.format = format,
 	.refuse = refuse,
+	.format_tls = format_tls,
 };

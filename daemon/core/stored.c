@@ -5,25 +5,14 @@
 #include <string.h>
 
 #include "core/onion.h"
-#include "core/siphash.h"
+#include "core/sealed.h"
 #include "core/targetlist.h"
-
-#define CHECKSUM_LEN 16
 
 static const char *const kinds[] = {
 	[STORED_CACHE] = "cache",
 	[STORED_PIN] = "pin",
 	[STORED_HELD] = "held",
 };
-
-/* Against damage, not against malice: the key is no secret. */
-static uint64_t
-checksum(const char *text, size_t len)
-{
-	static const struct siphash_key key = {0x6f6e696f6e6d7864, 1};
-
-	return siphash13(&key, text, len);
-}
 
 size_t
 stored_write(char out[STORED_MAX], const struct stored *s)
@@ -46,8 +35,7 @@ stored_write(char out[STORED_MAX], const struct stored *s)
 			(unsigned)rr->priority, (unsigned)rr->weight, (unsigned)rr->port,
 			(int)rr->hostlen, rr->host);
 	}
-	return n + (size_t)snprintf(out + n, STORED_MAX - n, " %016" PRIx64 "\n",
-			   checksum(out, n));
+	return seal_line(out, n);
 }
 
 /* Reading */
@@ -203,14 +191,12 @@ makes_sense(const struct stored *s)
 bool
 stored_read(const char *line, size_t len, struct stored *s)
 {
-	char want[CHECKSUM_LEN + 1];
-	struct cursor c = {line, line + len - CHECKSUM_LEN - 1};
+	struct cursor c = {line, line};
 
-	if (len <= CHECKSUM_LEN || *c.end != ' ')
+	if (!sealed_line(line, &len))
 		return false;
-	snprintf(want, sizeof(want), "%016" PRIx64,
-		checksum(line, len - CHECKSUM_LEN - 1));
-	if (memcmp(c.end + 1, want, CHECKSUM_LEN) != 0 || !take_head(&c, s))
+	c.end = line + len;
+	if (!take_head(&c, s))
 		return false;
 	while (c.p < c.end)
 		if (!take_record(&c, s))

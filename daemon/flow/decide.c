@@ -157,6 +157,8 @@ decide_by_host(struct inquiry *q, const struct domain *host, const struct fact *
 	q->policy.dnssec_require |= own.dnssec_require;
 	if (own.on_failure != ON_FAILURE_UNSET)
 		q->policy.on_failure = own.on_failure;
+	if (own.tls.level != TLS_UNSET)
+		q->policy.tls = own.tls;
 	if (st == MAPREC_SRV) /* onionmap doesn't write that */
 		return decided_broken_map(q);
 	if (st == MAPREC_ROUTE && !secure_enough(q, mx))

@@ -18,17 +18,29 @@ inquiry_of(
 		.answer = answer};
 }
 
+static void
+cross_bridge(struct engine *e, const struct domain *d, const struct policy *policy,
+	struct answer *a)
+{
+	if (!e->ports.bridge(e->ports.bridge_arg, d, policy, &a->route))
+		answer_set(a, OUTCOME_TEMP, REASON_BRIDGE);
+}
+
 /* The last step of every lookup. */
 static void
-settle(struct engine *e, const struct domain *d, const struct policy *policy,
-	struct answer *a)
+settle(struct engine *e, const struct profile *profile, const struct domain *d,
+	const struct policy *policy, struct answer *a)
 {
 	enum on_failure on_failure = policy->on_failure != ON_FAILURE_UNSET
 					     ? policy->on_failure
 					     : e->config.on_failure;
 	struct counters *c = counters(e);
 
-	if (a->outcome == OUTCOME_TEMP && on_failure == ON_FAILURE_CLEARNET) {
+	if (a->outcome == OUTCOME_ROUTE && profile->style == STYLE_BRIDGE)
+		cross_bridge(e, d, policy, a);
+	/* What isn't secure hasn't failed: that has an option of its own. */
+	if (a->outcome == OUTCOME_TEMP && a->reason != REASON_INSECURE &&
+		on_failure == ON_FAILURE_CLEARNET) {
 		c->failures_as_none++;
 		answer_set(a, OUTCOME_NONE, REASON_NONE);
 	}
@@ -130,7 +142,7 @@ void
 lookup_finish(struct lookup *l, struct answer *a, struct monotime now)
 {
 	lookup_detach(l);
-	settle(l->engine, &l->domain, &l->policy, a);
+	settle(l->engine, l->profile, &l->domain, &l->policy, a);
 	l->done(l->arg, a, now);
 	lookup_free(l);
 }
@@ -422,7 +434,7 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 
 	counters(e)->lookups++;
 	if (key_answer(e, req, a)) {
-		settle(e, &e->domain, &q.policy, a);
+		settle(e, req->profile, &e->domain, &q.policy, a);
 		return LOOKUP_READY;
 	}
 	known = decide(&q);
@@ -437,6 +449,6 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 		if (known || needs_addresses(req->profile, a))
 			answer_set(a, OUTCOME_TEMP, reason);
 	}
-	settle(e, &e->domain, &q.policy, a);
+	settle(e, req->profile, &e->domain, &q.policy, a);
 	return LOOKUP_READY;
 }

@@ -7,7 +7,7 @@
 #include "control_inside.h"
 #include "net/log.h"
 
-/* explain: each protocol's answer, too, so the lookup is made in both styles */
+/* explain: each listener's answer, too, so the lookup is made in each of their styles */
 
 static struct explanation *
 explanation_new(const char *key)
@@ -56,7 +56,7 @@ any_listener(const struct control *control, enum answer_style style)
 	return false;
 }
 
-/* Of the second lookup only what the first hasn't said. */
+/* Of the other lookups only what the first hasn't said. */
 static void
 print_tor(struct control_client *c, const struct trail *t)
 {
@@ -84,10 +84,10 @@ explained(void *arg, const struct answer *a, struct monotime now)
 }
 
 static void
-explain_start(struct control_client *c, struct profile *profile)
+explain_start(struct control_client *c, enum answer_style style)
 {
 	struct explanation *e = c->explanation;
-	struct lookup_request req = {.profile = profile,
+	struct lookup_request req = {.profile = c->control->config.profile[style],
 		.key = e->key,
 		.keylen = strlen(e->key),
 		.done = explained,
@@ -96,6 +96,7 @@ explain_start(struct control_client *c, struct profile *profile)
 	struct lookup *pending;
 	struct answer a;
 
+	e->style = style;
 	e->trail.len = 0;
 	if (lookup_start(c->control->config.engine, &req, loop_now(), &a, &pending) ==
 		LOOKUP_PENDING)
@@ -104,38 +105,43 @@ explain_start(struct control_client *c, struct profile *profile)
 		explain_next(c, &a);
 }
 
-/* A lookup has ended. */
 static void
-explain_next(struct control_client *c, const struct answer *a)
+print_outcome(struct control_client *c, const struct answer *a)
 {
-	struct explanation *e = c->explanation;
+	const struct trail *t = &c->explanation->trail;
 
-	if (e->by_address) {
-		print_tor(c, &e->trail);
-		print_answers(c, STYLE_ADDRESS, a);
-		control_answer(c);
-		return;
-	}
-	control_print(c, "%.*s", (int)e->trail.len, e->trail.text);
+	control_print(c, "%.*s", (int)t->len, t->text);
 	control_print(c, "outcome: %s%s%s\n", outcomes[a->outcome],
 		a->reason == REASON_NONE ? "" : ", ", reason_text(a->reason));
 	for (uint8_t i = 0; i < a->route.n; i++)
 		control_print(c, "target: %.*s:%u\n", (int)a->route.target[i].hostlen,
 			a->route.target[i].host, (unsigned)a->route.target[i].port);
-	print_answers(c, STYLE_ONION, a);
-	if (!any_listener(c->control, STYLE_ADDRESS)) {
-		control_answer(c);
-		return;
-	}
-	e->by_address = true;
-	explain_start(c, c->control->config.addresses);
+}
+
+/* A lookup has ended. */
+static void
+explain_next(struct control_client *c, const struct answer *a)
+{
+	enum answer_style style = c->explanation->style;
+
+	if (style == STYLE_ONION)
+		print_outcome(c, a);
+	else
+		print_tor(c, &c->explanation->trail);
+	print_answers(c, style, a);
+	while (++style < STYLES)
+		if (any_listener(c->control, style)) {
+			explain_start(c, style);
+			return;
+		}
+	control_answer(c);
 }
 
 static void
 explain(struct control_client *c, const char *key)
 {
 	if ((c->explanation = explanation_new(key)) != NULL) {
-		explain_start(c, c->control->config.names);
+		explain_start(c, STYLE_ONION);
 		return;
 	}
 	c->failed = true;

@@ -11,11 +11,12 @@
 
 #define COMMAND_MAX 512
 
-/* The two lookups of an explanation: with onion names, and with tor's addresses. */
+/* The lookups of an explanation: with onion names first, and then in each style in which
+ * a listener answers. */
 struct explanation {
 	struct trail trail;
 	struct lookup *lookup; /* NULL: none is pending */
-	bool by_address;       /* the second one */
+	enum answer_style style;
 	char key[COMMAND_MAX];
 };
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/bridge.h"
 #include "session_inside.h"
 
 void
@@ -141,6 +142,18 @@ look_up(struct batch *b, const struct proto_request *req)
 	batch_reply(b, &reply);
 }
 
+static void
+look_up_tls(struct batch *b, const struct proto_request *req)
+{
+	struct bridge *bridge = b->session->server->config.bridge;
+	struct reply reply = batch_place(b);
+	struct tls_policy policy;
+	bool found = bridge != NULL && bridge_tls(bridge, req->key, req->keylen, &policy);
+
+	b->session->endpoint->proto->format_tls(&reply, found ? &policy : NULL);
+	batch_reply(b, &reply);
+}
+
 /* Takes one request from the input. Returns its length, 0 if it isn't whole yet. */
 static size_t
 take_request(struct batch *b, const char *data, size_t len)
@@ -157,6 +170,9 @@ take_request(struct batch *b, const char *data, size_t len)
 		return s->eof ? len : 0;
 	case PROTO_LOOKUP:
 		look_up(b, &req);
+		break;
+	case PROTO_TLS:
+		look_up_tls(b, &req);
 		break;
 	case PROTO_UNKNOWN:
 		refuse(b, REFUSE_UNKNOWN);

@@ -45,13 +45,24 @@
 	X(srv_records_over)    /* beyond the 16 that are kept */                         \
 	X(tor_queries)                                                                   \
 	X(tor_failures)                                                                  \
-	X(tor_down)          /* tor stopped answering */                                 \
-	X(tor_down_answers)  /* not asked: tor doesn't answer */                         \
-	X(tor_asked_again)   /* addresses from before a possible restart of tor */       \
-	X(clients)           /* connections accepted */                                  \
-	X(clients_refused)   /* max_clients were connected */                            \
-	X(clients_timed_out) /* stuck in a request, in reading or in closing */          \
-	X(accepts_paused)    /* out of file descriptors or memory */                     \
+	X(tor_down)              /* tor stopped answering */                             \
+	X(tor_down_answers)      /* not asked: tor doesn't answer */                     \
+	X(tor_asked_again)       /* addresses from before a possible restart of tor */   \
+	X(bridge_clients)        /* connections to the bridge */                         \
+	X(bridge_refused)        /* bridge_max_clients were connected */                 \
+	X(bridge_denied)         /* of another user than bridge_users */                 \
+	X(bridge_connected)      /* carried to an onion service */                       \
+	X(bridge_targets_failed) /* targets that didn't answer */                        \
+	X(bridge_unreachable)    /* clients for whom no target answered */               \
+	X(bridge_timeouts)       /* connections that took too long, or were idle */      \
+	X(bridge_addresses)      /* given out since the start */                         \
+	X(bridge_failures)       /* lookups for which there was no address */            \
+	X(socks_down)            /* tors that stopped answering */                       \
+	X(socks_down_answers)    /* clients for whom no tor answered */                  \
+	X(clients)               /* connections accepted */                              \
+	X(clients_refused)       /* max_clients were connected */                        \
+	X(clients_timed_out)     /* stuck in a request, in reading or in closing */      \
+	X(accepts_paused)        /* out of file descriptors or memory */                 \
 	X(requests_unknown)                                                              \
 	X(requests_malformed)                                                            \
 	X(pipeline_full)    /* a client stopped until its answers were ready */          \

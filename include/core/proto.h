@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "core/answer.h"
+#include "core/policy.h"
 #include "core/render.h"
 
 #define PROTO_REQUEST_MAX 4096 /* bytes, framing included */
@@ -16,6 +17,7 @@
 enum proto_status {
 	PROTO_MORE,    /* not a whole request yet */
 	PROTO_LOOKUP,  /* key is set */
+	PROTO_TLS,     /* key is an address of the bridge; asked for is its TLS policy */
 	PROTO_UNKNOWN, /* well-formed, but nothing we serve: refuse it and go on */
 	PROTO_BAD,     /* not this protocol, or too long: refuse it and close */
 };
@@ -53,6 +55,9 @@ struct proto {
 
 	void (*format)(struct reply *, const struct answer *, const struct render *);
 	void (*refuse)(struct reply *, enum refusal);
+
+	/* NULL for the policy: the key is none of the bridge's addresses. */
+	void (*format_tls)(struct reply *, const struct tls_policy *);
 };
 
 extern const struct proto proto_readsocket; /* Exim: ${readsocket} */

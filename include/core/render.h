@@ -11,6 +11,8 @@
 enum answer_style {
 	STYLE_ONION,   /* onion names, for a mail server that speaks to tor by name */
 	STYLE_ADDRESS, /* tor's virtual IPv4 addresses */
+	STYLE_BRIDGE,  /* an address of our own bridge */
+	STYLES,
 };
 
 #define TRANSPORT_MAX 32

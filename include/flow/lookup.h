@@ -69,6 +69,12 @@ struct engine_ports {
 	void (*pinned)(void *arg, const struct domain *, enum pin_verdict);
 	void *pinned_arg;
 
+	/* Makes the bridge's address the only target of a route. False: there is none.
+	 * NULL: no profile may have STYLE_BRIDGE. */
+	bool (*bridge)(
+		void *arg, const struct domain *, const struct policy *, struct route *);
+	void *bridge_arg;
+
 	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */
 	void (*observe)(const struct domain *, const struct answer *);
 

@@ -29,7 +29,7 @@ struct control_config {
 	struct counters *counters;
 	struct pins *pins; /* NULL: none are kept */
 	struct pinfile *pinfile;
-	struct profile *names, *addresses; /* for explanations */
+	struct profile *profile[STYLES]; /* for explanations */
 	const struct control_listener *listener;
 	size_t nlisteners;
 	int timeout_ms; /* for a client that doesn't speak, or doesn't read */

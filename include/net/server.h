@@ -11,6 +11,7 @@
 #include "net/addr.h"
 #include "net/loop.h"
 
+struct bridge;
 struct server;
 struct listener;
 
@@ -20,6 +21,7 @@ struct server_config {
 	struct counters *counters;
 	int client_timeout_ms; /* for a client in the middle of something */
 	size_t max_clients;    /* of all listeners; more wait in the backlog */
+	struct bridge *bridge; /* NULL: there is none */
 };
 
 /* NULL on failure, logged. What the configuration points to must outlive it. */

@@ -36,13 +36,11 @@ def code_options(table):
     none, or it depends."""
     rows = between(text("daemon/config.c"), f"cfg_opt_t {table}[] = {{", "CFG_END()")
     found = re.findall(r'CFG_(\w+)\("(\w+)"(?:, (.+?), CFGF_(\w+))?', rows)
-    words = {"cfg_false": "no", "cfg_true": "yes"}
+    words = {"cfg_false": "no", "cfg_true": "yes", "NULL": EMPTY_LIST}
+    # Lists of defaults have names.
+    words.update(re.findall(r'static char (\w+)\[\] = "(.*)";', text("daemon/config.c")))
     return {
-        name: EMPTY_LIST
-        if kind == "STR_LIST"
-        else None
-        if flags == "NODEFAULT"
-        else words.get(value, value.strip('"'))
+        name: None if flags == "NODEFAULT" else words.get(value, value.strip('"'))
         for kind, name, value, flags in found
         if kind != "SEC"
     }
@@ -54,8 +52,15 @@ def code_derived():
     deadline = re.search(
         r"l->deadline_ms = l->proto->needs_address \? (\d+) : (\d+);", taken
     )
-    assert "answer == NULL ? l->proto->needs_address :" in taken
+    assert "needs_address ? STYLE_ADDRESS : STYLE_ONION;" in taken
     return {"answer": ("address", "onion"), "deadline_ms": deadline.groups()}
+
+
+def code_transports():
+    """The default that depends on the answer: for the bridge, and for others."""
+    taken = between(text("daemon/config.c"), "\ntake_listener(", "\n}")
+    found = re.search(r'style == STYLE_BRIDGE \? "(\w+)" : "(\w+)";', taken)
+    return found.groups()
 
 
 def code_listeners():

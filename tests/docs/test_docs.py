@@ -56,6 +56,8 @@ def test_sample_has_every_option_of_a_listener_with_its_default():
         for name, value in options.items():
             if name in derived:
                 assert value == derived[name][options["protocol"] != "readsocket"], name
+            elif name == "transport":
+                assert value == docs.code_transports()[1]
             elif name not in ("protocol", "address"):
                 assert value == code[name], name
     assert named == code.keys()
@@ -85,6 +87,8 @@ def test_manual_has_every_option_of_a_listener_with_its_default():
         want[name] = "none, it must be set."
     for name, (mine, others) in docs.code_derived().items():
         want[name] = f"{mine} for readsocket, {others} for the others."
+    bridge, others = docs.code_transports()
+    want["transport"] = f"{others}; {bridge} with answer = bridge."
     assert docs.manual_options("LISTENERS") == want
 
 

@@ -58,6 +58,8 @@ check_value(const struct map_entry *e, const char *value, size_t len)
 	require(maprec_parse(value, len, &r, &policy) == as[e->kind]);
 	require(policy.on_failure == e->policy.on_failure);
 	require(policy.dnssec_require == e->policy.dnssec_require);
+	require(policy.tls.level == e->policy.tls.level);
+	require(strcmp(policy.tls.name.text, e->policy.tls.name.text) == 0);
 	require(r.n == e->n && (e->kind == MAP_TARGETS) == (e->n > 0));
 	for (uint8_t i = 0; i < r.n; i++) {
 		require(r.target[i].port == e->target[i].port);

@@ -68,6 +68,16 @@ test_entries(void **state)
 			ONION_A ", " ONION_B ":26 on_failure=defer dnssec=require"},
 		{"mx:a.example " ONION_A " dnssec=require # c", "mx:a.example",
 			ONION_A " dnssec=require"},
+		{"a.example " ONION_A " tls=none", "a.example", ONION_A " tls=none"},
+		{"a.example " ONION_A " tls=may", "a.example", ONION_A " tls=may"},
+		{"a.example srv tls=encrypt dnssec=require", "a.example",
+			"srv dnssec=require tls=encrypt"},
+		{"a.example " ONION_A " tls=secure:MX.Example.org.", "a.example",
+			ONION_A " tls=secure:mx.example.org"},
+		{"a.example " ONION_A " tls=secure:" D253 " on_failure=clearnet "
+		 "dnssec=require",
+			"a.example",
+			ONION_A " on_failure=clearnet dnssec=require tls=secure:" D253},
 	};
 	char key[MAP_KEY_MAX], value[MAP_VALUE_MAX];
 	struct map_entry e;
@@ -157,6 +167,12 @@ test_errors(void **state)
 		{BYTES("example.org srv on_failure=defer on_failure=clearnet"), 34,
 			"twice"},
 		{BYTES("example.org " ONION_A " nosuch=1"), 76, "on_failure"},
+		{BYTES("example.org " ONION_A " tls=verify"), 76, "secure:NAME"},
+		{BYTES("example.org " ONION_A " tls="), 76, "secure:NAME"},
+		{BYTES("example.org " ONION_A " tls=secure"), 76, "secure:NAME"},
+		{BYTES("example.org " ONION_A " tls=secure:"), 76, "host name"},
+		{BYTES("example.org " ONION_A " tls=secure:a_b"), 76, "host name"},
+		{BYTES("example.org " ONION_A " tls=may tls=may"), 84, "twice"},
 		{BYTES("example.org " ONION_A " on_failure =defer"), 76, "on_failure"},
 		{BYTES("example.org " ONION_A " , on_failure=defer"), 78, ".onion"},
 		{BYTES("example.org " ONION_A "\r\r"), 13, ".onion"},

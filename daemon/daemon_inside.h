@@ -1,0 +1,40 @@
+/* What daemon.c and assemble.c share. */
+#ifndef DAEMON_INSIDE_H
+#define DAEMON_INSIDE_H
+
+#include "daemon.h"
+
+#include "net/bridge.h"
+#include "net/cachefile.h"
+#include "net/control.h"
+#include "net/mapfile.h"
+#include "net/pinfile.h"
+#include "net/resolver.h"
+
+struct daemon {
+	const struct config *config;
+	struct counters counters;
+	struct mapfile *map; /* NULL: none is configured */
+	struct loop *loop;
+	struct resolver *dns[UPSTREAM_SERVERS], *tor;
+	size_t ndns;
+	struct pins *pins; /* NULL: none are kept */
+	struct pinfile *pinfile;
+	struct bridge *bridge; /* NULL: no listener answers with it */
+	struct engine *engine;
+	struct cachefile *cachefile; /* NULL: none is kept */
+	struct control *control;     /* NULL: none */
+	struct control_listener *shown;
+	struct server *server;
+	size_t max_clients;
+	bool ending;
+	unsigned draining;         /* parts that still have to */
+	struct endpoint *endpoint; /* these two: one for each listener */
+	struct listener **listener;
+};
+
+/* assemble.c: starts all parts, once the map is loaded and the sockets are open. False on
+ * failure, logged. */
+bool daemon_assemble(struct daemon *);
+
+#endif

@@ -1,0 +1,60 @@
+/* What bridge.c, door.c and relay.c share. */
+#ifndef NET_BRIDGE_INSIDE_H
+#define NET_BRIDGE_INSIDE_H
+
+#include <netinet/in.h>
+#include <sys/queue.h>
+
+#include "loop_base.h"
+#include "net/bridge.h"
+#include "torpool.h"
+
+#define RELAY_CHUNK (128 * 1024) /* that are read at once */
+
+struct relay;
+struct door;
+
+LIST_HEAD(relays, relay);
+SLIST_HEAD(doors, door);
+
+struct bridge {
+	struct bridge_config config;
+	struct addressbook *book;
+	struct torpool *tors;
+	int log;     /* the file of addresses, to append; -1: it can't be written */
+	bool failed; /* was logged */
+	struct doors doors;
+	struct relays relays;
+	size_t count;
+	struct event tick; /* looks at the relays' times */
+	uint64_t secret;   /* for the passwords that keep circuits apart */
+	bool draining;
+	void (*ended)(void *arg);
+	void *ended_arg;
+	struct event grace;
+
+	/* What moves passes through here; an idle relay has no buffer. */
+	char chunk[RELAY_CHUNK];
+};
+
+/* door.c: the socket that listens at one address. */
+
+/* False on failure, logged. */
+bool door_open(struct bridge *, uint32_t ipv4);
+void door_close(struct bridge *, uint32_t ipv4);
+void doors_close(struct bridge *);
+
+/* relay.c: one connection. */
+
+/* Takes the client's socket, which is connected to this address of ours. */
+void relay_new(struct bridge *, int fd, const struct sockaddr_in *address);
+void relay_free(struct relay *);
+
+/* Once a second. */
+void relay_look_at_time(struct relay *, struct monotime now);
+struct relay *relay_next(struct relay *);
+
+/* bridge.c: a relay has ended. */
+void bridge_relay_ended(struct bridge *);
+
+#endif

@@ -1,0 +1,199 @@
+#include "torpool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/breaker.h"
+#include "loop_base.h"
+#include "net/log.h"
+
+#define PROBE_MS 1000
+
+struct tor {
+	struct torpool *pool;
+	struct net_addr address;
+	struct breaker breaker;
+	size_t load;
+	struct event timer; /* for the next probe */
+	struct event probe;
+	int fd; /* of the probe; -1: none is under way */
+};
+
+struct torpool {
+	struct loop *loop;
+	struct counters *counters;
+	size_t n;
+	struct tor tor[TORPOOL_MAX];
+};
+
+size_t
+torpool_size(const struct torpool *p)
+{
+	return p->n;
+}
+
+const struct net_addr *
+torpool_address(const struct torpool *p, size_t i)
+{
+	return &p->tor[i].address;
+}
+
+size_t
+torpool_choose(const struct torpool *p, unsigned tried)
+{
+	size_t best = p->n;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (!p->tor[i].breaker.open && (tried & 1U << i) == 0 &&
+			(best == p->n || p->tor[i].load < p->tor[best].load))
+			best = i;
+	return best;
+}
+
+void
+torpool_begin(struct torpool *p, size_t i)
+{
+	p->tor[i].load++;
+}
+
+void
+torpool_end(struct torpool *p, size_t i)
+{
+	p->tor[i].load--;
+}
+
+/* Probes: a greeting, which tor answers at once */
+
+static void
+end_probe(struct tor *t)
+{
+	event_del(&t->probe);
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+void
+torpool_worked(struct torpool *p, size_t i)
+{
+	struct tor *t = &p->tor[i];
+
+	breaker_success(&t->breaker);
+	event_del(&t->timer);
+	end_probe(t);
+}
+
+static void
+wait_for_probe(struct tor *t)
+{
+	struct timeval tv = timeval_ms(monotime_diff_ms(t->breaker.probe, loop_now()));
+
+	event_add(&t->timer, &tv);
+}
+
+void
+torpool_failed(struct torpool *p, size_t i)
+{
+	struct tor *t = &p->tor[i];
+
+	if (breaker_failure(&t->breaker, loop_now()))
+		p->counters->socks_down++;
+	if (t->breaker.open && t->fd < 0)
+		wait_for_probe(t);
+}
+
+static void
+probe_failed(struct tor *t)
+{
+	end_probe(t);
+	torpool_failed(t->pool, (size_t)(t - t->pool->tor));
+}
+
+static void
+probe_answered(evutil_socket_t fd, short what, void *arg)
+{
+	struct tor *t = arg;
+	char answer[2];
+
+	if (!(what & EV_TIMEOUT) && recv(fd, answer, sizeof(answer), 0) > 0 &&
+		answer[0] == 5)
+		torpool_worked(t->pool, (size_t)(t - t->pool->tor));
+	else
+		probe_failed(t);
+}
+
+static void
+probe_connected(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval limit = timeval_ms(PROBE_MS);
+	struct tor *t = arg;
+
+	if (what & EV_TIMEOUT || send(fd, "\5\1\0", 3, MSG_NOSIGNAL) != 3) {
+		probe_failed(t);
+		return;
+	}
+	event_assign(&t->probe, loop_base(t->pool->loop), fd, EV_READ, probe_answered, t);
+	event_add(&t->probe, &limit);
+}
+
+static void
+start_probe(evutil_socket_t none, short what, void *arg)
+{
+	struct timeval limit = timeval_ms(PROBE_MS);
+	struct tor *t = arg;
+
+	(void)none;
+	(void)what;
+	t->fd = socket(
+		t->address.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (t->fd < 0 || (connect(t->fd, (const struct sockaddr *)&t->address.sa,
+				  t->address.len) < 0 &&
+				 errno != EINPROGRESS)) {
+		probe_failed(t);
+		return;
+	}
+	event_assign(
+		&t->probe, loop_base(t->pool->loop), t->fd, EV_WRITE, probe_connected, t);
+	event_add(&t->probe, &limit);
+}
+
+/* The whole */
+
+struct torpool *
+torpool_new(struct loop *loop, const struct net_addr socks[], size_t n,
+	struct counters *counters)
+{
+	struct torpool *p = calloc(1, sizeof(*p));
+
+	if (p == NULL) {
+		log_error("bridge");
+		return NULL;
+	}
+	p->loop = loop;
+	p->counters = counters;
+	p->n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct tor *t = &p->tor[i];
+
+		t->pool = p;
+		t->address = socks[i];
+		t->fd = -1;
+		evtimer_assign(&t->timer, loop_base(loop), start_probe, t);
+		event_assign(&t->probe, loop_base(loop), -1, 0, probe_answered, t);
+	}
+	return p;
+}
+
+void
+torpool_free(struct torpool *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n; i++) {
+		event_del(&p->tor[i].timer);
+		end_probe(&p->tor[i]);
+	}
+	free(p);
+}

@@ -1,0 +1,63 @@
+/* The bridge: a mail server connects to a loopback address that stands for onion
+ * services, and is carried to one of them by tor. */
+#ifndef NET_BRIDGE_H
+#define NET_BRIDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "core/addressbook.h"
+#include "core/counters.h"
+#include "core/policy.h"
+#include "core/route.h"
+#include "net/addr.h"
+#include "net/loop.h"
+
+struct bridge;
+
+/* What may not share a circuit. */
+enum isolate {
+	ISOLATE_NONE,
+	ISOLATE_ONION,  /* connections to different onions */
+	ISOLATE_DOMAIN, /* and those for different domains: each has addresses of its own
+			 */
+};
+
+struct bridge_config {
+	struct loop *loop;
+	struct counters *counters;
+	struct addressbook_config addresses;
+	uint16_t port;
+	const char *state_dir;        /* kept by the caller */
+	const struct net_addr *socks; /* of the tors */
+	size_t nsocks;
+	enum isolate isolate;
+	bool any_user;     /* everybody on this machine may connect */
+	const uid_t *user; /* else only these; kept by the caller */
+	size_t nusers;
+	int connect_ms; /* for one target */
+	int idle_ms;    /* without a byte in any direction */
+	size_t max_clients;
+};
+
+/* Takes the addresses of before, and listens at them. NULL on failure, logged. */
+struct bridge *bridge_open(const struct bridge_config *);
+
+/* Connections are cut. */
+void bridge_close(struct bridge *);
+
+/* The address for a route, which becomes its only target. False: there is none, logged
+ * once and counted. */
+bool bridge_route(
+	struct bridge *, const struct domain *, const struct policy *, struct route *);
+
+/* The TLS policy for a nexthop of ours, "[127.42.3.4]:2525" or a bare address. False: it
+ * isn't one. TLS_UNSET never comes out: without an option it is TLS_MAY. */
+bool bridge_tls(struct bridge *, const char *nexthop, size_t len, struct tls_policy *);
+
+/* Takes no more connections. When those that are there have ended, or after grace_ms,
+ * ended runs, in the loop, once. */
+void bridge_drain(struct bridge *, int grace_ms, void (*ended)(void *arg), void *arg);
+
+#endif
