@@ -502,7 +502,7 @@ relay_look_at_time(struct relay *r, struct monotime now)
 static bool
 may_connect(const struct bridge *b, int fd, const struct sockaddr_in *address)
 {
-	struct sockaddr_in client;
+	struct sockaddr_in client = {0};
 	socklen_t len = sizeof(client);
 	uid_t owner;
 
