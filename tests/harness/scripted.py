@@ -66,8 +66,8 @@ class ScriptedDns:
         self._behaviour[(self.prefix + domain).lower()] = behaviour
 
     def below(self, zone, behaviour):
-        """What to do when asked for anything else in the zone."""
-        self._below["." + zone] = behaviour
+        """What to do when asked for anything else in the zone; "" has all names."""
+        self._below["." + zone if zone else ""] = behaviour
 
     def count(self, domain):
         """How many times it was asked for the domain's SRV records."""
