@@ -30,7 +30,7 @@ enum stage {
 	STAGE_CONNECTING, /* to tor */
 	STAGE_SOCKS,      /* tor tries the target */
 	STAGE_RELAYING,
-	STAGE_REFUSING, /* the client is being told why not */
+	STAGE_CLOSING, /* the client is told no more */
 };
 
 /* One of the two ends. */
@@ -138,7 +138,18 @@ wait_for(struct relay *r, struct end *e, short what)
 		set_deadline(r, 0); /* no memory: it ends with the next tick */
 }
 
-/* Refusing: what a mail server understands, and logs */
+/* The end: what a mail server understands, and logs */
+
+/* The client has been sent all. Closing with input unread would reset the connection, and
+ * what is still on the way to it be lost. */
+static void
+let_client_close(struct relay *r, int ms)
+{
+	shutdown(r->client.fd, SHUT_WR);
+	r->stage = STAGE_CLOSING;
+	wait_for(r, &r->client, EV_READ);
+	set_deadline(r, ms);
+}
 
 static void
 refuse(struct relay *r, const char *code, const char *what, const char *why)
@@ -149,11 +160,7 @@ refuse(struct relay *r, const char *code, const char *what, const char *why)
 
 	leave_tor(r);
 	(void)!send(r->client.fd, text, (size_t)n, MSG_NOSIGNAL);
-	shutdown(r->client.fd, SHUT_WR);
-	/* Closing with input unread would reset the connection, and the text be lost. */
-	r->stage = STAGE_REFUSING;
-	wait_for(r, &r->client, EV_READ);
-	set_deadline(r, LINGER_MS);
+	let_client_close(r, LINGER_MS);
 }
 
 static void
@@ -193,17 +200,25 @@ tor_failed(struct relay *r)
 	next_tor(r);
 }
 
+/* Commands and answers are short, and each side waits for the other's. */
+static void
+set_nodelay(int fd)
+{
+	const int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 static bool
 connect_tor(struct relay *r)
 {
 	const struct net_addr *to = torpool_address(r->bridge->tors, r->tor);
-	const int on = 1;
 
 	r->server = (struct end){.fd = socket(to->sa.ss_family,
 					 SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
 	if (r->server.fd < 0)
 		return false;
-	setsockopt(r->server.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	set_nodelay(r->server.fd);
 	return connect(r->server.fd, (const struct sockaddr *)&to->sa, to->len) == 0 ||
 	       errno == EINPROGRESS;
 }
@@ -397,9 +412,13 @@ settle(struct relay *r)
 {
 	struct end *c = &r->client, *s = &r->server;
 
-	/* Nothing more comes from the server, and the client has it all. */
 	if (s->said_all && !has_waiting(c)) {
-		relay_free(r);
+		if (c->said_all) {
+			relay_free(r);
+		} else {
+			leave_tor(r);
+			let_client_close(r, r->bridge->config.idle_ms);
+		}
 		return;
 	}
 	wait_for(r, c,
@@ -460,7 +479,7 @@ end_ready(evutil_socket_t fd, short what, void *arg)
 
 	if (r->stage == STAGE_RELAYING)
 		relay_bytes(r, e, what);
-	else if (r->stage == STAGE_REFUSING)
+	else if (r->stage == STAGE_CLOSING)
 		discard(r);
 	else if (e == &r->client)
 		client_early(r);
@@ -492,7 +511,7 @@ relay_look_at_time(struct relay *r, struct monotime now)
 		counters(r)->bridge_timeouts++;
 		relay_free(r);
 		break;
-	case STAGE_REFUSING:
+	case STAGE_CLOSING:
 		relay_free(r);
 	}
 }
@@ -549,6 +568,7 @@ relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 		close(fd);
 		return;
 	}
+	set_nodelay(fd);
 	r->bridge = b;
 	r->client.fd = fd;
 	r->server.fd = -1;

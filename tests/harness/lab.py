@@ -8,6 +8,7 @@ from .lossy import Lossy
 from .mapfile import compile_map
 from .nsd import Nsd
 from .scripted import ScriptedDns
+from .scripted_socks import ScriptedSocks
 from .tor import Tor
 from .unbound import Unbound
 from .validating import Validating
@@ -44,6 +45,9 @@ class Lab:
 
     def dns(self, **options):
         return self._run(ScriptedDns(**options))
+
+    def socks(self):
+        return self._run(ScriptedSocks())
 
     def listeners(self, **options):
         return listeners_in(self.dir, **options)

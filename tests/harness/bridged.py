@@ -1,0 +1,86 @@
+"""The daemon with its bridge, and clients of that."""
+
+import os
+import socket
+import struct
+
+from .clients import TIMEOUT
+from .daemon import listeners_in
+from .proc import free_port
+
+# As LOOPBACK: tests that run in parallel have addresses of their own.
+NET = f"127.{128 + os.getpid() % 100}.0.0/16"
+
+PROTOCOLS = ("readsocket", "tcp_table", "socketmap")
+
+
+def make_bridged(lab, *tors, **settings):
+    """A daemon, not started, whose listeners all answer with addresses of the bridge."""
+    state = lab.dir / "state"
+    state.mkdir(exist_ok=True)
+    table = listeners_in(lab.dir, answer="bridge")
+    defaults = {
+        "state_dir": str(state),
+        "bridge": NET,
+        "bridge_port": free_port(),
+        "bridge_users": [str(os.getuid())],
+        "socks": [tor.address for tor in tors],
+    }
+    listeners = {name: table[name] for name in PROTOCOLS}
+    return lab.make_daemon(listeners, **{**defaults, **settings})
+
+
+def bridged(lab, *tors, **settings):
+    return make_bridged(lab, *tors, **settings).start()
+
+
+def where(daemon, key, listener="socketmap"):
+    """(address, port) of the bridge for a key."""
+    targets = daemon.ask(listener, key).targets()
+    assert len(targets) == 1, targets
+    return targets[0]
+
+
+def connect_to(place):
+    """When it is closed it is reset: else it could be half a close, and the server may
+    still have something to say."""
+    s = socket.create_connection(place)
+    s.settimeout(TIMEOUT)
+    reset_at_close(s)
+    return s
+
+
+def reset_at_close(s, wanted=True):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", wanted, 0))
+
+
+def dial(daemon, key):
+    """As a mail server does it: asks, and connects to the answer."""
+    return connect_to(where(daemon, key))
+
+
+def hear(s):
+    """All up to the end, which isn't a reset."""
+    data = bytearray()
+    while chunk := s.recv(1 << 20):
+        data += chunk
+    return bytes(data)
+
+
+def exactly(s, count):
+    data = bytearray()
+    while len(data) < count:
+        chunk = s.recv(min(count - len(data), 1 << 20))
+        assert chunk, f"closed after {len(data)} of {count} bytes"
+        data += chunk
+    return bytes(data)
+
+
+def unreachable(why):
+    return b"421 4.4.1 onion service unreachable: " + why.encode() + b"\r\n"
+
+
+def refusal(daemon, key):
+    """What a client hears that isn't connected."""
+    with dial(daemon, key) as s:
+        return hear(s)
