@@ -17,7 +17,7 @@ DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
 TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev tinycdb mandoc iproute2 util-linux procps \
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	postfix torsocks nsd ldnsutils libgnutls-dane0 libidn12 libnsl2 libdb5.3 libpcre2-8-0 \
-	clang libclang-rt-14-dev llvm clang-format clang-tidy valgrind binutils
+	openssl clang libclang-rt-14-dev llvm clang-format clang-tidy valgrind binutils
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef $(WERROR)

@@ -34,3 +34,18 @@ def instead(text, active, wanted):
 def commented_out(text):
     """The lines that are commented out: "#" and no space, or an indented line."""
     return "".join(re.findall(r"^#(\S.*\n|  -.*\n)", text, re.M))
+
+
+def service_in(name):
+    """The service that a comment of a snippet has for master.cf."""
+    found = re.search(r"^#   (\w+ +unix .*\n(?:#     -o .*\n)+)", snippet(name), re.M)
+    return found[1].replace("#     ", "  ")
+
+
+def listener_in(name, address):
+    """The listener that a comment of a snippet has for onionmxd.conf, at an address of
+    the test's own: its options."""
+    block = re.search(r'^# +listener ".*" \{\n(.*?)^# +\}', snippet(name), re.M | re.S)[1]
+    options = dict(re.findall(r'^# +(\w+) = "?(.*?)"?$', block, re.M))
+    assert options["address"].startswith("unix:/run/onionmxd/"), options
+    return {**options, "address": address}

@@ -109,7 +109,9 @@ class Exim:
                 exim=EXIM,
                 dir=self.dir,
                 router=router.replace(SOCKET, str(socket)),
-                transport=transport.replace(PROXY, f"{socks.host} port={socks.port}"),
+                transport=transport.replace(SOCKET, str(socket)).replace(
+                    PROXY, f"{socks.host} port={socks.port}"
+                ),
                 home=home,
                 clearnet=clearnet,
                 retry=retry,

@@ -113,6 +113,15 @@ def transport_maps(table, address):
     return text.replace("/run/onionmxd/socketmap.sock", str(address))
 
 
+def bridge_main(path, routes=TABLES["proxy"], tls=TABLES["proxy"]):
+    """conf/'s lines for the bridge, with other tables or its own; those that are proxied
+    are at this path."""
+    own = TABLES["proxy"]
+    tables = {f", {own}:onion": f", {routes}:onion", f"= {own}:tls": f"= {tls}:tls"}
+    text = snippet("postfix/bridge-main.cf", tables)
+    return text.replace("/run/onionmxd/socketmap.sock", str(path))
+
+
 class Status(NamedTuple):
     """One attempt for a recipient, from the log."""
 

@@ -19,7 +19,7 @@ class Stream(socketserver.BaseRequestHandler):
             if self.server.dying:
                 return
             if target is None:
-                self.reply(REFUSED)
+                self.reply(self.server.refusal)
                 return
             with socket.create_connection(target) as far:
                 self.reply(0)
@@ -73,8 +73,8 @@ class Stream(socketserver.BaseRequestHandler):
 
 class Socks(socketserver.ThreadingTCPServer):
     """routes: (host, port) as asked for -> (host, port) to connect to. What isn't there
-    is refused. asked: what was asked for, in order. dying: each connection ends with the
-    question."""
+    is refused. refusal: by which code. asked: what was asked for, in order. dying: each
+    connection ends with the question."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -85,6 +85,7 @@ class Socks(socketserver.ThreadingTCPServer):
         self.host, self.port = self.server_address
         self.routes = {}
         self.asked = []
+        self.refusal = REFUSED
         self.dying = False
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,))
 
