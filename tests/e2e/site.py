@@ -24,15 +24,21 @@ from typing import NamedTuple
 from harness.daemon import listeners_in
 from harness.proc import LOOPBACK, SLACK, Process, free_port, wait_until
 from harness.unbound import Unbound, srv
-from peers.conf import snippet
+from peers.conf import listener_in, snippet
 from peers.exim import EXIM, SENDER, Exim
-from peers.postfix import Postfix, transport_maps
+from peers.postfix import Postfix, bridge_main, transport_maps
 from peers.sink import Sink
 
 from . import watch
 
 # The mail server that DNS has for every domain. Mail that goes there went by clearnet.
 CLEARNET = "127.0.0.25"
+
+# Where conf/ has the listeners that answer with the bridge.
+BRIDGE_SNIPPETS = {
+    "readsocket": "exim/bridge-transport",
+    "socketmap": "postfix/bridge-main.cf",
+}
 
 # How long a message may take: some tries of an onion service.
 LIMIT = 40
@@ -155,6 +161,7 @@ class OwnPostfix(Postfix):
 
 
 POSTFIX_BOX = """\
+message_size_limit = 40000000
 myhostname = {name}.mx.example
 mydestination =
 relayhost =
@@ -296,11 +303,12 @@ class PostfixSender(OwnPostfix):
 
 class World:
     """All of a test: what is out there, and the sending site. stack: an ExitStack that
-    ends with it. In the network namespace all ports are free, so that the torrc of conf/
-    is taken as it is."""
+    ends with it. bridge: how the site sends. In the network namespace all ports are free,
+    so that the torrc of conf/ is taken as it is."""
 
-    def __init__(self, lab, namespace, tornet, stack):
+    def __init__(self, lab, namespace, tornet, stack, bridge=False):
         self.lab = lab
+        self.bridge = bridge
         self.namespace = namespace
         self.tornet = tornet
         self._stack = stack
@@ -347,14 +355,22 @@ class World:
         self.dns = self.run(Dns(self.lab.dir, records))
         self.namespace.nameserver(LOOPBACK)
         self.tornet.wait()
+        listeners = listeners_in(self.lab.dir)
+        if self.bridge:
+            for name, file in BRIDGE_SNIPPETS.items():
+                listeners[name] |= listener_in(file, listeners[name]["address"])
+            (self.lab.dir / "state").mkdir()
+            settings = {"state_dir": f"{self.lab.dir}/state", **settings}
         self.daemon = self.lab.daemon(
-            listeners_in(self.lab.dir), dns=self.dns, tor=self.client, **settings
+            listeners, dns=self.dns, tor=self.client, **settings
         )
 
     def exim(self, name="sender", transport=None, **options):
         """An Exim that sends."""
         directory = self.lab.dir / name
         directory.mkdir()
+        if self.bridge and not transport:
+            transport = snippet("exim/bridge-transport")
         return EximSender(
             directory,
             self.daemon.unix_path("readsocket"),
@@ -375,8 +391,10 @@ class World:
             home=self.home,
             clearnet=self.clearnet,
         )
-        table = transport_maps("proxy", self.daemon.unix_path("socketmap"))
-        postfix.configure(table + "relayhost =\n" + extra)
+        path = self.daemon.unix_path("socketmap")
+        lines = bridge_main(path) if self.bridge else transport_maps("proxy", path)
+        master = "" if self.bridge else None
+        postfix.configure(lines + "relayhost =\n" + extra, master)
         # What is chrooted has its own.
         resolv = postfix.dir / "queue/etc/resolv.conf"
         resolv.parent.mkdir()
