@@ -33,13 +33,14 @@ def bridge_settings(lab, *socks):
     }
 
 
-def bridge_daemon(lab, net, map=MAP, listeners=None, **settings):
-    """listeners: more than those of conf/."""
+def bridge_daemon(lab, net, map=MAP, listeners=None, options=None, **settings):
+    """listeners: more than those of conf/. options: of all of them."""
     own = {
         name: listener_in(file, f"unix:{lab.dir}/{name}.sock")
         for name, file in SNIPPETS.items()
     }
+    options = {"deadline_ms": 4000, **(options or {})}
     listeners = {**own, **(listeners or {})}
-    listeners = {name: {"deadline_ms": 4000, **one} for name, one in listeners.items()}
+    listeners = {name: {**options, **one} for name, one in listeners.items()}
     settings = {**bridge_settings(lab, net.socks), **settings}
     return lab.daemon(listeners, dns=lab.unbound(RECORDS), map=map, **settings)

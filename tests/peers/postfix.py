@@ -113,11 +113,12 @@ def transport_maps(table, address):
     return text.replace("/run/onionmxd/socketmap.sock", str(address))
 
 
-def bridge_main(path, routes=TABLES["proxy"], tls=TABLES["proxy"]):
-    """conf/'s lines for the bridge, with other tables or its own; those that are proxied
-    are at this path."""
+def bridge_main(path, routes=None, tls=None):
+    """conf/'s lines for the bridge. routes and tls: tables in place of its own, which are
+    at this path."""
     own = TABLES["proxy"]
-    tables = {f", {own}:onion": f", {routes}:onion", f"= {own}:tls": f"= {tls}:tls"}
+    tables = {f", {own}:onion": f", {routes or own + ':onion'}"}
+    tables[f"= {own}:tls"] = f"= {tls or own + ':tls'}"
     text = snippet("postfix/bridge-main.cf", tables)
     return text.replace("/run/onionmxd/socketmap.sock", str(path))
 
@@ -181,6 +182,11 @@ class Postfix:
         self._master.ready(lambda: "daemon started" in self.log())
         wait_until((self.dir / "queue/public/qmgr").exists, "qmgr's socket")
         return self
+
+    def processes(self, name):
+        """Those of a program."""
+        pids = members(self._master.pid)
+        return [pid for pid in pids if name == Path(f"/proc/{pid}/comm").read_text().strip()]
 
     def stop(self):
         """Kills all of its processes, which are a session of their own."""
