@@ -6,12 +6,15 @@ import smtplib
 from harness.proc import LOOPBACK, Process, free_port
 from peers.conf import snippet
 from peers.exim import EXIM, Exim
-from peers.postfix import Postfix
 
 from . import socks
+from .site import OwnPostfix
 
 # Where conf/ has tor connect.
 TARGET = "127.0.0.1:2525"
+
+# Its own, if a test doesn't say another.
+DOMAIN = "site.example"
 
 PROXY_LINE = "HiddenServiceExportCircuitID haproxy"
 
@@ -48,15 +51,16 @@ smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination,
 """
 
 
-class PostfixReceiver(Postfix):
+class PostfixReceiver(OwnPostfix):
     proxy = True
 
-    def __init__(self, workdir, home, clearnet, replace=None):
+    def __init__(self, workdir, home, clearnet, replace=None, domain=DOMAIN):
         """replace: other settings than those of conf/."""
         super().__init__(workdir, socks=clearnet, home=home, clearnet=clearnet)
         self.onion_port = free_port()
         places = {TARGET: f"{LOOPBACK}:{self.onion_port}", **(replace or {})}
-        self.configure(POSTFIX_SITE, snippet("postfix/receive-master.cf", places))
+        main = f"{POSTFIX_SITE}mydestination = {domain}\n"
+        self.configure(main, snippet("postfix/receive-master.cf", places))
 
 
 # Like Exim's default configuration, as far as it says who may send what.
@@ -80,7 +84,7 @@ acl_check_rcpt:
 class EximReceiver(Exim):
     proxy = False
 
-    def __init__(self, workdir, home, clearnet, replace=None):
+    def __init__(self, workdir, home, clearnet, replace=None, domain=DOMAIN):
         places = {"socks": clearnet, "home": home, "clearnet": clearnet}
         super().__init__(workdir, "", router="# none\n", transport="# none\n", **places)
         self.host, self.port, self.onion_port = LOOPBACK, free_port(), free_port()
@@ -94,6 +98,8 @@ class EximReceiver(Exim):
         main, mark, acl = text.partition("# For the section of the ACLs")
         assert mark
         self._paste("acl_smtp_rcpt = rcpt\n", SITE_MAIN.format(dir=self.dir) + main)
+        own = "domainlist local_domains = "
+        self._paste(f"{own}{DOMAIN}\n", f"{own}{domain}\n")
         self._paste("begin acl\n", "begin acl\n\n" + mark + acl + "\n" + SITE_ACL)
         args = [EXIM, "-C", self.config, "-bdf"]
         self._daemon = Process(args, f"{self.dir}-daemon.log")

@@ -29,7 +29,7 @@ domainlist local_domains = site.example
 exim_path = {exim}
 spool_directory = {dir}/spool
 log_file_path = {dir}-%s.log
-log_selector = +all_parents +incoming_port +outgoing_port
+log_selector = +all_parents +incoming_port +outgoing_port +pipelining
 host_lookup =
 disable_ipv6
 keep_environment =
