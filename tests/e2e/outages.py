@@ -65,18 +65,19 @@ class HeldSink(Sink):
 
 
 class Queue:
-    """Twelve messages for three onions. Two of the domains are in the map, one in DNS."""
+    """Messages for three onions, each for one of them. Two of the domains are in the map,
+    one in DNS. through: how many messages the gate lets through."""
 
-    def __init__(self, world, **settings):
+    def __init__(self, world, each=4, through=5, **settings):
         self.world = world
-        self.gate = Gate(5)
+        self.gate = Gate(through)
         sinks = world.boxes(**dict.fromkeys(NAMES, lambda *_: HeldSink(self.gate)))
         self.sinks = dict(zip(NAMES, sinks))
         lines = [f"{name}.example {self.sinks[name].onion}\n" for name in "ab"]
         c = domain("c.example", (10, 25, self.sinks["c"].onion))
         records = domain("a.example") + domain("b.example") + c
         world.ready(records, map="".join(lines), **settings)
-        self.recipients = [f"{n}@{name}.example" for n in range(4) for name in NAMES]
+        self.recipients = [f"{n}@{name}.example" for n in range(each) for name in NAMES]
 
     def arrived(self):
         return sum(len(sink.messages) for sink in self.sinks.values())
@@ -91,6 +92,10 @@ class Queue:
         self.world.nothing_by_clearnet()
         asked = {name for name, _ in self.world.dns.queries()}
         assert asked == {"_onion-mx._tcp.c.example"}
+
+    def texts(self):
+        """A message for each recipient."""
+        return {recipient: message(recipient) for recipient in self.recipients}
 
     def until_five_arrived(self, count):
         """And the sender knows it. count: a function of how many it has delivered."""
@@ -133,20 +138,26 @@ class EximSide:
         return [words[mark] for mark in found]
 
     @contextlib.contextmanager
-    def amid(self, queue):
-        """Five messages have arrived. At the end all others have been tried, too."""
+    def trying(self, texts):
+        """Messages, by their recipients. At the end all have been tried once."""
         options = ("-C", self.sender.config)
-        for recipient in queue.recipients:
+        for recipient, text in texts.items():
             args = ("-odq", "-oi", "-f", SENDER, recipient)
-            submit(EXIM, *options, *args, text=message(recipient))
+            submit(EXIM, *options, *args, text=text)
         runner = subprocess.Popen([EXIM, *options, "-q"], stdin=subprocess.DEVNULL)
         try:
-            queue.until_five_arrived(lambda: self.sender.log().count(" => "))
             yield
             runner.wait(LIMIT)
         finally:
             runner.kill()
             runner.wait()
+
+    @contextlib.contextmanager
+    def amid(self, queue):
+        """Five messages have arrived. At the end all others have been tried, too."""
+        with self.trying(queue.texts()):
+            queue.until_five_arrived(lambda: self.sender.log().count(" => "))
+            yield
 
     def try_again(self):
         """All that waits."""
@@ -158,8 +169,8 @@ class PostfixSide:
 
     route_needs_tor = False
 
-    def __init__(self, world):
-        self.world, self.sender = world, world.postfix(extra=SOONER)
+    def __init__(self, world, extra=""):
+        self.world, self.sender = world, world.postfix(extra=SOONER + extra)
 
     def must_wait(self, text, recipient):
         before = len(self.sender.attempts(recipient))
@@ -187,14 +198,17 @@ class PostfixSide:
         return [attempt.status for attempt in self.sender.attempts(recipient)]
 
     @contextlib.contextmanager
-    def amid(self, queue):
-        for recipient in queue.recipients:
-            self.sender.send(message(recipient), recipient)
-        queue.until_five_arrived(lambda: self.sender.log().count("status=sent"))
+    def trying(self, texts):
+        for recipient, text in texts.items():
+            self.sender.send(text, recipient)
         yield
-        wait_until(
-            lambda: all(map(self.attempts, queue.recipients)), "a try of each", LIMIT
-        )
+        wait_until(lambda: all(map(self.attempts, texts)), "a try of each", LIMIT)
+
+    @contextlib.contextmanager
+    def amid(self, queue):
+        with self.trying(queue.texts()):
+            queue.until_five_arrived(lambda: self.sender.log().count("status=sent"))
+            yield
 
     def try_again(self):
         count = self.sender.log().count("status=deferred")
@@ -214,6 +228,19 @@ def nothing_moves_without_tor(queue, side):
     """Tor has died amid the queue: all that hadn't arrived waits, and goes on waiting."""
     side.try_again()
     assert len(side.sender.queue()) == 7 and queue.arrived() == 5, side.sender.log()
+
+
+def bridge_addresses(side):
+    """Those of the queue's onions."""
+    ask = side.world.daemon.ask
+    answers = [ask(side.listener, f"user@{name}.example") for name in NAMES]
+    return [host for answer in answers for host, _ in answer.targets()]
+
+
+def only_these_addresses(side, addresses):
+    """They are the same as ever, and the sender has seen no others."""
+    assert bridge_addresses(side) == addresses
+    assert set(re.findall(r"127\.42\.\d+\.\d+", side.sender.log())) == set(addresses)
 
 
 class Outages:

@@ -55,15 +55,21 @@ class Session(socketserver.StreamRequestHandler):
             self.recipients.append(address[1])
 
     def message(self):
-        data = b""
-        while (line := self.rfile.readline()) != b".\r\n":
-            if not line:
-                raise OSError("cut off")
+        data = bytearray()
+        while (line := self.line()) != b".\r\n":
             data += line[1:] if line.startswith(b".") else line
-        self.server.messages.append(Message(self.sender, self.recipients, data))
+        message = Message(self.sender, self.recipients, bytes(data))
+        self.server.messages.append(message)
         # Long enough for a client that doesn't wait for the answer to show it.
         time.sleep(self.server.pause)
         self.say("250 taken")
+
+    def line(self):
+        """One of a message."""
+        line = self.rfile.readline()
+        if not line:
+            raise OSError("cut off")
+        return line
 
     def say(self, *lines):
         self.wfile.write("".join(line + "\r\n" for line in lines).encode())
