@@ -171,7 +171,9 @@ class ScriptedSocks:
         self.connections.append(c)
         try:
             await c.serve()
-        except (OSError, EOFError, asyncio.CancelledError):
+        except asyncio.CancelledError:
+            writer.transport.abort()  # nobody may read what is still to be sent
+        except (OSError, EOFError):
             pass
         finally:
             c.closed = True
