@@ -1,12 +1,13 @@
 """The daemon with its bridge, and clients of that."""
 
 import os
+import signal
 import socket
 import struct
 
 from .clients import TIMEOUT
 from .daemon import listeners_in
-from .proc import free_port
+from .proc import free_port, wait_until
 
 # As LOOPBACK: tests that run in parallel have addresses of their own.
 NET = f"127.{128 + os.getpid() % 100}.0.0/16"
@@ -84,3 +85,10 @@ def refusal(daemon, key):
     """What a client hears that isn't connected."""
     with dial(daemon, key) as s:
         return hear(s)
+
+
+def change_map(lab, daemon, text):
+    loads = daemon.counted("map_loads")
+    lab.map(text)
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: daemon.counted("map_loads") > loads, "the new map")
