@@ -38,6 +38,16 @@ open_way(void *arg, const struct way *w)
 	door_open(arg, w->ipv4); /* a failure is logged, and concerns this one alone */
 }
 
+/* A daemon that was killed, or a full disk, may have left half a line. */
+static bool
+is_torn(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char last = '\n';
+
+	return size > 0 && (pread(fd, &last, 1, size - 1) != 1 || last != '\n');
+}
+
 /* What was given out before, and the file to which the next is added. */
 static bool
 open_log(struct bridge *b)
@@ -55,10 +65,13 @@ open_log(struct bridge *b)
 		log_warnx("%s: %zu lines are damaged, or outside of the range, and are "
 			  "left out",
 			path, l.left_out);
-	b->log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (b->log < 0)
+	b->log = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (b->log < 0) {
 		log_error("%s", path);
-	return b->log >= 0;
+		return false;
+	}
+	b->torn = is_torn(b->log);
+	return true;
 }
 
 static bool
@@ -66,13 +79,17 @@ append(struct bridge *b, const struct way *w)
 {
 	char line[WAY_LINE_MAX];
 	size_t n = way_write(line, w);
-	ssize_t written = write(b->log, line, n);
 
-	if (written == (ssize_t)n)
-		return true;
-	/* Not half a line: the next would be a part of it. */
-	if (written > 0)
-		(void)!write(b->log, "\n", 1);
+	/* Not behind half a line: it would be a part of it. */
+	if (b->torn)
+		b->torn = write(b->log, "\n", 1) != 1;
+	if (!b->torn) {
+		ssize_t written = write(b->log, line, n);
+
+		if (written == (ssize_t)n)
+			return true;
+		b->torn = written > 0;
+	}
 	b->config.counters->state_failures++;
 	return false;
 }

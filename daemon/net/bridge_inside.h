@@ -22,6 +22,7 @@ struct bridge {
 	struct addressbook *book;
 	struct torpool *tors;
 	int log;     /* the file of addresses, to append; -1: it can't be written */
+	bool torn;   /* it ends in half a line */
 	bool failed; /* was logged */
 	struct doors doors;
 	struct relays relays;

@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 
 from .clients import TIMEOUT
 from .daemon import listeners_in
@@ -92,3 +94,22 @@ def change_map(lab, daemon, text):
     lab.map(text)
     daemon.signal(signal.SIGHUP)
     wait_until(lambda: daemon.counted("map_loads") > loads, "the new map")
+
+
+HEAR = """
+import socket, sys
+host, port, source, say = sys.argv[1:]
+with socket.create_connection((host, int(port)), 60, (source, 0)) as s:
+    s.sendall(say.encode())
+    while data := s.recv(65536):
+        sys.stdout.buffer.write(data)
+"""
+
+
+def hear_elsewhere(place, *, source="127.0.0.1", say="", prefix=(), **options):
+    """What a client hears that is a process of its own; options are subprocess's."""
+    host, port = place
+    args = [*prefix, sys.executable, "-c", HEAR, host, str(port), source, say]
+    done = subprocess.run(args, capture_output=True, timeout=90, cwd="/", **options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,550 @@
+"""The addresses that the bridge gives out: one for each set of targets, for ever."""
+
+import ipaddress
+import re
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from harness.bridged import (
+    NET,
+    PROTOCOLS,
+    bridged,
+    change_map,
+    connect_to,
+    exactly,
+    hear_elsewhere,
+    make_bridged,
+    unreachable,
+    where,
+)
+from harness.clients import NONE, ROUTE, TEMP
+from harness.daemon import ONIONMXD
+from harness.onion import mistyped, onion
+from harness.proc import LOOPBACK, free_port
+from harness.stored import line
+
+A, B, C, D = (onion(seed) for seed in "abcd")
+
+SMALL = NET.replace("/16", "/30")  # with two addresses
+FIRST = NET.split("/")[0]
+
+
+@pytest.fixture
+def socks(lab):
+    return lab.socks()
+
+
+@pytest.fixture
+def state(lab):
+    state = lab.dir / "state"
+    state.mkdir()
+    return state
+
+
+def address(last):
+    """Of the range."""
+    return str(ipaddress.ip_address(FIRST) + last)
+
+
+def kept(state):
+    """{address: line} of the file."""
+    lines = (state / "bridge").read_text().splitlines()
+    return {text.split()[1]: text for text in lines}
+
+
+def restart(daemon, end="terminate"):
+    daemon.hang_up()
+    getattr(daemon, end)()
+    return daemon.start()
+
+
+def leads_to(socks, place, *hosts):
+    """A connection to the address tries these."""
+    before = len(socks.asked)
+    with connect_to(place) as s:
+        s.sendall(b"x")
+        assert exactly(s, 1) == b"x"
+    assert socks.hosts()[before:] == list(hosts)
+
+
+# The answers
+
+
+def test_every_protocol(lab, socks):
+    daemon = bridged(lab, socks, map=f"x.example {A}, {B}:2525\n")
+    ip, port = where(daemon, "x.example")
+    assert port == daemon.settings["bridge_port"]
+    assert ipaddress.ip_address(ip) in ipaddress.ip_network(NET)
+    assert daemon.ask("readsocket", "x.example").value == f"{ip}::{port}"
+    for listener in ("tcp_table", "socketmap"):
+        assert daemon.ask(listener, "x.example").value == f"smtp:[{ip}]:{port}"
+    assert daemon.counter("bridge_addresses") == 1
+
+
+def test_another_transport(lab, socks):
+    daemon = make_bridged(lab, socks)
+    daemon.listeners["socketmap"]["transport"] = "onion"
+    daemon.write_config()
+    daemon.start()
+    ip, port = where(daemon, A)
+    assert daemon.ask("socketmap", A).value == f"onion:[{ip}]:{port}"
+
+
+def test_what_is_no_route_has_no_address(lab, socks, state):
+    daemon = bridged(lab, socks, map=f"x.example {A}\nclear.example -\n")
+    for listener in PROTOCOLS:
+        assert daemon.ask(listener, "clear.example").outcome == NONE
+        assert daemon.ask(listener, "dns.example").outcome == TEMP
+        assert daemon.ask(listener, "*").outcome == NONE
+        assert daemon.ask(listener, mistyped("a")).outcome == "FAIL"
+    assert kept(state) == {}
+
+
+SETS = f"""
+x.example {A}
+y.example {A}
+port.example {A}:26
+host.example mail.{A}
+other.example {B}
+both.example {A}, {B}
+round.example {B}, {A}
+ports.example {A}:26, {B}
+"""
+
+SAME = {"x.example", "y.example"}, {"both.example", "round.example"}
+
+
+@pytest.mark.parametrize("isolate", ["onion", "none", "domain"])
+def test_an_address_for_each_set_of_targets(lab, socks, isolate):
+    """And for each domain, if so isolated."""
+    daemon = bridged(lab, socks, map=SETS, isolate=isolate)
+    domains = [text.split()[0] for text in SETS.split("\n") if text]
+    got = {domain: where(daemon, domain) for domain in domains}
+    for domain in domains:
+        for other in domains:
+            together = {domain, other} in SAME and isolate != "domain"
+            assert (got[domain] == got[other]) == (domain == other or together)
+    count = len(domains) - (0 if isolate == "domain" else 2)
+    assert daemon.counter("bridge_addresses") == count
+
+
+def test_an_onion_as_domain(lab, socks):
+    """It is the same set of targets."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\n")
+    assert where(daemon, A) == where(daemon, "x.example")
+
+
+def test_domains_below_the_entry(lab, socks):
+    daemon = bridged(lab, socks, map=f".example {A}\n", isolate="domain")
+    assert where(daemon, "a.example") == where(daemon, "user@a.example")
+    assert where(daemon, "a.example") != where(daemon, "b.example")
+
+
+# For ever
+
+
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+def test_a_restart(lab, socks, end):
+    """Who remembers an address needn't even ask."""
+    daemon = bridged(lab, socks, map=SETS)
+    domains = [text.split()[0] for text in SETS.split("\n") if text]
+    before = {domain: where(daemon, domain) for domain in domains}
+    restart(daemon, end)
+    leads_to(socks, before["other.example"], B)
+    assert {domain: where(daemon, domain) for domain in reversed(domains)} == before
+    assert daemon.counter("bridge_addresses") == 0
+    assert "warning" not in daemon.output()
+
+
+def test_the_map_changes(lab, socks):
+    """The old address leads where it led."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\n")
+    old = where(daemon, "x.example")
+    change_map(lab, daemon, f"x.example {B}\ny.example {C}\n")
+    new = where(daemon, "x.example")
+    assert len({old, new, where(daemon, "y.example")}) == 3
+    leads_to(socks, old, A)
+    leads_to(socks, new, B)
+    restart(daemon)
+    leads_to(socks, old, A)
+    leads_to(socks, new, B)
+    change_map(lab, daemon, f"x.example {A}\n")
+    assert where(daemon, "x.example") == old
+
+
+def test_never_given_to_another(lab, socks):
+    """Though nobody asks for the old ones any more."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\ny.example {B}\n", bridge=SMALL)
+    before = where(daemon, "x.example"), where(daemon, "y.example")
+    assert {ip for ip, _ in before} == {address(1), address(2)}
+    change_map(lab, daemon, f"x.example {C}\ny.example {D}\n")
+    for _ in range(2):
+        assert daemon.ask("socketmap", "x.example").outcome == TEMP
+        assert daemon.ask("socketmap", "y.example").outcome == TEMP
+        restart(daemon)
+    leads_to(socks, before[0], A)
+    leads_to(socks, before[1], B)
+
+
+@pytest.mark.parametrize("first, then", [("onion", "domain"), ("domain", "none")])
+def test_isolate_changes(lab, socks, first, then):
+    daemon = bridged(lab, socks, map=f"x.example {A}\n", isolate=first)
+    old = where(daemon, "x.example")
+    daemon.settings["isolate"] = then
+    daemon.write_config()
+    restart(daemon)
+    assert where(daemon, "x.example") != old
+    leads_to(socks, old, A)
+
+
+def test_the_range_changes(lab, socks):
+    """What isn't in it is left out; it is there when the range is back."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\n", bridge=SMALL)
+    old = where(daemon, "x.example")
+    daemon.settings["bridge"] = NET.replace(".0.0/16", ".1.0/30")
+    daemon.write_config()
+    restart(daemon)
+    assert "1 lines are damaged, or outside of the range" in daemon.output()
+    with pytest.raises(ConnectionRefusedError):
+        connect_to(old)
+    new = where(daemon, "x.example")
+    assert new != old
+    daemon.settings["bridge"] = SMALL
+    daemon.write_config()
+    restart(daemon)
+    assert where(daemon, "x.example") == old
+
+
+def test_all_of_a_range(lab, socks):
+    """Its first and its last address aren't used."""
+    text = "".join(f"d{i}.example {onion(i)}\n" for i in range(15))
+    daemon = bridged(lab, socks, map=text, bridge=NET.replace("/16", "/28"))
+    answers = [daemon.ask("socketmap", f"d{i}.example") for i in range(15)]
+    assert {host for a in answers[:14] for host in a.hosts()} == {
+        address(i) for i in range(1, 15)
+    }
+    assert answers[14] == (TEMP, "the bridge has no address for it")
+
+
+# The file
+
+
+def test_the_file(lab, socks, state):
+    umask = ("sh", "-c", 'umask 0 && exec "$@"', "sh")
+    daemon = bridged(
+        lab,
+        socks,
+        map=f"x.example {A}, {B}:26 tls=secure:mx.example\n",
+        isolate="domain",
+        prefix=umask,
+    )
+    ip, _ = where(daemon, "x.example")
+    want = line(f"bridge {ip} x.example secure:mx.example {A}:25 {B}:26")
+    assert (state / "bridge").read_bytes() == want
+    assert stat.S_IMODE((state / "bridge").stat().st_mode) == 0o600
+
+
+def way(last, *targets, domain="-", tls="-"):
+    return line(f"bridge {address(last)} {domain} {tls} {' '.join(targets)}")
+
+
+def test_what_the_file_says_counts(lab, socks, state):
+    (state / "bridge").write_bytes(way(7, A + ":25") + way(9, B + ":25", A + ":26"))
+    daemon = bridged(lab, socks, map=f"x.example {A}:26, {B}\ny.example {A}\n")
+    assert where(daemon, "x.example")[0] == address(9)
+    assert where(daemon, "y.example")[0] == address(7)
+    assert daemon.counter("bridge_addresses") == 0
+
+
+ONE, TWO, THREE = way(5, A + ":25"), way(6, B + ":25"), way(7, C + ":25")
+
+# Contents, which of the three addresses are left, and how many lines aren't.
+DAMAGE = {
+    "none": (ONE + TWO + THREE, "abc", 0),
+    "no file": (None, "", 0),
+    "empty": (b"", "", 0),
+    "a flipped bit": (ONE + TWO.replace(b" - ", b" , ", 1) + THREE, "ac", 1),
+    "cut": (ONE + TWO + THREE[:50], "ab", 1),
+    "cut in the checksum": (ONE + TWO + THREE[:-3], "ab", 1),
+    "cut before the newline": (ONE + TWO + THREE[:-1], "abc", 0),
+    "cut in the first": (ONE[:20], "", 1),
+    "two lines in one": (ONE[:-1] + TWO + THREE, "c", 1),
+    "an empty line": (ONE + b"\n" + TWO + THREE, "abc", 1),
+    "a line twice": (ONE + TWO + TWO + THREE, "abc", 1),
+    "rubbish": (b"\xff\0" * 5000 + b"\n" + ONE + TWO + THREE, "abc", 1),
+    "a line of a megabyte": (ONE + b"x" * 1048576 + b"\n" + TWO + THREE, "abc", 1),
+    "an address for two": (ONE + way(5, B + ":25") + THREE, "ac", 1),
+    "two addresses for one": (ONE + way(9, A + ":25") + TWO + THREE, "abc", 1),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage(lab, socks, state, case):
+    """What is whole counts, and what is added is, too; then it stays as it is."""
+    data, whole, left_out = DAMAGE[case]
+    if data is not None:
+        (state / "bridge").write_bytes(data)
+    daemon = bridged(lab, socks, map=f"a.example {A}\nb.example {B}\nc.example {C}\n")
+    told = re.findall(r"/bridge: (\d+) lines are damaged", daemon.output())
+    assert told == ([str(left_out)] if left_out else [])
+    old = {"a": address(5), "b": address(6), "c": address(7)}
+    got = {x: where(daemon, f"{x}.example") for x in "abc"}
+    assert {x for x in "abc" if got[x][0] == old[x]} == set(whole)
+    assert len(set(got.values())) == 3
+    assert daemon.counter("bridge_addresses") == 3 - len(whole)
+    restart(daemon)
+    for x, host in zip("abc", (A, B, C)):
+        leads_to(socks, got[x], host)
+    assert {x: where(daemon, f"{x}.example") for x in "abc"} == got
+    assert daemon.counter("bridge_addresses") == 0
+
+
+# Their checksums are right.
+NONSENSE = [
+    "",
+    "bridge",
+    f"bridge {address(3)} - -",
+    f"bridge {address(3)} - - ",
+    f"bridge {address(3)} - {A}:25",
+    f"bridge {address(3)} - - {A}:0",
+    f"bridge {address(3)} - - {A}:65536",
+    f"bridge {address(3)} - - {A}:25 ",
+    f"bridge {address(3)}  - - {A}:25",
+    f"bridge {address(3)} - - {A}:25,{B}:25",
+    f"bridge {address(3)} - - {A.upper()}:25",
+    f"bridge {address(3)} - - {mistyped('a')}:25",
+    f"bridge {address(3)} - - mail.example.org:25",
+    f"bridge {address(3)} - strict {A}:25",
+    f"bridge {address(3)} - secure {A}:25",
+    f"bridge {address(3)} X.example - {A}:25",
+    f"bridge {address(3)} x..example - {A}:25",
+    f"bridge {address(3)} - - " + " ".join(f"{A}:{i}" for i in range(1, 18)),
+    f"bridge {address(3)}.1 - - {A}:25",
+    f"bridge 0{address(3)} - - {A}:25",
+    f"bridge {address(0)} - - {A}:25",
+    f"bridge {address(65535)} - - {A}:25",
+    f"bridge {address(65536)} - - {A}:25",
+    f"bridge 127.0.0.1 - - {A}:25",
+    f"bridge 0.0.0.0 - - {A}:25",
+    f"bridge 192.0.2.1 - - {A}:25",
+    f"bridge 4294967299 - - {A}:25",
+    f"pin {address(3)} - - {A}:25",
+]
+
+
+def test_nonsense(lab, socks, state):
+    (state / "bridge").write_bytes(b"".join(map(line, NONSENSE)))
+    daemon = bridged(lab, socks)
+    assert f"/bridge: {len(NONSENSE)} lines are damaged" in daemon.output()
+    where(daemon, A)
+    assert daemon.counter("bridge_addresses") == 1
+
+
+def test_a_full_disk(lab, socks, state):
+    """No address that can't be kept. When there is room again it is given out, and the
+    half of a line that is there harms nothing."""
+    (state / "bridge").write_bytes(b"x" * 16300 + b"\n")
+    text = f"x.example {A}\nclear.example {B} on_failure=clearnet\n"
+    limit = ("prlimit", "--fsize=16384:unlimited")
+    daemon = bridged(lab, socks, map=text, prefix=limit)
+    for _ in range(3):
+        assert daemon.ask("readsocket", "x.example").outcome == TEMP
+    assert daemon.ask("readsocket", "clear.example").outcome == NONE
+    counters = daemon.counters()
+    assert counters["state_failures"] == counters["bridge_failures"] == 4
+    assert counters["bridge_addresses"] == 0
+    assert daemon.output().count("no address for another route") == 1
+    subprocess.run(["prlimit", "--fsize=unlimited", "--pid", str(daemon.pid)], check=True)
+    got = where(daemon, "x.example"), where(daemon, "clear.example")
+    restart(daemon, "kill")
+    assert (where(daemon, "x.example"), where(daemon, "clear.example")) == got
+    assert daemon.counter("bridge_addresses") == 0
+
+
+SPOILT = (
+    "a directory in the file's place",
+    "a file in the directory's place",
+    "no directory",
+    "a link in the file's place",
+)
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_state_that_cannot_be_kept(lab, socks, state, how):
+    """Without it no address would stay true."""
+    victim = lab.dir / "victim"
+    victim.write_text("")
+    daemon = make_bridged(lab, socks)
+    if how == SPOILT[0]:
+        (state / "bridge").mkdir()
+    elif how == SPOILT[3]:
+        (state / "bridge").symlink_to(victim)
+    else:
+        state.rmdir()
+    if how == SPOILT[1]:
+        state.write_text("")
+    args = [*ONIONMXD, "-f", "-c", daemon.config]
+    done = subprocess.run(args, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and f"{state}/bridge: " in done.stderr
+    assert victim.read_text() == ""
+    assert not any(path.exists() for path in daemon.unix_paths())
+
+
+# Only what was given out
+
+
+def test_other_addresses_of_the_range(lab, socks):
+    daemon = bridged(lab, socks)
+    ip, port = where(daemon, A)
+    for i in (0, 1, 2, 255, 65534, 65535):
+        assert address(i) != ip
+        with pytest.raises(ConnectionRefusedError):
+            connect_to((address(i), port))
+    assert daemon.counter("bridge_clients") == 0
+    leads_to(socks, (ip, port), A)
+
+
+def test_only_clients_of_loopback(lab):
+    """Another address of the machine may be that of a container behind NAT."""
+    inside = 'ip link set lo up && ip addr add 192.0.2.7/32 dev lo && exec "$@"'
+    prefix = ("unshare", "--net", "sh", "-c", inside, "sh")
+    socks = [f"{LOOPBACK}:{free_port()}"]
+    daemon = bridged(lab, bridge_users=[], socks=socks, prefix=prefix)
+    enter = ("nsenter", f"--net=/proc/{daemon.pid}/ns/net")
+    place = where(daemon, A)
+    heard = hear_elsewhere(place, source="192.0.2.7", prefix=enter)
+    assert heard == b"421 4.7.0 this user may not connect\r\n"
+    assert hear_elsewhere(place, prefix=enter) == unreachable("tor is down")
+    assert daemon.counter("bridge_denied") == 1
+
+
+def test_an_address_that_is_taken(lab, socks, state):
+    """By another program: that route waits, the others don't notice."""
+    (state / "bridge").write_bytes(ONE)
+    daemon = make_bridged(lab, socks, map=f"a.example {A}\nb.example {B}\n")
+    with socket.create_server((address(5), daemon.settings["bridge_port"])):
+        daemon.start()
+        assert "can't bind" in daemon.output()
+        leads_to(socks, where(daemon, "b.example"), B)
+    restart(daemon)
+    leads_to(socks, (address(5), daemon.settings["bridge_port"]), A)
+
+
+# The limit
+
+
+def test_the_limit(lab, socks):
+    """What has an address keeps it."""
+    text = "".join(f"d{i}.example {onion(i)}\n" for i in range(4))
+    daemon = bridged(lab, socks, map=text, bridge_addresses=2)
+    places = [where(daemon, f"d{i}.example") for i in range(2)]
+    for listener in PROTOCOLS:
+        answer = daemon.ask(listener, "d2.example")
+        assert answer == (TEMP, "the bridge has no address for it")
+        assert daemon.ask(listener, "d3.example").outcome == TEMP
+        assert daemon.ask(listener, "d1.example").outcome == ROUTE
+    leads_to(socks, places[0], onion(0))
+    counters = daemon.counters()
+    assert counters["bridge_addresses"] == 2 and counters["bridge_failures"] == 6
+    assert daemon.output().count("bridge_addresses are in use") == 1
+    daemon.settings["bridge_addresses"] = 3
+    daemon.write_config()
+    restart(daemon)
+    assert [where(daemon, f"d{i}.example") for i in range(2)] == places
+    assert where(daemon, "d2.example") not in places
+    assert daemon.ask("socketmap", "d3.example").outcome == TEMP
+
+
+def test_a_lower_limit(lab, socks):
+    """What is beyond it is out of order; it isn't given to another."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\ny.example {B}\nz.example {C}\n")
+    x, y = where(daemon, "x.example"), where(daemon, "y.example")
+    daemon.settings["bridge_addresses"] = 1
+    daemon.write_config()
+    restart(daemon)
+    assert "/bridge: 1 lines" in daemon.output()
+    assert where(daemon, "x.example") == x
+    for domain in ("y.example", "z.example"):
+        assert daemon.ask("socketmap", domain).outcome == TEMP
+    daemon.settings["bridge_addresses"] = 3
+    daemon.write_config()
+    restart(daemon)
+    assert where(daemon, "y.example") == y
+
+
+# The configuration
+
+FAULTS = {
+    'bridge = "10.0.0.0/16"': "a net of 127.0.0.0/8",
+    'bridge = "126.0.0.0/16"': "a net of 127.0.0.0/8",
+    'bridge = "127.0.0.0/8"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0/31"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0/32"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0/99"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0/160"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0/-16"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0/"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.1/16"': "a net of 127.0.0.0/8",
+    'bridge = "127.42.1.0/16"': "a net of 127.0.0.0/8",
+    'bridge = "127.42.0/16"': "a net of 127.0.0.0/8",
+    'bridge = "127.042.0.0/16"': "a net of 127.0.0.0/8",
+    'bridge = "127.42.0.0/16 "': "a net of 127.0.0.0/8",
+    'bridge = "::1/64"': "a net of 127.0.0.0/8",
+    'bridge = "localhost"': "a net of 127.0.0.0/8",
+    'bridge = ""': "a net of 127.0.0.0/8",
+    "bridge_port = 25": "isn't 25",
+    "bridge_port = 0": "from 1 to 65535",
+    "bridge_port = -1": "from 1 to 65535",
+    "bridge_port = 65536": "from 1 to 65535",
+    "bridge_addresses = 0": "a number from 1",
+    "bridge_addresses = -1": "a number from 1",
+    "isolate = circuits": "expected none, onion or domain",
+    'socks = {"tor.example:9050"}': "socks",
+    'socks = {"unix:/run/tor/socks"}': "socks",
+    'socks = {"127.0.0.1:0"}': "socks",
+    "socks = {" + ", ".join(f'"127.0.0.1:{i}"' for i in range(1, 10)) + "}": "at most 8",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults(lab, fault):
+    daemon = make_bridged(lab)
+    for name in ("bridge", "bridge_port", "socks"):
+        del daemon.settings[name]
+    daemon.write_config()
+    text = daemon.config.read_text()
+    daemon.config.write_text("# one\n" + fault + "\n" + text)
+    args = [*ONIONMXD, "-t", "-c", daemon.config]
+    done = subprocess.run(args, capture_output=True, text=True, timeout=20)
+    place = re.escape(str(daemon.config))
+    assert done.returncode == 1, done
+    assert re.search(f"^{place}:2: .*{re.escape(FAULTS[fault])}", done.stderr, re.M)
+
+
+@pytest.mark.parametrize("prefix", [9, 30])
+def test_ranges_at_their_limits(lab, prefix):
+    daemon = make_bridged(lab, bridge=f"127.128.0.0/{prefix}", socks=["127.0.0.1"])
+    args = [*ONIONMXD, "-t", "-c", daemon.config]
+    assert subprocess.run(args, timeout=20).returncode == 0
+
+
+NEEDS = {"a state_dir": {"state_dir": ""}}
+
+
+@pytest.mark.parametrize("what", NEEDS)
+def test_what_it_needs(lab, what):
+    daemon = make_bridged(lab, **NEEDS[what])
+    args = [*ONIONMXD, "-t", "-c", daemon.config]
+    done = subprocess.run(args, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and f"answer = bridge needs {what}\n" in done.stderr
+
+
+def test_without_a_listener_of_the_bridge(lab, state):
+    """There is no bridge."""
+    daemon = lab.daemon(state_dir=str(state), map=f"x.example {A}\n", socks=[])
+    assert daemon.ask("socketmap", "x.example").hosts() == [A]
+    assert not (state / "bridge").exists()
