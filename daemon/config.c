@@ -305,6 +305,10 @@ complete(cfg_t *cfg)
 		cfg_error(cfg, "answer = bridge needs a state_dir");
 		return false;
 	}
+	if (any_bridge(cfg) && cfg_size(cfg, "socks") == 0) {
+		cfg_error(cfg, "answer = bridge needs a tor in socks");
+		return false;
+	}
 	if (!resolvers_trusted(cfg)) {
 		cfg_error(cfg, "dnssec = require needs resolvers on this machine");
 		return false;

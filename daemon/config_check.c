@@ -234,12 +234,13 @@ bool
 config_net_by_text(const char *text, struct addressbook_config *net)
 {
 	struct in_addr address;
-	char ip[16];
+	char ip[16], prefix[3];
 	int end = 0;
 
-	if (sscanf(text, "%15[0-9.]/%2u%n", ip, &net->prefix, &end) != 2 ||
+	if (sscanf(text, "%15[0-9.]/%2[0-9]%n", ip, prefix, &end) != 2 ||
 		text[end] != '\0' || inet_pton(AF_INET, ip, &address) != 1)
 		return false;
+	net->prefix = (unsigned)strtoul(prefix, NULL, 10);
 	net->net = ntohl(address.s_addr);
 	return net->net >> 24 == IN_LOOPBACKNET && net->prefix >= 9 &&
 	       net->prefix <= 30 && (net->net & (UINT32_MAX >> net->prefix)) == 0;

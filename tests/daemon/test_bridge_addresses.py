@@ -486,6 +486,8 @@ FAULTS = {
     'bridge = "127.42.0.0/99"': "a prefix from 9 to 30",
     'bridge = "127.42.0.0/160"': "a prefix from 9 to 30",
     'bridge = "127.42.0.0/-16"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0/+16"': "a prefix from 9 to 30",
+    'bridge = "127.42.0.0/ 16"': "a prefix from 9 to 30",
     'bridge = "127.42.0.0/"': "a prefix from 9 to 30",
     'bridge = "127.42.0.0"': "a prefix from 9 to 30",
     'bridge = "127.42.0.1/16"': "a net of 127.0.0.0/8",
@@ -532,7 +534,7 @@ def test_ranges_at_their_limits(lab, prefix):
     assert subprocess.run(args, timeout=20).returncode == 0
 
 
-NEEDS = {"a state_dir": {"state_dir": ""}}
+NEEDS = {"a state_dir": {"state_dir": ""}, "a tor in socks": {"socks": []}}
 
 
 @pytest.mark.parametrize("what", NEEDS)
