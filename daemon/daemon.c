@@ -17,7 +17,8 @@ descriptors_aside(const struct config *config)
 	rlim_t aside = DESCRIPTORS_ASIDE + config->nlisteners;
 
 	if (config_has_bridge(config))
-		aside += config->bridge.max + 2 * (rlim_t)config->bridge_max_clients;
+		aside += config->bridge.max + 2 * (rlim_t)config->bridge_max_clients +
+			 BRIDGE_TURNED_AWAY_MAX;
 	return aside;
 }
 

@@ -26,9 +26,10 @@ struct bridge {
 	bool failed; /* was logged */
 	struct doors doors;
 	struct relays relays;
-	size_t count;
-	struct event tick; /* looks at the relays' times */
-	uint64_t secret;   /* for the passwords that keep circuits apart */
+	size_t count;       /* of the relays */
+	size_t turned_away; /* of these */
+	struct event tick;  /* looks at the relays' times */
+	uint64_t secret;    /* for the passwords that keep circuits apart */
 	bool draining;
 	void (*ended)(void *arg);
 	void *ended_arg;

@@ -46,7 +46,8 @@ read_answer(int fd, uid_t *owner)
 	const struct inet_diag_msg *msg = NLMSG_DATA(&answer.head);
 
 	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*msg)) ||
-		answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+		answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+		msg->idiag_inode == 0) /* closed: the kernel then says root */
 		return false;
 	*owner = msg->idiag_uid;
 	return true;
@@ -78,15 +79,17 @@ by_proc(const struct sockaddr_in *client, const struct sockaddr_in *server, uid_
 {
 	FILE *f = fopen("/proc/net/tcp", "re");
 	unsigned local, lport, remote, rport, uid = 0;
+	unsigned long inode;
 	bool found = false;
 	char line[256];
 
 	if (f == NULL)
 		return false;
 	while (!found && fgets(line, sizeof(line), f) != NULL)
-		found = sscanf(line, "%*u: %8X:%4X %8X:%4X %*X %*X:%*X %*X:%*X %*X %u",
-				&local, &lport, &remote, &rport, &uid) == 5 &&
-			local == client->sin_addr.s_addr &&
+		found = sscanf(line,
+				"%*u: %8X:%4X %8X:%4X %*X %*X:%*X %*X:%*X %*X %u %*u %lu",
+				&local, &lport, &remote, &rport, &uid, &inode) == 6 &&
+			inode != 0 && local == client->sin_addr.s_addr &&
 			lport == ntohs(client->sin_port) &&
 			remote == server->sin_addr.s_addr &&
 			rport == ntohs(server->sin_port);
@@ -101,6 +104,7 @@ peer_owner(
 {
 	bool works;
 
+	errno = 0;
 	if (by_sock_diag(client, server, owner, &works))
 		return true;
 	return !works && by_proc(client, server, owner);

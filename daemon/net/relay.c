@@ -53,6 +53,7 @@ struct relay {
 	struct srv_set targets; /* its names are in packed */
 	uint8_t target;         /* the one that is being tried */
 	size_t tor;             /* by this one; torpool_size(): by none */
+	bool turned_away;       /* it isn't one of bridge_max_clients */
 	unsigned tried;         /* tors that didn't work, for this target */
 	const char *why;        /* the last target failed */
 	uint16_t inputlen;      /* of tor's answer that isn't whole */
@@ -110,6 +111,7 @@ relay_free(struct relay *r)
 	leave_tor(r);
 	end_close(&r->client);
 	LIST_REMOVE(r, entry);
+	b->turned_away -= r->turned_away;
 	free(r->packed);
 	free(r);
 	bridge_relay_ended(b);
@@ -170,6 +172,13 @@ discard(struct relay *r)
 
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		relay_free(r);
+}
+
+static void
+refuse_for_descriptors(struct relay *r)
+{
+	counters(r)->bridge_refused++;
+	refuse(r, "4.3.2", "out of file descriptors", NULL);
 }
 
 /* Trying the targets */
@@ -240,7 +249,7 @@ next_tor(struct relay *r)
 	r->inputlen = 0;
 	if (!connect_tor(r)) {
 		if (r->server.fd < 0) /* that isn't tor's fault */
-			refuse(r, "4.3.2", "out of file descriptors", NULL);
+			refuse_for_descriptors(r);
 		else
 			tor_failed(r);
 		return;
@@ -518,24 +527,59 @@ relay_look_at_time(struct relay *r, struct monotime now)
 
 /* The beginning */
 
-static bool
-may_connect(const struct bridge *b, int fd, const struct sockaddr_in *address)
+/* It takes no place of those that may stay, however long it takes to read why. */
+static void
+turn_away(struct relay *r, const char *code, const char *what)
 {
-	struct sockaddr_in client = {0};
-	socklen_t len = sizeof(client);
-	uid_t owner;
+	struct bridge *b = r->bridge;
 
-	if (getpeername(fd, (struct sockaddr *)&client, &len) < 0 ||
-		ntohl(client.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
-		return false;
-	if (b->config.any_user)
-		return true;
-	if (!peer_owner(&client, address, &owner))
-		return false;
+	refuse(r, code, what, NULL);
+	r->turned_away = true;
+	if (++b->turned_away > BRIDGE_TURNED_AWAY_MAX)
+		relay_free(r);
+}
+
+static bool
+is_local(int fd, struct sockaddr_in *client)
+{
+	socklen_t len = sizeof(*client);
+
+	return getpeername(fd, (struct sockaddr *)client, &len) == 0 &&
+	       ntohl(client->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static bool
+is_user(const struct bridge *b, uid_t owner)
+{
 	for (size_t i = 0; i < b->config.nusers; i++)
 		if (b->config.user[i] == owner)
 			return true;
 	return false;
+}
+
+/* False: it has been refused. */
+static bool
+admit(struct relay *r, const struct sockaddr_in *address)
+{
+	const struct bridge *b = r->bridge;
+	struct sockaddr_in client = {0};
+	bool good = is_local(r->client.fd, &client);
+	uid_t owner;
+
+	errno = 0;
+	if (good && !b->config.any_user)
+		good = peer_owner(&client, address, &owner) && is_user(b, owner);
+	if (!good && (errno == EMFILE || errno == ENFILE)) {
+		refuse_for_descriptors(r);
+	} else if (!good) {
+		counters(r)->bridge_denied++;
+		turn_away(r, "4.7.0", "this user may not connect");
+	} else if (b->count - b->turned_away > b->config.max_clients) {
+		counters(r)->bridge_refused++;
+		turn_away(r, "4.3.2", "too many connections");
+		good = false;
+	}
+	return good;
 }
 
 /* Copies the targets: their order may change in the book. */
@@ -576,16 +620,12 @@ relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 	LIST_INSERT_HEAD(&b->relays, r, entry);
 	b->count++;
 	b->config.counters->bridge_clients++;
-	if (!may_connect(b, fd, address)) {
-		b->config.counters->bridge_denied++;
-		refuse(r, "4.7.0", "this user may not connect", NULL);
-	} else if (b->count > b->config.max_clients) {
-		b->config.counters->bridge_refused++;
-		refuse(r, "4.3.2", "too many connections", NULL);
-	} else if (!take_way(r, &way)) {
+	if (!admit(r, address))
+		return;
+	if (!take_way(r, &way)) {
 		refuse(r, "4.3.0", "out of memory", NULL);
-	} else {
-		wait_for(r, &r->client, EV_READ);
-		next_tor(r);
+		return;
 	}
+	wait_for(r, &r->client, EV_READ);
+	next_tor(r);
 }

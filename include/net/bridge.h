@@ -14,6 +14,8 @@
 #include "net/addr.h"
 #include "net/loop.h"
 
+#define BRIDGE_TURNED_AWAY_MAX 64 /* that are there until they have read why */
+
 struct bridge;
 
 /* What may not share a circuit. */

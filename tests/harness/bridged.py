@@ -113,3 +113,18 @@ def hear_elsewhere(place, *, source="127.0.0.1", say="", prefix=(), **options):
     done = subprocess.run(args, capture_output=True, timeout=90, cwd="/", **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+LEAVE = """
+import socket, sys
+host, port, say = sys.argv[1:]
+with socket.create_connection((host, int(port))) as s:
+    s.sendall(say.encode())
+"""
+
+
+def leave_elsewhere(place, say, **options):
+    """A client that is a process of its own, and has gone when this returns."""
+    host, port = place
+    args = [sys.executable, "-c", LEAVE, host, str(port), say]
+    subprocess.run(args, check=True, timeout=90, cwd="/", **options)

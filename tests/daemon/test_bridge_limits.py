@@ -1,0 +1,351 @@
+"""Who may use the bridge, and how much of it."""
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import scripted_socks as does
+from harness.bridged import (
+    bridged,
+    connect_to,
+    dial,
+    exactly,
+    hear,
+    hear_elsewhere,
+    leave_elsewhere,
+    make_bridged,
+    refusal,
+    unreachable,
+    where,
+)
+from harness.clients import ROUTE, TEMP
+from harness.daemon import ONIONMXD
+from harness.onion import onion
+from harness.proc import SLACK, wait_until
+
+A, B = onion("a"), onion("b")
+
+NOBODY = 65534
+
+TOO_MANY = b"421 4.3.2 too many connections\r\n"
+DENIED = b"421 4.7.0 this user may not connect\r\n"
+NO_DESCRIPTOR = b"421 4.3.2 out of file descriptors\r\n"
+
+
+@pytest.fixture
+def socks(lab):
+    return lab.socks()
+
+
+def echoes(s):
+    s.sendall(b"x")
+    return exactly(s, 1) == b"x"
+
+
+def told(place):
+    with connect_to(place) as s:
+        return hear(s)
+
+
+def carried(place):
+    """Is a new client carried to the server? By the echo."""
+    with connect_to(place) as s:
+        s.sendall(b"x")
+        return s.recv(1) == b"x"
+
+
+# How many
+
+
+def test_too_many(lab, socks):
+    """Of all addresses together; when one leaves there is room."""
+    daemon = bridged(lab, socks, bridge_max_clients=2)
+    a, b = where(daemon, A), where(daemon, B)
+    with connect_to(a) as first, connect_to(b) as second:
+        assert echoes(first) and echoes(second)
+        for place in (a, b, a):
+            assert told(place) == TOO_MANY
+        assert daemon.counter("bridge_refused") == 3
+        first.close()
+        wait_until(lambda: carried(b), "room")
+        assert echoes(second)
+    assert "warning" not in daemon.output()
+
+
+def test_those_count_for_which_tor_still_tries(lab, socks):
+    socks.on(A, does.hangs)
+    daemon = bridged(lab, socks, bridge_max_clients=1)
+    with dial(daemon, A):
+        wait_until(lambda: socks.asked, "the request")
+        assert refusal(daemon, B) == TOO_MANY
+    wait_until(lambda: carried(where(daemon, B)), "room")
+
+
+def test_who_is_turned_away_takes_no_place(lab, socks):
+    """However long it stays: at most five seconds."""
+    daemon = bridged(lab, socks, bridge_max_clients=1)
+    place = where(daemon, A)
+    files = daemon.open_files()
+    with connect_to(place) as first:
+        assert echoes(first)
+        staying = [connect_to(place) for _ in range(200)]
+        assert [exactly(s, len(TOO_MANY)) for s in staying[:50]] == [TOO_MANY] * 50
+        wait_until(lambda: daemon.counted("bridge_refused") == 200, "all of them")
+        assert daemon.open_files() < files + 100
+        first.close()
+        wait_until(lambda: carried(place), "room")
+        began = time.monotonic()
+        wait_until(lambda: daemon.open_files() <= files, "their end")
+        assert time.monotonic() - began < 7 + 4 * SLACK
+    for s in staying:
+        s.close()
+
+
+# Who
+
+
+def users(lab, socks, *names):
+    daemon = bridged(lab, socks, bridge_users=names)
+    return daemon, where(daemon, A)
+
+
+@pytest.mark.parametrize("names", [["root"], ["0"], ["nobody", "root"], []])
+def test_a_user_that_may(lab, socks, names):
+    daemon, place = users(lab, socks, *names)
+    assert carried(place)
+    assert daemon.counter("bridge_denied") == 0
+
+
+@pytest.mark.parametrize("names", [["root"], ["0", "12345"], ["daemon"], [""]])
+def test_a_user_that_may_not(lab, socks, names):
+    """Nor does tor hear of it."""
+    daemon, place = users(lab, socks, *names)
+    assert hear_elsewhere(place, user=NOBODY, say="EHLO x\r\n") == DENIED
+    assert socks.connections == []
+    counters = daemon.counters()
+    assert counters["bridge_denied"] == 1 and counters["bridge_refused"] == 0
+
+
+@pytest.mark.parametrize("names", [["nobody"], ["root", "65534"], []])
+def test_another_user_that_may(lab, socks, names):
+    socks.on(A, does.connected(does.speaks_first(b"220\r\n", does.closes)))
+    daemon, place = users(lab, socks, *names)
+    assert hear_elsewhere(place, user=NOBODY) == b"220\r\n"
+    assert daemon.counter("bridge_denied") == 0
+
+
+def test_root_is_a_user_like_others(lab, socks):
+    daemon, place = users(lab, socks, "nobody")
+    assert told(place) == DENIED
+
+
+def test_the_default(lab, socks):
+    """Names that this system doesn't have don't matter, and don't open the door."""
+    daemon = make_bridged(lab, socks)
+    del daemon.settings["bridge_users"]
+    daemon.write_config()
+    daemon.start()
+    place = where(daemon, A)
+    assert carried(place)
+    assert hear_elsewhere(place, user=NOBODY) == DENIED
+
+
+@pytest.mark.parametrize("name", ["no-such-user", "-1", "4294967295", "4294967296", "0x0"])
+def test_no_such_user(lab, socks, name):
+    """It isn't overlooked: the list may have no other."""
+    daemon = make_bridged(lab, socks)
+    text = daemon.config.read_text()
+    assert "bridge_users" in text
+    text = re.sub(r"bridge_users = .*\n", "", text)
+    daemon.config.write_text(f'# one\nbridge_users = {{"root", "{name}"}}\n' + text)
+    done = subprocess.run(
+        [*ONIONMXD, "-t", "-c", daemon.config], capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 1
+    assert f'{daemon.config}:2: bridge_users = "{name}": no such user' in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["max_clients", "connect_ms", "idle_ms"])
+def test_no_number(lab, socks, setting):
+    daemon = make_bridged(lab, socks, **{f"bridge_{setting}": 0})
+    done = subprocess.run(
+        [*ONIONMXD, "-t", "-c", daemon.config], capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 1 and f"bridge_{setting}: expected a number" in done.stderr
+
+
+def is_forgotten(place):
+    """Is there but the kernel's memory of a client's connection, in FIN-WAIT-2?"""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    ip, port = place
+    number = int.from_bytes(socket.inet_aton(ip), sys.byteorder)
+    rows = [text.split() for text in lines]
+    return (f"{number:08X}:{port:04X}", "05") in [(row[2], row[3]) for row in rows]
+
+
+def test_who_has_gone_is_not_root(lab, socks):
+    """The kernel says so of a socket that has been closed: what was said on it would be
+    sent."""
+    daemon, place = users(lab, socks, "root")
+    daemon.pause()
+    leave_elsewhere(place, "EHLO x\r\nMAIL FROM:<>\r\n", user=NOBODY)
+    wait_until(lambda: is_forgotten(place), "the end of the client's socket")
+    daemon.resume()
+    wait_until(lambda: daemon.counted("bridge_clients") == 1, "the client")
+    assert daemon.counter("bridge_denied") == 1
+    assert socks.connections == []
+
+
+def test_who_may_not_takes_no_place(lab, socks):
+    """Else any user of this machine could stop its mail."""
+    daemon = bridged(lab, socks, bridge_users=["root"], bridge_max_clients=1)
+    place = where(daemon, A)
+    hold = (
+        "import socket, sys, time\n"
+        "s = [socket.create_connection((sys.argv[1], int(sys.argv[2]))) for _ in 'abc']\n"
+        "sys.stdin.read()"
+    )
+    args = [sys.executable, "-c", hold, *map(str, place)]
+    with subprocess.Popen(args, stdin=subprocess.PIPE, user=NOBODY, cwd="/") as other:
+        wait_until(lambda: daemon.counted("bridge_denied") == 3, "the others")
+        assert carried(place)
+        other.stdin.close()
+
+
+# File descriptors
+
+
+def limit(daemon, nofile):
+    wait_until(lambda: daemon.open_files() <= nofile, "closed descriptors")
+    pid = str(daemon.pid)
+    subprocess.run(["prlimit", f"--nofile={nofile}:", "--pid", pid], check=True)
+
+
+def first_words(s):
+    s.settimeout(0.5)
+    s.sendall(b"x")
+    try:
+        return s.recv(100)
+    except TimeoutError:
+        return None
+
+
+@pytest.mark.parametrize("told_so", [0, 1])
+def test_a_shortage_of_descriptors(lab, socks, told_so):
+    """Who is there isn't disturbed, nor is a connection to a listener; who comes to the
+    bridge is told so, while there is one, or waits. Then it is over."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\n")
+    place = where(daemon, A)
+    files = daemon.open_files()
+    limit(daemon, files + 20 + told_so)
+    held = [connect_to(place) for _ in range(10)]
+    assert all(echoes(s) for s in held)
+    late = [connect_to(place) for _ in range(3)]
+    words = [first_words(s) for s in late]
+    assert words == [NO_DESCRIPTOR] * told_so + [None] * (3 - told_so)
+    assert all(echoes(s) for s in held)
+    assert daemon.ask("socketmap", "x.example").outcome == ROUTE
+    for s in held:
+        s.close()
+    for s in late[told_so:]:
+        s.settimeout(20 * SLACK)
+        assert s.recv(1) == b"x"
+    for s in late:
+        s.close()
+    wait_until(lambda: carried(place), "its end")
+    assert daemon.ask("readsocket", "x.example").outcome == ROUTE
+    wait_until(lambda: daemon.open_files() <= files, "closed descriptors")
+    counters = daemon.counters()
+    assert counters["bridge_refused"] == told_so and counters["accepts_paused"] > 0
+    assert counters["bridge_denied"] == counters["socks_down"] == 0
+
+
+@pytest.mark.parametrize("names", [["root"], []])
+def test_a_last_descriptor(lab, socks, names):
+    """There is none to ask whose the client is, or none to tor. It isn't said that the
+    client may not connect, nor that tor is down."""
+    daemon, place = users(lab, socks, *names)
+    used = daemon.open_files()
+    limit(daemon, used + 1)
+    assert told(place) == NO_DESCRIPTOR
+    limit(daemon, used + 20)
+    assert carried(place)
+    counters = daemon.counters()
+    assert counters["bridge_denied"] == counters["socks_down_answers"] == 0
+    assert counters["bridge_refused"] == 1
+
+
+def test_no_descriptor_for_another_address(lab, socks):
+    daemon = bridged(lab, socks, map=f"x.example {A}\ny.example {B}\n")
+    place = where(daemon, "x.example")
+    used = daemon.open_files()
+    limit(daemon, used)
+    assert daemon.ask("socketmap", "y.example").outcome == TEMP
+    assert where(daemon, "x.example") == place
+    limit(daemon, used + 20)
+    assert carried(where(daemon, "y.example"))
+    assert daemon.counter("bridge_failures") == 1
+
+
+# Fairness
+
+
+@pytest.mark.parametrize("direction", ["to the server", "to the client"])
+def test_a_flood_holds_up_nobody(lab, socks, direction):
+    socks.on(B, does.connected(does.flood if "client" in direction else does.sink))
+    daemon = bridged(lab, socks)
+    place = where(daemon, A)
+    with dial(daemon, B) as s, connect_to(place) as other:
+        flood = threading.Thread(target=move_all, args=(s, direction), daemon=True)
+        flood.start()
+        times = []
+        for _ in range(30):
+            began = time.monotonic()
+            assert echoes(other)
+            assert daemon.ask("socketmap", A).outcome == ROUTE
+            assert carried(place)
+            times.append(time.monotonic() - began)
+        assert flood.is_alive()
+        assert max(times) < 1 * SLACK
+        socks.stop()
+        flood.join()
+
+
+def move_all(s, direction):
+    try:
+        while s.recv(65536) if "client" in direction else s.send(bytes(65536)):
+            pass
+    except OSError:
+        pass
+
+
+def test_who_waits_for_tor_holds_up_nobody(lab, socks):
+    socks.on(B, does.hangs)
+    daemon = bridged(lab, socks)
+    waiting = [dial(daemon, B) for _ in range(200)]
+    wait_until(lambda: len(socks.asked) == 200, "the requests")
+    began = time.monotonic()
+    for _ in range(10):
+        assert carried(where(daemon, A))
+    assert time.monotonic() - began < 1 * SLACK
+    for s in waiting:
+        s.close()
+    wait_until(lambda: socks.open() == 0, "the end of the connections to tor")
+
+
+def test_tor_down_is_told_though_many_wait(lab, socks):
+    """Their number doesn't make it slow."""
+    socks.on(B, does.hangs)
+    daemon = bridged(lab, socks)
+    waiting = [dial(daemon, B) for _ in range(100)]
+    wait_until(lambda: len(socks.asked) == 100, "the requests")
+    began = time.monotonic()
+    socks.stop()
+    assert [hear(s) for s in waiting] == [unreachable("tor is down")] * 100
+    assert time.monotonic() - began < 2 * SLACK
