@@ -57,6 +57,7 @@ struct relay {
 	unsigned tried;         /* tors that didn't work, for this target */
 	const char *why;        /* the last target failed */
 	uint16_t inputlen;      /* of tor's answer that isn't whole */
+	bool of_domain;         /* the password; else it is of the target */
 	char password[17];
 	char *packed;
 	uint8_t input[SOCKS_INPUT_MAX];
@@ -262,16 +263,12 @@ next_tor(struct relay *r)
 
 /* A name that keeps circuits apart, and tells nobody which. */
 static void
-make_password(struct relay *r, const struct domain *d, const struct srv_record *rr)
+make_password(struct relay *r, const char *of, size_t len)
 {
 	struct siphash_key key = {r->bridge->secret, r->bridge->config.isolate};
-	const void *what = r->bridge->config.isolate == ISOLATE_DOMAIN
-				   ? (const void *)d->text
-				   : rr->host;
-	size_t len = r->bridge->config.isolate == ISOLATE_DOMAIN ? d->len : rr->hostlen;
 
 	snprintf(r->password, sizeof(r->password), "%016llx",
-		(unsigned long long)siphash13(&key, what, len));
+		(unsigned long long)siphash13(&key, of, len));
 }
 
 static bool
@@ -299,6 +296,8 @@ connected_to_tor(struct relay *r)
 		return;
 	}
 	if (r->bridge->config.isolate != ISOLATE_NONE) {
+		if (!r->of_domain)
+			make_password(r, rr->host, rr->hostlen);
 		target.user = "onionmxd";
 		target.password = r->password;
 	}
@@ -596,7 +595,9 @@ take_way(struct relay *r, const struct way *w)
 		return false;
 	srvpack_put(r->packed, &set);
 	srvpack_get(r->packed, &r->targets);
-	make_password(r, &w->domain, &r->targets.rr[0]);
+	r->of_domain = r->bridge->config.isolate == ISOLATE_DOMAIN && w->domain.len > 0;
+	if (r->of_domain)
+		make_password(r, w->domain.text, w->domain.len);
 	return true;
 }
 
