@@ -147,24 +147,24 @@ bridge_route(struct bridge *b, const struct domain *d, const struct policy *p,
 	return true;
 }
 
-/* "[ADDRESS]:PORT" or an address alone. */
+/* "[ADDRESS]:PORT" with our port, or an address alone. */
 static bool
-parse_nexthop(const char *nexthop, size_t len, char ip[TEXT_MAX], unsigned *port)
+take_ip(const struct bridge *b, const char *nexthop, size_t len, char ip[TEXT_MAX])
 {
-	char text[TEXT_MAX];
-	int end = 0;
+	char tail[sizeof("]:65535")];
+	size_t n = (size_t)sprintf(tail, "]:%u", (unsigned)b->config.port);
 
-	if (len >= sizeof(text))
+	if (len > n && nexthop[0] == '[') {
+		if (memcmp(nexthop + len - n, tail, n) != 0)
+			return false;
+		nexthop++;
+		len -= n + 1;
+	}
+	if (len >= TEXT_MAX)
 		return false;
-	memcpy(text, nexthop, len);
-	text[len] = '\0';
-	if (strlen(text) != len)
-		return false;
-	if (sscanf(text, "[%15[0-9.]]:%5u%n", ip, port, &end) == 2)
-		return text[end] == '\0';
-	*port = 0;
-	strcpy(ip, text);
-	return true;
+	memcpy(ip, nexthop, len);
+	ip[len] = '\0';
+	return strlen(ip) == len;
 }
 
 bool
@@ -173,11 +173,8 @@ bridge_tls(struct bridge *b, const char *nexthop, size_t len, struct tls_policy 
 	char ip[TEXT_MAX];
 	struct in_addr address;
 	struct way w;
-	unsigned port;
 
-	if (!parse_nexthop(nexthop, len, ip, &port) ||
-		inet_pton(AF_INET, ip, &address) != 1 ||
-		(port != 0 && port != b->config.port) ||
+	if (!take_ip(b, nexthop, len, ip) || inet_pton(AF_INET, ip, &address) != 1 ||
 		!addressbook_get(b->book, ntohl(address.s_addr), &w))
 		return false;
 	*tls = w.tls;
