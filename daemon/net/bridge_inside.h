@@ -1,4 +1,4 @@
-/* What bridge.c, door.c and relay.c share. */
+/* What the files of the bridge share. */
 #ifndef NET_BRIDGE_INSIDE_H
 #define NET_BRIDGE_INSIDE_H
 

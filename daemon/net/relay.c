@@ -1,9 +1,8 @@
 /* One connection through the bridge.
  *
- * First the client is held while the targets are tried, one after the other, each with as
- * many tors as it takes to find one that works. Then bytes go both ways; what one side
- * can't take yet is kept, and meanwhile nothing is read from the other, so that at most a
- * chunk waits in each direction.
+ * First the client is held while reach.c tries the targets. Then bytes go both ways; what
+ * one side can't take yet is kept, and meanwhile nothing is read from the other, so that
+ * at most a chunk waits in each direction.
  *
  * Tor has no half-close: when the client has said all, it is not told, so that the answer
  * that is under way still comes. */
@@ -15,59 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bridge_inside.h"
-#include "buffer.h"
-#include "core/siphash.h"
-#include "core/socks.h"
-#include "core/srvpack.h"
-#include "net/log.h"
 #include "peer.h"
+#include "relay_inside.h"
 
-#define HANDSHAKE_MS 5000 /* for what tor answers by itself */
-#define LINGER_MS 5000    /* for a client to read why it is refused */
-
-enum stage {
-	STAGE_CONNECTING, /* to tor */
-	STAGE_SOCKS,      /* tor tries the target */
-	STAGE_RELAYING,
-	STAGE_CLOSING, /* the client is told no more */
-};
-
-/* One of the two ends. */
-struct end {
-	int fd; /* -1: closed */
-	struct event event;
-	short waits_for;       /* what the event is set for */
-	struct buffer waiting; /* to be sent here */
-	size_t sent;           /* of it */
-	bool said_all;         /* nothing more comes from here */
-};
-
-struct relay {
-	LIST_ENTRY(relay) entry;
-	struct bridge *bridge;
-	enum stage stage;
-	struct end client, server;
-	struct monotime deadline; /* of the stage */
-	struct socks socks;
-	struct srv_set targets; /* its names are in packed */
-	uint8_t target;         /* the one that is being tried */
-	size_t tor;             /* by this one; torpool_size(): by none */
-	bool turned_away;       /* it isn't one of bridge_max_clients */
-	unsigned tried;         /* tors that didn't work, for this target */
-	const char *why;        /* the last target failed */
-	uint16_t inputlen;      /* of tor's answer that isn't whole */
-	bool of_domain;         /* the password; else it is of the target */
-	char password[17];
-	char *packed;
-	uint8_t input[SOCKS_INPUT_MAX];
-};
-
-static struct counters *
-counters(const struct relay *r)
-{
-	return r->bridge->config.counters;
-}
+#define LINGER_MS 5000 /* for a client to read why it is refused */
 
 struct relay *
 relay_next(struct relay *r)
@@ -75,8 +25,8 @@ relay_next(struct relay *r)
 	return LIST_NEXT(r, entry);
 }
 
-static void
-set_deadline(struct relay *r, int ms)
+void
+relay_set_deadline(struct relay *r, int ms)
 {
 	r->deadline = monotime_add_ms(loop_now(), ms);
 }
@@ -93,8 +43,8 @@ end_close(struct end *e)
 	e->waits_for = 0;
 }
 
-static void
-leave_tor(struct relay *r)
+void
+relay_leave_tor(struct relay *r)
 {
 	struct torpool *tors = r->bridge->tors;
 
@@ -109,7 +59,7 @@ relay_free(struct relay *r)
 {
 	struct bridge *b = r->bridge;
 
-	leave_tor(r);
+	relay_leave_tor(r);
 	end_close(&r->client);
 	LIST_REMOVE(r, entry);
 	b->turned_away -= r->turned_away;
@@ -118,15 +68,21 @@ relay_free(struct relay *r)
 	bridge_relay_ended(b);
 }
 
-/* Events */
+/* Commands and answers are short, and each side waits for the other's. */
+void
+relay_set_nodelay(int fd)
+{
+	const int on = 1;
 
-static void wait_for(struct relay *, struct end *, short what);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/* Events */
 
 static void end_ready(evutil_socket_t fd, short what, void *arg);
 
-/* What an end waits for; 0: nothing. */
-static void
-wait_for(struct relay *r, struct end *e, short what)
+void
+relay_wait_for(struct relay *r, struct end *e, short what)
 {
 	if (e->fd < 0 || e->waits_for == what)
 		return;
@@ -138,7 +94,7 @@ wait_for(struct relay *r, struct end *e, short what)
 	event_assign(&e->event, loop_base(r->bridge->config.loop), e->fd,
 		(short)(what | EV_PERSIST), end_ready, r);
 	if (event_add(&e->event, NULL) < 0)
-		set_deadline(r, 0); /* no memory: it ends with the next tick */
+		relay_set_deadline(r, 0); /* no memory: it ends with the next tick */
 }
 
 /* The end: what a mail server understands, and logs */
@@ -150,18 +106,18 @@ let_client_close(struct relay *r, int ms)
 {
 	shutdown(r->client.fd, SHUT_WR);
 	r->stage = STAGE_CLOSING;
-	wait_for(r, &r->client, EV_READ);
-	set_deadline(r, ms);
+	relay_wait_for(r, &r->client, EV_READ);
+	relay_set_deadline(r, ms);
 }
 
-static void
-refuse(struct relay *r, const char *code, const char *what, const char *why)
+void
+relay_refuse(struct relay *r, const char *code, const char *what, const char *why)
 {
 	char text[160];
 	int n = snprintf(text, sizeof(text), "421 %s %s%s%s\r\n", code, what,
 		why == NULL ? "" : ": ", why == NULL ? "" : why);
 
-	leave_tor(r);
+	relay_leave_tor(r);
 	(void)!send(r->client.fd, text, (size_t)n, MSG_NOSIGNAL);
 	let_client_close(r, LINGER_MS);
 }
@@ -175,192 +131,11 @@ discard(struct relay *r)
 		relay_free(r);
 }
 
-static void
-refuse_for_descriptors(struct relay *r)
+void
+relay_refuse_for_descriptors(struct relay *r)
 {
-	counters(r)->bridge_refused++;
-	refuse(r, "4.3.2", "out of file descriptors", NULL);
-}
-
-/* Trying the targets */
-
-static void next_tor(struct relay *);
-
-static void
-next_target(struct relay *r, const char *why)
-{
-	r->why = why;
-	counters(r)->bridge_targets_failed++;
-	r->tried = 0;
-	if (++r->target < r->targets.n) {
-		next_tor(r);
-		return;
-	}
-	counters(r)->bridge_unreachable++;
-	refuse(r, "4.4.1", "onion service unreachable", why);
-}
-
-/* This tor is of no use. Another may be, for the same target. */
-static void
-tor_failed(struct relay *r)
-{
-	torpool_failed(r->bridge->tors, r->tor);
-	r->tried |= 1U << r->tor;
-	leave_tor(r);
-	next_tor(r);
-}
-
-/* Commands and answers are short, and each side waits for the other's. */
-static void
-set_nodelay(int fd)
-{
-	const int on = 1;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
-static bool
-connect_tor(struct relay *r)
-{
-	const struct net_addr *to = torpool_address(r->bridge->tors, r->tor);
-
-	r->server = (struct end){.fd = socket(to->sa.ss_family,
-					 SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-	if (r->server.fd < 0)
-		return false;
-	set_nodelay(r->server.fd);
-	return connect(r->server.fd, (const struct sockaddr *)&to->sa, to->len) == 0 ||
-	       errno == EINPROGRESS;
-}
-
-static void
-next_tor(struct relay *r)
-{
-	struct torpool *tors = r->bridge->tors;
-	size_t tor = torpool_choose(tors, r->tried);
-
-	if (tor == torpool_size(tors)) {
-		counters(r)->socks_down_answers++;
-		refuse(r, "4.4.1", "onion service unreachable", "tor is down");
-		return;
-	}
-	r->tor = tor;
-	torpool_begin(tors, tor);
-	r->stage = STAGE_CONNECTING;
-	r->inputlen = 0;
-	if (!connect_tor(r)) {
-		if (r->server.fd < 0) /* that isn't tor's fault */
-			refuse_for_descriptors(r);
-		else
-			tor_failed(r);
-		return;
-	}
-	wait_for(r, &r->server, EV_WRITE);
-	set_deadline(r, HANDSHAKE_MS);
-}
-
-/* SOCKS */
-
-/* A name that keeps circuits apart, and tells nobody which. */
-static void
-make_password(struct relay *r, const char *of, size_t len)
-{
-	struct siphash_key key = {r->bridge->secret, r->bridge->config.isolate};
-
-	snprintf(r->password, sizeof(r->password), "%016llx",
-		(unsigned long long)siphash13(&key, of, len));
-}
-
-static bool
-send_socks(struct relay *r)
-{
-	uint8_t out[SOCKS_OUTPUT_MAX];
-	size_t n = socks_output(&r->socks, out);
-
-	/* Into an empty socket buffer it goes as a whole. */
-	return send(r->server.fd, out, n, MSG_NOSIGNAL) == (ssize_t)n;
-}
-
-static void
-connected_to_tor(struct relay *r)
-{
-	const struct srv_record *rr = &r->targets.rr[r->target];
-	struct socks_target target = {
-		.host = rr->host, .hostlen = rr->hostlen, .port = rr->port};
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	if (getsockopt(r->server.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ||
-		error != 0) {
-		tor_failed(r);
-		return;
-	}
-	if (r->bridge->config.isolate != ISOLATE_NONE) {
-		if (!r->of_domain)
-			make_password(r, rr->host, rr->hostlen);
-		target.user = "onionmxd";
-		target.password = r->password;
-	}
-	socks_begin(&r->socks, &target);
-	r->stage = STAGE_SOCKS;
-	if (send_socks(r))
-		wait_for(r, &r->server, EV_READ);
-	else
-		tor_failed(r);
-}
-
-static void start_relaying(struct relay *, const uint8_t *greeting, size_t len);
-
-/* The conversation goes on with what has come in. */
-static void
-take_socks_input(struct relay *r)
-{
-	enum socks_state before = r->socks.state;
-	size_t used = socks_input(&r->socks, r->input, r->inputlen);
-
-	if (used == 0) {
-		if (r->inputlen == SOCKS_INPUT_MAX)
-			tor_failed(r);
-		return;
-	}
-	switch (r->socks.state) {
-	case SOCKS_FAILED:
-		if (before != SOCKS_REQUEST || r->socks.code == 0) {
-			tor_failed(r);
-			break;
-		}
-		torpool_worked(r->bridge->tors, r->tor);
-		leave_tor(r);
-		next_target(r, socks_reason(r->socks.code));
-		break;
-	case SOCKS_CONNECTED:
-		torpool_worked(r->bridge->tors, r->tor);
-		start_relaying(r, r->input + used, r->inputlen - used);
-		break;
-	default:
-		/* Tor says no more than it is asked. */
-		r->inputlen = 0;
-		if (!send_socks(r))
-			tor_failed(r);
-		else if (r->socks.state == SOCKS_REQUEST)
-			set_deadline(r, r->bridge->config.connect_ms);
-	}
-}
-
-static void
-read_socks(struct relay *r)
-{
-	ssize_t n = recv(
-		r->server.fd, r->input + r->inputlen, SOCKS_INPUT_MAX - r->inputlen, 0);
-
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		tor_failed(r);
-		return;
-	}
-	r->inputlen = (uint16_t)(r->inputlen + n);
-	take_socks_input(r);
+	relay_counters(r)->bridge_refused++;
+	relay_refuse(r, "4.3.2", "out of file descriptors", NULL);
 }
 
 /* Relaying */
@@ -424,18 +199,18 @@ settle(struct relay *r)
 		if (c->said_all) {
 			relay_free(r);
 		} else {
-			leave_tor(r);
+			relay_leave_tor(r);
 			let_client_close(r, r->bridge->config.idle_ms);
 		}
 		return;
 	}
-	wait_for(r, c,
+	relay_wait_for(r, c,
 		(short)((!c->said_all && !s->said_all && !has_waiting(s) ? EV_READ : 0) |
 			(has_waiting(c) ? EV_WRITE : 0)));
-	wait_for(r, s,
+	relay_wait_for(r, s,
 		(short)((!s->said_all && !has_waiting(c) ? EV_READ : 0) |
 			(has_waiting(s) ? EV_WRITE : 0)));
-	set_deadline(r, r->bridge->config.idle_ms);
+	relay_set_deadline(r, r->bridge->config.idle_ms);
 }
 
 static void
@@ -454,10 +229,10 @@ relay_bytes(struct relay *r, struct end *e, short what)
 		relay_free(r);
 }
 
-static void
-start_relaying(struct relay *r, const uint8_t *greeting, size_t len)
+void
+relay_start(struct relay *r, const uint8_t *greeting, size_t len)
 {
-	counters(r)->bridge_connected++;
+	relay_counters(r)->bridge_connected++;
 	r->stage = STAGE_RELAYING;
 	if (len > 0 && !forward(&r->client, (const char *)greeting, len))
 		relay_free(r);
@@ -476,7 +251,7 @@ client_early(struct relay *r)
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		relay_free(r);
 	else if (n > 0)
-		wait_for(r, &r->client, 0);
+		relay_wait_for(r, &r->client, 0);
 }
 
 static void
@@ -491,10 +266,8 @@ end_ready(evutil_socket_t fd, short what, void *arg)
 		discard(r);
 	else if (e == &r->client)
 		client_early(r);
-	else if (r->stage == STAGE_CONNECTING)
-		connected_to_tor(r);
 	else
-		read_socks(r);
+		reach_ready(r);
 }
 
 void
@@ -504,19 +277,11 @@ relay_look_at_time(struct relay *r, struct monotime now)
 		return;
 	switch (r->stage) {
 	case STAGE_CONNECTING:
-		tor_failed(r);
-		break;
 	case STAGE_SOCKS:
-		if (r->socks.state != SOCKS_REQUEST) {
-			tor_failed(r);
-			break;
-		}
-		counters(r)->bridge_timeouts++;
-		leave_tor(r);
-		next_target(r, "timed out");
+		reach_timed_out(r);
 		break;
 	case STAGE_RELAYING:
-		counters(r)->bridge_timeouts++;
+		relay_counters(r)->bridge_timeouts++;
 		relay_free(r);
 		break;
 	case STAGE_CLOSING:
@@ -532,7 +297,7 @@ turn_away(struct relay *r, const char *code, const char *what)
 {
 	struct bridge *b = r->bridge;
 
-	refuse(r, code, what, NULL);
+	relay_refuse(r, code, what, NULL);
 	r->turned_away = true;
 	if (++b->turned_away > BRIDGE_TURNED_AWAY_MAX)
 		relay_free(r);
@@ -569,36 +334,16 @@ admit(struct relay *r, const struct sockaddr_in *address)
 	if (good && !b->config.any_user)
 		good = peer_owner(&client, address, &owner) && is_user(b, owner);
 	if (!good && (errno == EMFILE || errno == ENFILE)) {
-		refuse_for_descriptors(r);
+		relay_refuse_for_descriptors(r);
 	} else if (!good) {
-		counters(r)->bridge_denied++;
+		relay_counters(r)->bridge_denied++;
 		turn_away(r, "4.7.0", "this user may not connect");
 	} else if (b->count - b->turned_away > b->config.max_clients) {
-		counters(r)->bridge_refused++;
+		relay_counters(r)->bridge_refused++;
 		turn_away(r, "4.3.2", "too many connections");
 		good = false;
 	}
 	return good;
-}
-
-/* Copies the targets: their order may change in the book. */
-static bool
-take_way(struct relay *r, const struct way *w)
-{
-	struct srv_set set = {.n = w->route.n};
-
-	for (uint8_t i = 0; i < set.n; i++)
-		set.rr[i] = (struct srv_record){.host = w->route.target[i].host,
-			.hostlen = w->route.target[i].hostlen,
-			.port = w->route.target[i].port};
-	if ((r->packed = malloc(srvpack_size(&set))) == NULL)
-		return false;
-	srvpack_put(r->packed, &set);
-	srvpack_get(r->packed, &r->targets);
-	r->of_domain = r->bridge->config.isolate == ISOLATE_DOMAIN && w->domain.len > 0;
-	if (r->of_domain)
-		make_password(r, w->domain.text, w->domain.len);
-	return true;
 }
 
 void
@@ -613,7 +358,7 @@ relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 		close(fd);
 		return;
 	}
-	set_nodelay(fd);
+	relay_set_nodelay(fd);
 	r->bridge = b;
 	r->client.fd = fd;
 	r->server.fd = -1;
@@ -623,10 +368,10 @@ relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 	b->config.counters->bridge_clients++;
 	if (!admit(r, address))
 		return;
-	if (!take_way(r, &way)) {
-		refuse(r, "4.3.0", "out of memory", NULL);
+	if (!reach_prepare(r, &way)) {
+		relay_refuse(r, "4.3.0", "out of memory", NULL);
 		return;
 	}
-	wait_for(r, &r->client, EV_READ);
-	next_tor(r);
+	relay_wait_for(r, &r->client, EV_READ);
+	reach_begin(r);
 }
