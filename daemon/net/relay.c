@@ -146,47 +146,63 @@ has_waiting(const struct end *e)
 	return e->sent < e->waiting.len;
 }
 
-/* Sends what it can, keeps the rest. False: that end is gone. */
+/* Nothing more can be sent to it. */
+static void
+deafen(struct end *e)
+{
+	e->deaf = true;
+	buffer_clear(&e->waiting);
+	e->sent = 0;
+}
+
+/* Sends what it can, keeps the rest. False: out of memory. */
 static bool
 forward(struct end *to, const char *data, size_t len)
 {
 	ssize_t n = send(to->fd, data, len, MSG_NOSIGNAL);
 
-	if (n < 0 && errno != EAGAIN)
-		return false;
+	if (n < 0 && errno != EAGAIN) {
+		deafen(to);
+		return true;
+	}
 	if (n < 0)
 		n = 0;
 	to->sent = 0;
 	return (size_t)n == len || buffer_set(&to->waiting, data + n, len - (size_t)n);
 }
 
-static bool
+static void
 send_waiting(struct end *to)
 {
 	ssize_t n = send(to->fd, to->waiting.data + to->sent, to->waiting.len - to->sent,
 		MSG_NOSIGNAL);
 
-	if (n < 0)
-		return errno == EAGAIN;
+	if (n < 0) {
+		if (errno != EAGAIN)
+			deafen(to);
+		return;
+	}
 	to->sent += (size_t)n;
 	if (!has_waiting(to)) {
 		buffer_clear(&to->waiting);
 		to->sent = 0;
 	}
-	return true;
 }
 
+/* A server that is reset has said all: it is the client's to read. */
 static bool
 move(struct relay *r, struct end *from, struct end *to)
 {
 	char *chunk = r->bridge->chunk;
 	ssize_t n = recv(from->fd, chunk, RELAY_CHUNK, 0);
 
-	if (n < 0)
-		return errno == EAGAIN;
-	if (n == 0)
+	if (n < 0 && errno == EAGAIN)
+		return true;
+	if (n < 0 && from == &r->client)
+		return false;
+	if (n <= 0)
 		from->said_all = true;
-	return n == 0 || forward(to, chunk, (size_t)n);
+	return n <= 0 || forward(to, chunk, (size_t)n);
 }
 
 /* What each end is to wait for, now that something has moved. */
@@ -205,7 +221,9 @@ settle(struct relay *r)
 		return;
 	}
 	relay_wait_for(r, c,
-		(short)((!c->said_all && !s->said_all && !has_waiting(s) ? EV_READ : 0) |
+		(short)((!c->said_all && !s->said_all && !s->deaf && !has_waiting(s)
+					? EV_READ
+					: 0) |
 			(has_waiting(c) ? EV_WRITE : 0)));
 	relay_wait_for(r, s,
 		(short)((!s->said_all && !has_waiting(c) ? EV_READ : 0) |
@@ -220,10 +238,10 @@ relay_bytes(struct relay *r, struct end *e, short what)
 	bool good = true;
 
 	if (what & EV_WRITE)
-		good = send_waiting(e);
-	if (good && what & EV_READ && !has_waiting(other))
+		send_waiting(e);
+	if (what & EV_READ && !has_waiting(other))
 		good = move(r, e, other);
-	if (good)
+	if (good && !r->client.deaf)
 		settle(r);
 	else
 		relay_free(r);
@@ -234,7 +252,8 @@ relay_start(struct relay *r, const uint8_t *greeting, size_t len)
 {
 	relay_counters(r)->bridge_connected++;
 	r->stage = STAGE_RELAYING;
-	if (len > 0 && !forward(&r->client, (const char *)greeting, len))
+	if ((len > 0 && !forward(&r->client, (const char *)greeting, len)) ||
+		r->client.deaf)
 		relay_free(r);
 	else
 		settle(r);

@@ -22,6 +22,7 @@ struct end {
 	struct buffer waiting; /* to be sent here */
 	size_t sent;           /* of it */
 	bool said_all;         /* nothing more comes from here */
+	bool deaf;             /* nothing more can be sent here */
 };
 
 struct relay {

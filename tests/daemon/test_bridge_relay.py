@@ -301,6 +301,29 @@ def test_a_long_last_word(daemon, socks):
         assert digest(heard) == digest(word)
 
 
+@pytest.mark.parametrize("talks", [False, True])
+def test_the_words_of_a_server_that_is_reset(daemon, socks, talks):
+    """As tor does it when a circuit breaks. What the server has said before is the
+    client's, even if that reads slowly and still talks."""
+    word = payload(100000)
+
+    async def server(c):
+        await c.send(word)
+        await does.asyncio.sleep(0.2)
+        c.reset()
+
+    socks.on(A, does.connected(server))
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(where(daemon, A))
+        s.settimeout(20 * SLACK)
+        wait_until(lambda: socks.asked and socks.asked[0].closed, "the reset")
+        for _ in range(3 * talks):
+            s.sendall(b"x")
+            time.sleep(0.05)
+        assert digest(hear(s)) == digest(word)
+
+
 # Time
 
 
