@@ -363,7 +363,7 @@ def test_who_never_reads(lab, socks, stuck):
                 pass
     assert daemon.memory() - before < 4 * MB * MEMORY_SLACK
     wait_until(lambda: daemon.counted("bridge_timeouts") == 10, "the end")
-    assert daemon.open_files() == files
+    wait_until(lambda: daemon.open_files() == files, "closed descriptors")
     for s in clients:
         s.close()
 
