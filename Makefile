@@ -18,6 +18,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev tinycdb mandoc iproute2 util-lin
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	postfix torsocks nsd ldnsutils libgnutls-dane0 libidn12 libnsl2 libdb5.3 libpcre2-8-0 \
 	openssl clang libclang-rt-14-dev llvm clang-format clang-tidy valgrind binutils
+BENCH_PACKAGES := $(TEST_PACKAGES) dnsperf socat haproxy
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef $(WERROR)
@@ -80,12 +81,17 @@ $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/repla
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
+BENCH := $(patsubst %,$(B)/tests/bench/%,load bare buffered sink stream)
+$(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/net.o
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -levent_core
+
 # Running them
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow
 SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e
-binaries: all $(UNIT) $(FLOWT) $(SCENARIOS) $(REPLAY)
+binaries: all $(UNIT) $(FLOWT) $(SCENARIOS) $(REPLAY) $(BENCH)
 
 unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow
 	$(TESTS) $(UNIT_SUITES)
@@ -125,10 +131,18 @@ fuzz:	## fuzz one parser: T=NAME, for SECONDS=60
 	$(B)/fuzz/$(T) -max_total_time=$(SECONDS) -artifact_prefix=$(B)/fuzz/ \
 		$(B)/fuzz/corpus-$(T) tests/fuzz/corpus/$(T)
 
+# make bench ONLY="hot bridge" ROUNDS=3
+ONLY :=
+ROUNDS := 7
+SAVE :=
+bench: bench-deps all $(BENCH)	## measure, beside what others need: ONLY=hot ROUNDS=7
+	tests/bench/run --build $(B) --rounds $(ROUNDS) $(if $(SAVE),--save) $(ONLY)
+
 # Looking at the source
 
 SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
-	tests/unit/*.[ch] tests/flow/*.[ch] tests/scenarios/*.[ch] tests/fuzz/*.[ch])
+	tests/unit/*.[ch] tests/flow/*.[ch] tests/scenarios/*.[ch] tests/fuzz/*.[ch] \
+	tests/bench/*.[ch])
 
 lint: test-deps $(B)/libcore.a	## check the format, the layers, and what the analysers say
 	clang-format --dry-run -Werror $(SOURCES)
@@ -148,6 +162,8 @@ demo-deps:
 	@tests/install-packages $(DEMO_PACKAGES)
 test-deps:
 	@tests/install-packages $(TEST_PACKAGES)
+bench-deps:
+	@tests/install-packages $(BENCH_PACKAGES)
 
 # Exim and Postfix exclude each other as packages, so Exim is only unpacked.
 $(B)/exim/usr/sbin/exim4: | test-deps
@@ -187,7 +203,7 @@ help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
-.PHONY: all binaries unit scenarios check e2e asan valgrind demo fuzz lint format deps build-deps demo-deps \
-	test-deps install clean help
+.PHONY: all binaries unit scenarios check e2e asan valgrind demo fuzz bench lint format deps build-deps demo-deps \
+	test-deps bench-deps install clean help
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -22,29 +22,30 @@ class Lab:
         self._stack = contextlib.ExitStack()
         self._daemons = []
 
-    def _run(self, thing):
+    def run(self, thing):
+        """Anything that has start() and stop(). Returns it."""
         self._stack.callback(thing.stop)
         thing.start()
         return thing
 
     def tor(self, **options):
-        return self._run(Tor(self.dir, **options))
+        return self.run(Tor(self.dir, **options))
 
     def unbound(self, records="", **options):
-        return self._run(Unbound(self.dir, records, **options))
+        return self.run(Unbound(self.dir, records, **options))
 
     def nsd(self, zones, **options):
-        return self._run(Nsd(self.dir, zones, **options))
+        return self.run(Nsd(self.dir, zones, **options))
 
     def validating(self, zones, anchors=()):
         """An unbound that validates, and the nsd of its zones."""
-        return self._run(Validating(self.dir, self.nsd(zones), anchors))
+        return self.run(Validating(self.dir, self.nsd(zones), anchors))
 
     def lossy(self, resolver, **options):
-        return self._run(Lossy(self.dir, resolver, **options))
+        return self.run(Lossy(self.dir, resolver, **options))
 
     def dns(self, **options):
-        return self._run(ScriptedDns(**options))
+        return self.run(ScriptedDns(**options))
 
     def socks(self):
         return self._run(ScriptedSocks())
@@ -55,7 +56,7 @@ class Lab:
     def daemon(self, listeners=None, **options):
         """A running daemon. map may be the text of a map: it is compiled first."""
         daemon = self.make_daemon(listeners, **options)
-        return self._run(daemon)
+        return self.run(daemon)
 
     def make_daemon(self, listeners=None, **options):
         """The same, but not started."""
