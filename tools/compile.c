@@ -23,6 +23,7 @@ struct compile {
 	struct cdbfile_writer *writer; /* NULL: nothing is to be written any more */
 	uint64_t size;                 /* of the map */
 	uint64_t entries;
+	struct onion_memo memo;
 };
 
 static void
@@ -88,7 +89,7 @@ take_line(struct compile *c, const struct input_line *line)
 			"a NUL byte: this is no text");
 		return true;
 	}
-	switch (maptext_parse(line->text, line->len, &entry, &error)) {
+	switch (maptext_parse(line->text, line->len, &entry, &error, &c->memo)) {
 	case MAPTEXT_EMPTY:
 		return true;
 	case MAPTEXT_ENTRY:

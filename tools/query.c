@@ -89,7 +89,7 @@ query_map(const char *path, struct cdbfile *map, const char *key, const struct w
 	case CDBFILE_MISSING:
 		return answer(key, "not found", "", STATUS_NOT_FOUND);
 	case CDBFILE_FOUND:
-		if (maprec_parse(r.value, r.len, &route, &policy) == MAPREC_BAD) {
+		if (maprec_parse(r.value, r.len, &route, &policy, NULL) == MAPREC_BAD) {
 			warnx("%s: the record of %.*s is damaged", path, (int)r.keylen,
 				r.key);
 			return STATUS_NO_ANSWER;
@@ -108,7 +108,7 @@ query_map(const char *path, struct cdbfile *map, const char *key, const struct w
 static enum exit_status
 query_onion(const char *key, const struct domain *d)
 {
-	enum onion_status st = onion_check(d->text, d->len);
+	enum onion_status st = onion_check(d->text, d->len, NULL);
 
 	if (st == ONION_OK)
 		return answer(key, d->text, "", STATUS_OK);
@@ -171,12 +171,12 @@ print_record(const struct cdbfile_record *r)
 	size_t len = r->keylen + 1 + r->len;
 
 	if (r->keylen > MAP_KEY_MAX || r->len > MAP_VALUE_MAX ||
-		maprec_parse(r->value, r->len, &route, &policy) == MAPREC_BAD)
+		maprec_parse(r->value, r->len, &route, &policy, NULL) == MAPREC_BAD)
 		return false;
 	memcpy(line, r->key, r->keylen);
 	line[r->keylen] = '\t';
 	memcpy(line + r->keylen + 1, r->value, r->len);
-	if (maptext_parse(line, len, &entry, &ignored) != MAPTEXT_ENTRY)
+	if (maptext_parse(line, len, &entry, &ignored, NULL) != MAPTEXT_ENTRY)
 		return false;
 	if (map_entry_key(&entry, key) != r->keylen ||
 		memcmp(key, r->key, r->keylen) != 0)

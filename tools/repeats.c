@@ -29,7 +29,7 @@ parse(const char *text, size_t len, struct map_entry *e)
 {
 	struct map_error ignored;
 
-	switch (maptext_parse(text, len, e, &ignored)) {
+	switch (maptext_parse(text, len, e, &ignored, NULL)) {
 	case MAPTEXT_ENTRY:
 		return true;
 	case MAPTEXT_NOMEM:

@@ -101,7 +101,7 @@ read_srv(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
 		return drop(a, &srv, host, "the domain says that it has none");
 	if (strlen(host) > DOMAIN_MAX)
 		return drop(a, &srv, host, onion_reason(ONION_LENGTH));
-	if ((onion = onion_check(host, strlen(host))) != ONION_OK)
+	if ((onion = onion_check(host, strlen(host), NULL)) != ONION_OK)
 		return drop(a, &srv, host, onion_reason(onion));
 	if (srv.port == 0)
 		return drop(a, &srv, host, "port 0");

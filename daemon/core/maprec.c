@@ -2,11 +2,10 @@
 
 #include <string.h>
 
-#include "core/onion.h"
 #include "core/targetlist.h"
 
 static enum maprec_status
-parse_targets(struct cursor *c, struct route *route)
+parse_targets(struct cursor *c, struct route *route, struct onion_memo *memo)
 {
 	bool more = true;
 
@@ -16,7 +15,7 @@ parse_targets(struct cursor *c, struct route *route)
 		if (route->n == ROUTE_MAX || targetlist_next(c, &item, &more) != NULL)
 			return MAPREC_BAD;
 		if (item.hostlen > DOMAIN_MAX ||
-			onion_check(item.host, item.hostlen) != ONION_OK)
+			onion_check(item.host, item.hostlen, memo) != ONION_OK)
 			return MAPREC_BAD;
 		route->target[route->n++] = (struct target){.host = item.host,
 			.hostlen = (uint8_t)item.hostlen,
@@ -26,7 +25,8 @@ parse_targets(struct cursor *c, struct route *route)
 }
 
 enum maprec_status
-maprec_parse(const char *value, size_t len, struct route *route, struct policy *policy)
+maprec_parse(const char *value, size_t len, struct route *route, struct policy *policy,
+	struct onion_memo *memo)
 {
 	const size_t srv = strlen(MAP_WORD_SRV);
 	struct cursor c = {value, value + len};
@@ -41,7 +41,7 @@ maprec_parse(const char *value, size_t len, struct route *route, struct policy *
 		c.p += srv;
 		st = MAPREC_SRV;
 	} else {
-		st = parse_targets(&c, route);
+		st = parse_targets(&c, route, memo);
 	}
 	if (st == MAPREC_BAD || policy_parse(&c, policy) != NULL)
 		return MAPREC_BAD;

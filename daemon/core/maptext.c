@@ -11,6 +11,7 @@ struct line {
 	const char *start;
 	struct cursor rest;
 	struct map_error *error;
+	struct onion_memo *memo;
 };
 
 static enum maptext_status
@@ -90,7 +91,7 @@ add_target(struct line *l, struct map_entry *e, const struct targetlist_item *it
 		return wrong(l, item->host, "more than 16 targets");
 	if (!copy_host(t, item))
 		return wrong(l, item->host, onion_reason(ONION_LENGTH));
-	if ((st = onion_check(t->host, t->hostlen)) != ONION_OK)
+	if ((st = onion_check(t->host, t->hostlen, l->memo)) != ONION_OK)
 		return wrong(l, item->host, onion_reason(st));
 	if (already_there(e, t))
 		return wrong(l, item->host, "the same target twice");
@@ -162,11 +163,13 @@ parse_rest(struct line *l, struct map_entry *e)
 }
 
 enum maptext_status
-maptext_parse(const char *text, size_t len, struct map_entry *e, struct map_error *err)
+maptext_parse(const char *text, size_t len, struct map_entry *e, struct map_error *err,
+	struct onion_memo *memo)
 {
 	struct line l = {.start = text,
 		.rest = {text, text + significant(text, len)},
-		.error = err};
+		.error = err,
+		.memo = memo};
 	enum maptext_status st;
 
 	cursor_skip_blanks(&l.rest);

@@ -60,8 +60,40 @@ checksum_valid(const uint8_t binary[BINARY_LEN])
 	return memcmp(digest, binary + KEY_LEN, CHECKSUM_LEN) == 0;
 }
 
+typedef char label_t[ONION_LABEL_LEN];
+
+static label_t *
+memo_set(struct onion_memo *memo, const char *label)
+{
+	uint64_t word;
+
+	memcpy(&word, label, sizeof(word));
+	return memo->label[(word * 0x9e3779b97f4a7c15) >> 32 & (ONION_MEMO_SETS - 1)];
+}
+
+static bool
+in_memo(struct onion_memo *memo, const char *label)
+{
+	label_t *set = memo_set(memo, label);
+
+	for (int i = 0; i < ONION_MEMO_WAYS; i++)
+		if (set[i][0] != '\0' && memcmp(set[i], label, ONION_LABEL_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* The oldest one of the set is forgotten. */
+static void
+put_in_memo(struct onion_memo *memo, const char *label)
+{
+	label_t *set = memo_set(memo, label);
+
+	memmove(set[1], set[0], (ONION_MEMO_WAYS - 1) * sizeof(set[0]));
+	memcpy(set[0], label, sizeof(set[0]));
+}
+
 static enum onion_status
-label_check(const char *label, size_t len)
+label_check(const char *label, size_t len, struct onion_memo *memo)
 {
 	uint8_t binary[BINARY_LEN];
 
@@ -69,15 +101,21 @@ label_check(const char *label, size_t len)
 		return ONION_V2;
 	if (len != ONION_LABEL_LEN)
 		return ONION_LENGTH;
+	if (memo != NULL && in_memo(memo, label))
+		return ONION_OK;
 	if (!base32_decode(binary, label))
 		return ONION_ALPHABET;
 	if (binary[BINARY_LEN - 1] != 3)
 		return ONION_VERSION;
-	return checksum_valid(binary) ? ONION_OK : ONION_CHECKSUM;
+	if (!checksum_valid(binary))
+		return ONION_CHECKSUM;
+	if (memo != NULL)
+		put_in_memo(memo, label);
+	return ONION_OK;
 }
 
 enum onion_status
-onion_check(const char *name, size_t len)
+onion_check(const char *name, size_t len, struct onion_memo *memo)
 {
 	static const char suffix[] = ".onion";
 	const size_t n = sizeof(suffix) - 1;
@@ -89,8 +127,11 @@ onion_check(const char *name, size_t len)
 		return ONION_SUFFIX;
 	dot = memrchr(name, '.', len - n);
 	label = dot == NULL ? len - n : (size_t)(name + len - n - (dot + 1));
-	if ((st = label_check(name + len - n - label, label)) != ONION_OK)
+	if ((st = label_check(name + len - n - label, label, memo)) != ONION_OK)
 		return st;
+	/* What is made of base32 digits is a label. */
+	if (dot == NULL)
+		return ONION_OK;
 	return domain_is_canonical(name, len) ? ONION_OK : ONION_SUBDOMAIN;
 }
 

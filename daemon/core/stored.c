@@ -165,7 +165,7 @@ take_record(struct cursor *c, struct stored *s)
 	host = next_word(c);
 	len = (size_t)(host.end - host.p);
 	if (len > DOMAIN_MAX ||
-		!(s->type == DNS_TYPE_SRV ? onion_check(host.p, len) == ONION_OK
+		!(s->type == DNS_TYPE_SRV ? onion_check(host.p, len, NULL) == ONION_OK
 					  : domain_is_canonical(host.p, len)))
 		return false;
 	rr = &set->rr[set->n++];

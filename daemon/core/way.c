@@ -94,7 +94,7 @@ take_target(struct cursor word, struct route *r)
 
 	if (r->n == ROUTE_MAX || targetlist_next(&word, &item, &more) != NULL || more ||
 		word.p != word.end || item.hostlen > DOMAIN_MAX ||
-		onion_check(item.host, item.hostlen) != ONION_OK)
+		onion_check(item.host, item.hostlen, NULL) != ONION_OK)
 		return false;
 	r->target[r->n++] = (struct target){
 		.host = item.host, .hostlen = (uint8_t)item.hostlen, .port = item.port};

@@ -19,7 +19,7 @@ static bool
 decide_onion(struct inquiry *q)
 {
 	const struct domain *d = q->domain;
-	enum onion_status st = onion_check(d->text, d->len);
+	enum onion_status st = onion_check(d->text, d->len, NULL);
 
 	if (st != ONION_OK) {
 		trail_add(q->trail, "%s: %s", d->text, onion_reason(st));
@@ -83,7 +83,7 @@ read_entry(struct inquiry *q)
 	enum maprec_status st;
 
 	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
-	st = maprec_parse(v->text, v->len, &q->answer->route, &q->policy);
+	st = maprec_parse(v->text, v->len, &q->answer->route, &q->policy, &q->engine->memo);
 	if (st == MAPREC_NONE)
 		q->answer->outcome = OUTCOME_NONE;
 	if (st == MAPREC_BAD)

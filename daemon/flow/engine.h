@@ -86,6 +86,8 @@ struct engine {
 	struct domain domain;
 	struct map_value value;
 
+	struct onion_memo memo; /* of the map */
+
 	struct wanted wanted[WANTED_MAX]; /* of the decision being made */
 };
 

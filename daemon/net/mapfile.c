@@ -119,7 +119,7 @@ record_valid(struct cdb *cdb)
 	struct policy policy;
 
 	if (key == NULL || value == NULL || !map_key_valid(key, klen) ||
-		maprec_parse(value, vlen, &route, &policy) == MAPREC_BAD)
+		maprec_parse(value, vlen, &route, &policy, NULL) == MAPREC_BAD)
 		return false;
 	return cdb_find(cdb, key, klen) > 0 && cdb_datapos(cdb) == pos;
 }

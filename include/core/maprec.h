@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "core/onion.h"
 #include "core/policy.h"
 #include "core/route.h"
 
@@ -16,8 +17,9 @@ enum maprec_status {
 };
 
 /* The route's names are views of the value. Takes what map_entry_value() writes, and the
- * targets of a map's line as they are, as long as the names are in lower case. */
-enum maprec_status maprec_parse(
-	const char *value, size_t len, struct route *, struct policy *);
+ * targets of a map's line as they are, as long as the names are in lower case. The memo
+ * may be NULL. */
+enum maprec_status maprec_parse(const char *value, size_t len, struct route *,
+	struct policy *, struct onion_memo *);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/domain.h"
+#include "core/onion.h"
 #include "core/policy.h"
 #include "core/route.h"
 
@@ -52,9 +53,10 @@ enum maptext_status {
 	MAPTEXT_NOMEM,
 };
 
-/* Parses a line, without its newline; a carriage return before it is dropped. */
-enum maptext_status maptext_parse(
-	const char *line, size_t len, struct map_entry *, struct map_error *);
+/* Parses a line, without its newline; a carriage return before it is dropped. The memo may
+ * be NULL. */
+enum maptext_status maptext_parse(const char *line, size_t len, struct map_entry *,
+	struct map_error *, struct onion_memo *);
 
 /* How an entry stands in the cdb: the key is the domain, with what stands before it in
  * the text, "mx:" or a dot; the value is "-", "srv" or the targets with port 25 left out,

@@ -20,9 +20,18 @@ enum onion_status {
 	ONION_SUBDOMAIN, /* what stands before the onion isn't LDH labels */
 };
 
+/* Names that were found valid, so that for most the checksum, which takes longer than all
+ * the rest of a lookup, is computed once. Belongs to whoever checks many. All zeros: none.
+ */
+#define ONION_MEMO_SETS 1024
+#define ONION_MEMO_WAYS 4
+struct onion_memo {
+	char label[ONION_MEMO_SETS][ONION_MEMO_WAYS][ONION_LABEL_LEN];
+};
+
 /* Checks a lower-case name, subdomains of the service included ("mail.NAME.onion").
- * Not NUL-terminated; no trailing dot. */
-enum onion_status onion_check(const char *name, size_t len);
+ * Not NUL-terminated; no trailing dot. memo may be NULL. */
+enum onion_status onion_check(const char *name, size_t len, struct onion_memo *memo);
 
 /* What is wrong, in words that fit after "NAME: ". */
 const char *onion_reason(enum onion_status);

@@ -23,7 +23,7 @@ check_targets(const struct dns_answer *a, enum dns_type type)
 		require(rr->host == a->names[i] && rr->port != 0);
 		require(type == DNS_TYPE_MX
 				? domain_is_canonical(rr->host, rr->hostlen)
-				: onion_check(rr->host, rr->hostlen) == ONION_OK);
+				: onion_check(rr->host, rr->hostlen, NULL) == ONION_OK);
 		require(fuzz_host(rr->host, rr->hostlen));
 		for (uint8_t k = 0; k < i; k++)
 			require(rr->port != a->srv.rr[k].port ||

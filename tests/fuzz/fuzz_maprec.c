@@ -33,7 +33,7 @@ check_route(const struct route *r, const char *value, size_t len)
 		const struct target *t = &r->target[i];
 
 		require(t->host >= value && t->host + t->hostlen <= value + len);
-		require(onion_check(t->host, t->hostlen) == ONION_OK);
+		require(onion_check(t->host, t->hostlen, NULL) == ONION_OK);
 		require(fuzz_host(t->host, t->hostlen));
 		require(t->port != 0 && t->ipv4 == 0);
 	}
@@ -63,7 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct route r, again;
 
 	memcpy(copy, data, size);
-	st = maprec_parse(copy, size, &r, &policy);
+	st = maprec_parse(copy, size, &r, &policy, NULL);
 	require(st <= MAPREC_BAD);
 	require((st == MAPREC_NONE) == (size == 1 && copy[0] == '-'));
 	require(st == MAPREC_ROUTE || st == MAPREC_BAD || r.n == 0);
@@ -72,7 +72,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (st == MAPREC_ROUTE)
 			check_route(&r, copy, size);
-		require(maprec_parse(value, n, &again, &again_policy) == st);
+		require(maprec_parse(value, n, &again, &again_policy, NULL) == st);
 		require(same(&r, &again));
 		require(policy.on_failure == again_policy.on_failure);
 		require(policy.dnssec_require == again_policy.dnssec_require);

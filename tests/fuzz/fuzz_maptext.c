@@ -36,7 +36,7 @@ check_entry(const struct map_entry *e)
 	for (uint8_t i = 0; i < e->n; i++) {
 		const struct map_target *t = &e->target[i];
 
-		require(onion_check(t->host, t->hostlen) == ONION_OK);
+		require(onion_check(t->host, t->hostlen, NULL) == ONION_OK);
 		require(fuzz_host(t->host, t->hostlen) && t->host[t->hostlen] == '\0');
 		require(t->port != 0);
 		for (uint8_t k = 0; k < i; k++)
@@ -55,7 +55,7 @@ check_value(const struct map_entry *e, const char *value, size_t len)
 	struct policy policy;
 	struct route r;
 
-	require(maprec_parse(value, len, &r, &policy) == as[e->kind]);
+	require(maprec_parse(value, len, &r, &policy, NULL) == as[e->kind]);
 	require(policy.on_failure == e->policy.on_failure);
 	require(policy.dnssec_require == e->policy.dnssec_require);
 	require(policy.tls.level == e->policy.tls.level);
@@ -80,7 +80,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len;
 
 	memcpy(copy, data, size);
-	st = maptext_parse(copy, size, &e, &err);
+	st = maptext_parse(copy, size, &e, &err, NULL);
 	free(copy);
 	require(st == MAPTEXT_EMPTY || st == MAPTEXT_ENTRY || st == MAPTEXT_ERROR);
 	if (st == MAPTEXT_ERROR) {
@@ -95,7 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(map_key_valid(first.line, first.keylen));
 	check_value(&e, first.line + first.keylen + 1, first.valuelen);
 	len = first.keylen + 1 + first.valuelen;
-	require(maptext_parse(first.line, len, &again, &err) == MAPTEXT_ENTRY);
+	require(maptext_parse(first.line, len, &again, &err, NULL) == MAPTEXT_ENTRY);
 	write_entry(&again, &second);
 	require(second.keylen == first.keylen && second.valuelen == first.valuelen);
 	require(memcmp(second.line, first.line, len) == 0);

@@ -161,7 +161,7 @@ fuzz_answer(struct steer *s, struct answer *a)
 
 		t->host = hosts[fuzz_byte(s) % (sizeof(hosts) / sizeof(hosts[0]))];
 		t->hostlen = (uint8_t)strlen(t->host);
-		require(onion_check(t->host, t->hostlen) == ONION_OK);
+		require(onion_check(t->host, t->hostlen, NULL) == ONION_OK);
 		t->port = (uint16_t)(fuzz_byte(s) << 8 | fuzz_byte(s));
 		t->port = t->port == 0 ? SMTP_PORT : t->port;
 		t->ipv4 = (uint32_t)fuzz_byte(s) << 24 | fuzz_byte(s) << 16 |

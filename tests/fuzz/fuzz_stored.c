@@ -20,7 +20,7 @@ check(const struct stored *s)
 		const struct srv_record *rr = &s->fact.set.rr[i];
 
 		require(rr->port != 0 && fuzz_host(rr->host, rr->hostlen));
-		require(srv ? onion_check(rr->host, rr->hostlen) == ONION_OK
+		require(srv ? onion_check(rr->host, rr->hostlen, NULL) == ONION_OK
 			    : domain_is_canonical(rr->host, rr->hostlen));
 	}
 	require((s->fact.set.n > 0) ==

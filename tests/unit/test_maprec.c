@@ -95,7 +95,7 @@ parse(const char *value, size_t len, struct route *route, struct policy *policy,
 	char copy[])
 {
 	memcpy(copy, value, len);
-	return maprec_parse(copy, len, route, policy);
+	return maprec_parse(copy, len, route, policy, NULL);
 }
 
 static void
@@ -137,7 +137,7 @@ test_by_hand(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(by_hand); i++) {
 		row_assert(by_hand[i], maprec_parse(by_hand[i], strlen(by_hand[i]), &r,
-					       &policy) == MAPREC_ROUTE);
+					       &policy, NULL) == MAPREC_ROUTE);
 		row_assert(by_hand[i], r.n == 2);
 		row_assert(by_hand[i], r.target[0].hostlen == ONION_LEN);
 		assert_memory_equal(r.target[0].host, ONION_A, ONION_LEN);
@@ -156,7 +156,7 @@ test_targets(void **state)
 
 	(void)state;
 	assert_int_equal(
-		maprec_parse(value, sizeof(value) - 1, &r, &policy), MAPREC_ROUTE);
+		maprec_parse(value, sizeof(value) - 1, &r, &policy, NULL), MAPREC_ROUTE);
 	assert_int_equal(r.n, 3);
 	assert_int_equal(r.target[0].hostlen, ONION_LEN);
 	assert_memory_equal(r.target[0].host, ONION_C, ONION_LEN);
@@ -189,7 +189,7 @@ test_limit(void **state)
 	}
 	len = map_entry_value(&e, value);
 	assert_int_equal(len, ROUTE_MAX * (DOMAIN_MAX + 8) - 2);
-	assert_int_equal(maprec_parse(value, len, &r, &policy), MAPREC_ROUTE);
+	assert_int_equal(maprec_parse(value, len, &r, &policy, NULL), MAPREC_ROUTE);
 	assert_int_equal(r.n, ROUTE_MAX);
 	for (unsigned i = 0; i < ROUTE_MAX; i++) {
 		assert_int_equal(r.target[i].hostlen, DOMAIN_MAX);
@@ -199,7 +199,7 @@ test_limit(void **state)
 	value = realloc(value, len + sizeof(", " ONION_A));
 	assert_non_null(value);
 	memcpy(value + len, ", " ONION_A, sizeof(", " ONION_A) - 1);
-	assert_int_equal(maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r, &policy),
+	assert_int_equal(maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r, &policy, NULL),
 		MAPREC_BAD);
 	free(value);
 }

@@ -12,7 +12,7 @@ parse(const char *line, size_t len, struct map_entry *e, struct map_error *err)
 	assert_non_null(copy);
 	memcpy(copy + 1, line, len);
 	*err = (struct map_error){0, NULL};
-	st = maptext_parse(copy + 1, len, e, err);
+	st = maptext_parse(copy + 1, len, e, err, NULL);
 	free(copy);
 	return st;
 }
@@ -233,7 +233,7 @@ test_target_limit(void **state)
 	}
 	assert_int_equal(parse(line, strlen(line), &e, &err), MAPTEXT_ENTRY);
 	assert_int_equal(e.n, ROUTE_MAX);
-	assert_int_equal(maprec_parse(value, map_entry_value(&e, value), &r, &policy),
+	assert_int_equal(maprec_parse(value, map_entry_value(&e, value), &r, &policy, NULL),
 		MAPREC_ROUTE);
 	assert_int_equal(r.n, ROUTE_MAX);
 	strcat(line, ",");

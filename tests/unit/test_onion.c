@@ -109,7 +109,7 @@ test_check(void **state)
 		assert_non_null(name);
 		memcpy(name + 1, rows[i].name, rows[i].len);
 		row_assert(
-			rows[i].name, onion_check(name + 1, rows[i].len) == rows[i].want);
+			rows[i].name, onion_check(name + 1, rows[i].len, NULL) == rows[i].want);
 		free(name);
 	}
 }
@@ -128,7 +128,7 @@ test_mistyped(void **state)
 
 		for (const char *d = digits; *d != '\0'; d++) {
 			name[i] = *d;
-			accepted += onion_check(name, ONION_LEN) == ONION_OK;
+			accepted += onion_check(name, ONION_LEN, NULL) == ONION_OK;
 		}
 		name[i] = was;
 	}
@@ -145,7 +145,7 @@ test_made_names(void **state)
 	for (unsigned seed = 0; seed < 256; seed++) {
 		unit_onion(name, seed);
 		assert_int_equal(strlen(name), ONION_LEN);
-		assert_int_equal(onion_check(name, ONION_LEN), ONION_OK);
+		assert_int_equal(onion_check(name, ONION_LEN, NULL), ONION_OK);
 	}
 	unit_onion(name, 1);
 	assert_string_equal(name, ONION_A);
@@ -153,6 +153,42 @@ test_made_names(void **state)
 	assert_string_equal(name, ONION_B);
 	unit_onion(name, 3);
 	assert_string_equal(name, ONION_C);
+}
+
+/* What it takes for known is what was found valid before, to the last character. */
+static void
+test_memo(void **state)
+{
+	static struct onion_memo memo, empty;
+	static const char nothing[ONION_LABEL_LEN] = {0};
+	char name[] = "mail." ONION_A, *label = name + 5, zeros[ONION_LEN + 1];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(onion_check(label, ONION_LEN, &memo), ONION_OK);
+		assert_int_equal(onion_check(name, ONION_LEN + 5, &memo), ONION_OK);
+	}
+	assert_memory_not_equal(&memo, &empty, sizeof(memo));
+	for (size_t i = 0; i < ONION_LABEL_LEN; i++) {
+		char was = label[i];
+
+		label[i] = was == 'a' ? 'b' : 'a';
+		assert_int_not_equal(onion_check(label, ONION_LEN, &memo), ONION_OK);
+		label[i] = was;
+		assert_int_equal(onion_check(label, ONION_LEN, &memo), ONION_OK);
+	}
+	name[0] = '_';
+	assert_int_equal(onion_check(name, ONION_LEN + 5, &memo), ONION_SUBDOMAIN);
+	memcpy(zeros, nothing, ONION_LABEL_LEN);
+	memcpy(zeros + ONION_LABEL_LEN, ".onion", 7);
+	assert_int_equal(onion_check(zeros, ONION_LEN, &empty), ONION_ALPHABET);
+	for (unsigned seed = 0; seed < 2 * ONION_MEMO_SETS * ONION_MEMO_WAYS; seed++) {
+		char other[ONION_LEN + 1];
+
+		unit_onion(other, seed);
+		assert_int_equal(onion_check(other, ONION_LEN, &memo), ONION_OK);
+		assert_int_equal(onion_check(other, ONION_LEN, &memo), ONION_OK);
+	}
 }
 
 static void
@@ -171,6 +207,7 @@ main(void)
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_mistyped),
 		cmocka_unit_test(test_made_names),
+		cmocka_unit_test(test_memo),
 		cmocka_unit_test(test_reasons),
 	};
 

@@ -217,7 +217,7 @@ unit_longest_route(struct answer *a)
 		strcpy(host[i], LONG_PREFIX);
 		unit_onion(host[i] + strlen(LONG_PREFIX), i);
 		assert_int_equal(strlen(host[i]), DOMAIN_MAX);
-		assert_int_equal(onion_check(host[i], DOMAIN_MAX), ONION_OK);
+		assert_int_equal(onion_check(host[i], DOMAIN_MAX, NULL), ONION_OK);
 		a->route.target[i] = unit_target(host[i], 65535, 0xffffffff - i);
 	}
 }

@@ -214,7 +214,7 @@ wire_check_whole(const char *what, const struct dns_answer *a, enum dns_type typ
 		const struct srv_record *rr = &a->srv.rr[i];
 
 		row_assert(what, rr->host >= first && rr->host + rr->hostlen <= last);
-		row_assert(what, onion_check(rr->host, rr->hostlen) == ONION_OK);
+		row_assert(what, onion_check(rr->host, rr->hostlen, NULL) == ONION_OK);
 		row_assert(what, rr->port != 0);
 	}
 }
