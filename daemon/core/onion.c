@@ -60,24 +60,23 @@ checksum_valid(const uint8_t binary[BINARY_LEN])
 	return memcmp(digest, binary + KEY_LEN, CHECKSUM_LEN) == 0;
 }
 
-typedef char label_t[ONION_LABEL_LEN];
-
-static label_t *
+static struct onion_label *
 memo_set(struct onion_memo *memo, const char *label)
 {
 	uint64_t word;
 
 	memcpy(&word, label, sizeof(word));
-	return memo->label[(word * 0x9e3779b97f4a7c15) >> 32 & (ONION_MEMO_SETS - 1)];
+	return memo->set[(word * 0x9e3779b97f4a7c15) >> 32 & (ONION_MEMO_SETS - 1)];
 }
 
 static bool
 in_memo(struct onion_memo *memo, const char *label)
 {
-	label_t *set = memo_set(memo, label);
+	struct onion_label *set = memo_set(memo, label);
 
 	for (int i = 0; i < ONION_MEMO_WAYS; i++)
-		if (set[i][0] != '\0' && memcmp(set[i], label, ONION_LABEL_LEN) == 0)
+		if (set[i].text[0] != '\0' &&
+			memcmp(set[i].text, label, ONION_LABEL_LEN) == 0)
 			return true;
 	return false;
 }
@@ -86,10 +85,10 @@ in_memo(struct onion_memo *memo, const char *label)
 static void
 put_in_memo(struct onion_memo *memo, const char *label)
 {
-	label_t *set = memo_set(memo, label);
+	struct onion_label *set = memo_set(memo, label);
 
-	memmove(set[1], set[0], (ONION_MEMO_WAYS - 1) * sizeof(set[0]));
-	memcpy(set[0], label, sizeof(set[0]));
+	memmove(&set[1], &set[0], (ONION_MEMO_WAYS - 1) * sizeof(set[0]));
+	memcpy(set[0].text, label, ONION_LABEL_LEN);
 }
 
 static enum onion_status

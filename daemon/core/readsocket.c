@@ -1,9 +1,9 @@
 /* Exim's ${readsocket{SOCKET}{route $domain\n}}: one line each way, then EOF. The
  * newline at the end of the answer tells Exim that it is whole. */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/proto.h"
+#include "core/text.h"
 
 static const struct {
 	const char *verb;
@@ -49,8 +49,13 @@ parse(const char *input, size_t len, size_t *used, struct proto_request *req)
 static void
 put(struct reply *reply, const char *word, const char *text, size_t len)
 {
-	reply->len = (size_t)snprintf(reply->text, PROTO_REPLY_MAX, "%s%s%.*s\n", word,
-		len > 0 ? " " : "", (int)len, text);
+	char *to = text_put_word(reply->text, word);
+
+	if (len > 0)
+		*to++ = ' ';
+	to = text_put(to, text, len);
+	*to++ = '\n';
+	reply->len = (size_t)(to - reply->text);
 }
 
 static void

@@ -1,17 +1,11 @@
 #include "core/render.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "core/text.h"
 
 /* One target at most: separator, brackets, name, colons, port. */
 #define PART_MAX (DOMAIN_MAX + sizeof(", []::65535"))
-
-static int
-ipv4_text(char *out, size_t size, uint32_t ip)
-{
-	return snprintf(out, size, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 0xff,
-		ip >> 8 & 0xff, ip & 0xff);
-}
 
 /* False, and the part left out, if there is no room. */
 static bool
@@ -31,30 +25,34 @@ render_hostlist(struct rendered *r, const struct route *route)
 	r->left_out = 0;
 	for (uint8_t i = 0; i < route->n; i++) {
 		const struct target *t = &route->target[i];
-		char part[PART_MAX], ip[16], port[8] = "";
+		char part[PART_MAX], *end = part;
 
-		ipv4_text(ip, sizeof(ip), t->ipv4);
-		if (t->port != SMTP_PORT)
-			snprintf(port, sizeof(port), "::%u", (unsigned)t->port);
-		snprintf(part, sizeof(part), "%s%s%s", i == 0 ? "" : ":", ip, port);
-		append(r, part, strlen(part));
+		if (i > 0)
+			*end++ = ':';
+		end = text_put_ipv4(end, t->ipv4);
+		if (t->port != SMTP_PORT) {
+			*end++ = ':';
+			*end++ = ':';
+			end = text_put_number(end, t->port);
+		}
+		append(r, part, (size_t)(end - part));
 	}
 }
 
 static size_t
 nexthop_part(char part[PART_MAX], const struct target *t, enum answer_style style)
 {
-	char ip[16];
-	int n;
+	char *end = part;
 
-	if (style != STYLE_ONION) {
-		ipv4_text(ip, sizeof(ip), t->ipv4);
-		n = snprintf(part, PART_MAX, "[%s]:%u", ip, (unsigned)t->port);
-	} else {
-		n = snprintf(part, PART_MAX, "[%.*s]:%u", (int)t->hostlen, t->host,
-			(unsigned)t->port);
-	}
-	return (size_t)n;
+	*end++ = '[';
+	if (style != STYLE_ONION)
+		end = text_put_ipv4(end, t->ipv4);
+	else
+		end = text_put(end, t->host, t->hostlen);
+	*end++ = ']';
+	*end++ = ':';
+	end = text_put_number(end, t->port);
+	return (size_t)(end - part);
 }
 
 void

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/proto.h"
+#include "core/text.h"
 
 static const struct {
 	const char *name;
@@ -73,8 +74,15 @@ parse(const char *input, size_t avail, size_t *used, struct proto_request *req)
 static void
 put(struct reply *reply, const char *word, const char *text, size_t len)
 {
-	reply->len = (size_t)snprintf(reply->text, PROTO_REPLY_MAX, "%zu:%s %.*s,",
-		strlen(word) + 1 + len, word, (int)len, text);
+	size_t wordlen = strlen(word);
+	char *to = text_put_number(reply->text, (uint32_t)(wordlen + 1 + len));
+
+	*to++ = ':';
+	to = text_put(to, word, wordlen);
+	*to++ = ' ';
+	to = text_put(to, text, len);
+	*to++ = ',';
+	reply->len = (size_t)(to - reply->text);
 }
 
 static void

@@ -1,5 +1,7 @@
 #include "core/targetlist.h"
 
+#include <string.h>
+
 #include "core/route.h"
 
 static bool
@@ -15,15 +17,28 @@ cursor_skip_blanks(struct cursor *c)
 		c->p++;
 }
 
+/* What stands before the first of these characters, which are few: names are long, and
+ * memchr is faster than a loop over them. */
+static struct cursor
+take_until(struct cursor *c, const char *characters)
+{
+	struct cursor taken = *c;
+
+	for (; *characters != '\0'; characters++) {
+		const char *p =
+			memchr(taken.p, *characters, (size_t)(taken.end - taken.p));
+
+		if (p != NULL)
+			taken.end = p;
+	}
+	c->p = taken.end;
+	return taken;
+}
+
 struct cursor
 cursor_word(struct cursor *c)
 {
-	struct cursor word = {c->p, c->p};
-
-	while (c->p < c->end && !blank(*c->p))
-		c->p++;
-	word.end = c->p;
-	return word;
+	return take_until(c, " \t");
 }
 
 /* 1 to 65535, without sign or leading zero. */
@@ -46,12 +61,13 @@ take_port(struct cursor *c, uint16_t *port)
 const char *
 targetlist_next(struct cursor *c, struct targetlist_item *item, bool *more)
 {
+	struct cursor host;
+
 	*more = false;
 	cursor_skip_blanks(c);
-	item->host = c->p;
-	while (c->p < c->end && !blank(*c->p) && *c->p != ':' && *c->p != ',')
-		c->p++;
-	item->hostlen = (size_t)(c->p - item->host);
+	host = take_until(c, " \t:,");
+	item->host = host.p;
+	item->hostlen = (size_t)(host.end - host.p);
 	if (item->hostlen == 0)
 		return "an onion name is missing";
 	item->port = SMTP_PORT;

@@ -1,9 +1,9 @@
 /* Postfix's tcp_table(5): "get KEY\n", with %XX for what isn't printable ASCII, for
  * white space and for the percent sign. */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/proto.h"
+#include "core/text.h"
 
 static int
 hex_digit(char c)
@@ -79,21 +79,27 @@ parse(const char *input, size_t len, size_t *used, struct proto_request *req)
 								  : PROTO_BAD;
 }
 
-/* Our text is printable ASCII, so only blanks and percent signs need it. */
+/* Our text is printable ASCII without percent signs, so that only blanks need it. There
+ * are few: one for each target, or those of a reason. */
+_Static_assert(RENDER_MAX + 2 * (ROUTE_MAX + REASON_LEN) + 8 <= PROTO_REPLY_MAX,
+	"a value fits into a reply");
+
 static void
 put(struct reply *reply, const char *code, const char *text, size_t len)
 {
-	char *p = reply->text, *last = reply->text + PROTO_REPLY_MAX - sizeof("%20\n");
+	static const char blank[] = "%20";
+	const char *end = text + len, *p;
+	char *to = text_put_word(reply->text, code);
 
-	p += sprintf(p, "%s ", code);
-	for (size_t i = 0; i < len && p < last; i++) {
-		if (text[i] == ' ' || text[i] == '%')
-			p += sprintf(p, "%%%02X", (unsigned)text[i]);
-		else
-			*p++ = text[i];
+	*to++ = ' ';
+	while ((p = memchr(text, ' ', (size_t)(end - text))) != NULL) {
+		to = text_put(to, text, (size_t)(p - text));
+		to = text_put(to, blank, sizeof(blank) - 1);
+		text = p + 1;
 	}
-	*p++ = '\n';
-	reply->len = (size_t)(p - reply->text);
+	to = text_put(to, text, (size_t)(end - text));
+	*to++ = '\n';
+	reply->len = (size_t)(to - reply->text);
 }
 
 static void

@@ -83,7 +83,8 @@ read_entry(struct inquiry *q)
 	enum maprec_status st;
 
 	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
-	st = maprec_parse(v->text, v->len, &q->answer->route, &q->policy, &q->engine->memo);
+	st = maprec_parse(
+		v->text, v->len, &q->answer->route, &q->policy, &q->engine->memo);
 	if (st == MAPREC_NONE)
 		q->answer->outcome = OUTCOME_NONE;
 	if (st == MAPREC_BAD)

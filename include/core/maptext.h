@@ -53,8 +53,8 @@ enum maptext_status {
 	MAPTEXT_NOMEM,
 };
 
-/* Parses a line, without its newline; a carriage return before it is dropped. The memo may
- * be NULL. */
+/* Parses a line, without its newline; a carriage return before it is dropped. The memo
+ * may be NULL. */
 enum maptext_status maptext_parse(const char *line, size_t len, struct map_entry *,
 	struct map_error *, struct onion_memo *);
 

@@ -21,12 +21,15 @@ enum onion_status {
 };
 
 /* Names that were found valid, so that for most the checksum, which takes longer than all
- * the rest of a lookup, is computed once. Belongs to whoever checks many. All zeros: none.
+ * the rest of a lookup, is computed once. Belongs to whoever checks many. All zeros:
+ * none.
  */
 #define ONION_MEMO_SETS 1024
 #define ONION_MEMO_WAYS 4
 struct onion_memo {
-	char label[ONION_MEMO_SETS][ONION_MEMO_WAYS][ONION_LABEL_LEN];
+	struct onion_label {
+		char text[ONION_LABEL_LEN];
+	} set[ONION_MEMO_SETS][ONION_MEMO_WAYS];
 };
 
 /* Checks a lower-case name, subdomains of the service included ("mail.NAME.onion").

@@ -199,7 +199,8 @@ test_limit(void **state)
 	value = realloc(value, len + sizeof(", " ONION_A));
 	assert_non_null(value);
 	memcpy(value + len, ", " ONION_A, sizeof(", " ONION_A) - 1);
-	assert_int_equal(maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r, &policy, NULL),
+	assert_int_equal(
+		maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r, &policy, NULL),
 		MAPREC_BAD);
 	free(value);
 }

@@ -233,7 +233,8 @@ test_target_limit(void **state)
 	}
 	assert_int_equal(parse(line, strlen(line), &e, &err), MAPTEXT_ENTRY);
 	assert_int_equal(e.n, ROUTE_MAX);
-	assert_int_equal(maprec_parse(value, map_entry_value(&e, value), &r, &policy, NULL),
+	assert_int_equal(
+		maprec_parse(value, map_entry_value(&e, value), &r, &policy, NULL),
 		MAPREC_ROUTE);
 	assert_int_equal(r.n, ROUTE_MAX);
 	strcat(line, ",");

@@ -82,10 +82,11 @@ test_maptext(void **state)
 
 	(void)state;
 	result = IDN2_MALLOC;
-	assert_int_equal(maptext_parse(line, sizeof(line) - 1, &e, &err, NULL), MAPTEXT_NOMEM);
-	result = IDN2_ENCODING_ERROR;
 	assert_int_equal(
-		maptext_parse(not_utf8, sizeof(not_utf8) - 1, &e, &err, NULL), MAPTEXT_ERROR);
+		maptext_parse(line, sizeof(line) - 1, &e, &err, NULL), MAPTEXT_NOMEM);
+	result = IDN2_ENCODING_ERROR;
+	assert_int_equal(maptext_parse(not_utf8, sizeof(not_utf8) - 1, &e, &err, NULL),
+		MAPTEXT_ERROR);
 }
 
 int

@@ -108,8 +108,8 @@ test_check(void **state)
 
 		assert_non_null(name);
 		memcpy(name + 1, rows[i].name, rows[i].len);
-		row_assert(
-			rows[i].name, onion_check(name + 1, rows[i].len, NULL) == rows[i].want);
+		row_assert(rows[i].name,
+			onion_check(name + 1, rows[i].len, NULL) == rows[i].want);
 		free(name);
 	}
 }
