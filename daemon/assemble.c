@@ -6,13 +6,18 @@
 #include "net/log.h"
 #include "trace.h"
 
+/* Many at once: each call of arc4random is one of the kernel. */
 static uint64_t
 random_number(void)
 {
-	uint64_t n;
+	static uint64_t ready[64];
+	static size_t left;
 
-	arc4random_buf(&n, sizeof(n));
-	return n;
+	if (left == 0) {
+		arc4random_buf(ready, sizeof(ready));
+		left = sizeof(ready) / sizeof(ready[0]);
+	}
+	return ready[--left];
 }
 
 static int64_t

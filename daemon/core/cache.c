@@ -15,6 +15,7 @@ struct entry {
 	struct monotime retry; /* while it is failing: when asking is of use again */
 	uint32_t hash;
 	uint32_t ttl;
+	uint32_t mark;
 	uint16_t dropped;
 	uint8_t type;
 	uint8_t status; /* DNS_FAILED: nothing but a failure is known */
@@ -277,6 +278,23 @@ cache_fail(struct cache *c, enum dns_type type, const struct domain *d, enum rea
 		e->failures++;
 	touch(c, e);
 	return evicted;
+}
+
+void
+cache_mark(struct cache *c, enum dns_type type, const struct domain *d, uint32_t mark)
+{
+	struct entry *e = *find(c, type, d, hash_of(c, type, d));
+
+	if (e != NULL)
+		e->mark = mark;
+}
+
+uint32_t
+cache_marked(struct cache *c, enum dns_type type, const struct domain *d)
+{
+	const struct entry *e = *find(c, type, d, hash_of(c, type, d));
+
+	return e == NULL ? 0 : e->mark;
 }
 
 void

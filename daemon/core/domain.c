@@ -7,16 +7,16 @@
 
 #define LABEL_MAX 63
 
-/* Letter, digit or hyphen in lower case; 0 for what no host name holds. Any byte
- * at or above 0x80 is dealt with before. */
+/* Letter, digit, hyphen or dot in lower case; 0 for what no host name holds. In ASCII a
+ * letter's bit 5 is its case, and "-./0123456789" stand together. */
 static char
-ldh(unsigned char c)
+canonical(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return (char)(c - 'A' + 'a');
-	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')
-		return (char)c;
-	return 0;
+	char lower = (char)(c | 0x20);
+
+	if (lower >= 'a' && lower <= 'z')
+		return lower;
+	return c >= '-' && c <= '9' && c != '/' ? c : 0;
 }
 
 /* The end of the first label of text: at its dot, or at end. NULL if it is empty,
@@ -59,16 +59,13 @@ labels_valid(const char *text, size_t len)
 
 /* Lower-cases into d. False if a byte isn't LDH or a dot. */
 static bool
-copy_ldh(struct domain *d, const char *name, size_t len)
+copy_canonical(struct domain *d, const char *name, size_t len)
 {
 	if (len > DOMAIN_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		char c = name[i] == '.' ? '.' : ldh((unsigned char)name[i]);
-
-		if (c == 0)
+		if ((d->text[i] = canonical(name[i])) == 0)
 			return false;
-		d->text[i] = c;
 	}
 	d->text[len] = '\0';
 	d->len = (uint8_t)len;
@@ -80,7 +77,7 @@ from_ascii(struct domain *d, const char *name, size_t len)
 {
 	if (len > 0 && name[len - 1] == '.')
 		len--;
-	if (!copy_ldh(d, name, len) || !labels_valid(d->text, len))
+	if (!copy_canonical(d, name, len) || !labels_valid(d->text, len))
 		return DOMAIN_UNUSABLE;
 	return DOMAIN_OK;
 }
@@ -209,7 +206,9 @@ from_utf8(struct domain *d, const char *name, size_t len)
 enum domain_status
 domain_from_name(struct domain *d, const char *name, size_t len)
 {
-	return is_ascii(name, len) ? from_ascii(d, name, len) : from_utf8(d, name, len);
+	enum domain_status st = from_ascii(d, name, len);
+
+	return st == DOMAIN_OK || is_ascii(name, len) ? st : from_utf8(d, name, len);
 }
 
 enum domain_status
@@ -243,8 +242,7 @@ bool
 domain_is_canonical(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (text[i] != '.' &&
-			(text[i] == '\0' || ldh((unsigned char)text[i]) != text[i]))
+		if (text[i] == '\0' || canonical(text[i]) != text[i])
 			return false;
 	return labels_valid(text, len);
 }

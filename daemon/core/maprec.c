@@ -33,7 +33,7 @@ maprec_parse(const char *value, size_t len, struct route *route, struct policy *
 	enum maprec_status st;
 
 	route->n = 0;
-	*policy = (struct policy){0};
+	policy_clear(policy);
 	if (len == 1 && value[0] == '-')
 		return MAPREC_NONE;
 	if (len >= srv && memcmp(value, MAP_WORD_SRV, srv) == 0 &&

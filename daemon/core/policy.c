@@ -122,7 +122,7 @@ take(struct policy *p, struct cursor word)
 const char *
 policy_parse(struct cursor *c, struct policy *p)
 {
-	*p = (struct policy){0};
+	policy_clear(p);
 	for (cursor_skip_blanks(c); c->p < c->end; cursor_skip_blanks(c)) {
 		struct cursor rest = *c, word = cursor_word(&rest);
 		const char *wrong = take(p, word);

@@ -1,5 +1,6 @@
 #include "core/siphash.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct state {
@@ -40,9 +41,8 @@ load(const uint8_t *p, size_t n)
 {
 	uint64_t word = 0;
 
-	while (n-- > 0)
-		word = word << 8 | p[n];
-	return word;
+	memcpy(&word, p, n);
+	return le64toh(word);
 }
 
 uint64_t

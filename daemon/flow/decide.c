@@ -36,20 +36,16 @@ decide_onion(struct inquiry *q)
 /* The map */
 
 /* The exact name, then its parents with their dot, the longest first. kind is what the
- * keys begin with. The value is in engine->value. */
+ * keys begin with. */
 static enum map_result
-map_find(struct inquiry *q, const char *kind, const struct domain *d)
+find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 {
 	struct map_source *map = q->engine->ports.map;
 	const size_t kindlen = strlen(kind);
 	const char *name = d->text, *end = d->text + d->len;
 	char key[MAP_KEY_MAX];
 
-	if (map == NULL) {
-		trail_add(q->trail, "map: there is none");
-		return MAP_MISS;
-	}
-	strcpy(key, kind);
+	memcpy(key, kind, kindlen);
 	while (name != NULL) {
 		size_t len = (size_t)(end - name);
 		enum map_result r;
@@ -63,8 +59,30 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 			return r;
 		name = memchr(name + 1, '.', len - 1);
 	}
-	trail_add(q->trail, "map: no entry for %s%s", kind, d->text);
 	return MAP_MISS;
+}
+
+/* The value is in engine->value. */
+static enum map_result
+map_find(struct inquiry *q, const char *kind, const struct domain *d)
+{
+	const struct map_source *map = q->engine->ports.map;
+	enum map_result r;
+	uint32_t epoch;
+
+	if (map == NULL) {
+		trail_add(q->trail, "map: there is none");
+		return MAP_MISS;
+	}
+	/* A miss is no miss if one map was asked for one key, and the next for another.
+	 */
+	do {
+		epoch = map->epoch;
+		r = find_keys(q, kind, d);
+	} while (r == MAP_MISS && map->epoch != epoch);
+	if (r == MAP_MISS)
+		trail_add(q->trail, "map: no entry for %s%s", kind, d->text);
+	return r;
 }
 
 static bool
@@ -94,16 +112,39 @@ read_entry(struct inquiry *q)
 	return st;
 }
 
+/* A domain without an entry is marked so, where it is known in the cache: it has none for
+ * as long as the same map is in force. */
+static bool
+marked_without_entry(struct inquiry *q)
+{
+	const struct engine *e = q->engine;
+
+	return e->ports.map != NULL && e->ports.map->epoch != 0 && q->trail == NULL &&
+	       cache_marked(e->cache, DNS_TYPE_SRV, q->domain) == e->ports.map->epoch;
+}
+
+static void
+mark_without_entry(struct inquiry *q)
+{
+	const struct engine *e = q->engine;
+
+	if (e->ports.map != NULL)
+		cache_mark(e->cache, DNS_TYPE_SRV, q->domain, e->ports.map->epoch);
+}
+
 /* False: the map leaves it to DNS. */
 static bool
 decide_by_map(struct inquiry *q)
 {
+	if (marked_without_entry(q))
+		return false;
 	switch (map_find(q, "", q->domain)) {
 	case MAP_HIT:
 		return read_entry(q) != MAPREC_SRV;
 	case MAP_BROKEN:
 		return decided_broken_map(q);
 	case MAP_MISS:
+		mark_without_entry(q);
 		break;
 	}
 	return false;
@@ -216,7 +257,8 @@ decide_by_route(struct inquiry *q, const struct fact *srv, bool pinned)
 		break;
 	}
 	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
-	srv_order(&srv->set, q->engine->ports.random(), &q->answer->route);
+	srv_order(&srv->set, srv->set.n > 1 ? q->engine->ports.random() : 0,
+		&q->answer->route);
 	return true;
 }
 
@@ -249,7 +291,7 @@ decide_by_srv(struct inquiry *q)
 bool
 decide(struct inquiry *q)
 {
-	q->policy = (struct policy){0};
+	policy_clear(&q->policy);
 	q->stale_would_do = false;
 	q->nwanted = 0;
 	if (domain_is_onion(q->domain))

@@ -132,6 +132,12 @@ lookup_free(struct lookup *l)
 }
 
 void
+lookup_set_arg(struct lookup *l, void *arg)
+{
+	l->arg = arg;
+}
+
+void
 lookup_cancel(struct lookup *l)
 {
 	lookup_detach(l);

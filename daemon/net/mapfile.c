@@ -234,12 +234,19 @@ complain(const struct mapfile *m, const char *wrong, const char *then)
 }
 
 static void
+set_broken(struct mapfile *m)
+{
+	m->broken = true;
+	m->source.epoch++;
+}
+
+static void
 load_failed(struct mapfile *m, const char *wrong, const struct identity *id)
 {
 	m->counters->map_load_failures++;
 	if (m->fd >= 0 && id->ino == m->loaded.ino && id->dev == m->loaded.dev) {
 		/* It was written to in place: what is mapped is damaged, too. */
-		m->broken = true;
+		set_broken(m);
 		complain(m, wrong, "; until it is whole, all answers are temporary");
 	} else {
 		complain(m, wrong, "; the old one stays in force");
@@ -253,6 +260,7 @@ put_in_force(struct mapfile *m, const struct loaded *l)
 	m->loaded = m->seen = l->id;
 	m->fd = l->fd;
 	m->broken = false;
+	m->source.epoch++;
 	m->counters->map_loads++;
 }
 
@@ -349,7 +357,7 @@ find_guarded(struct mapfile *m, const char *key, size_t keylen, struct map_value
 		guarded = 1;
 		result = find(m, key, keylen, value);
 	} else {
-		m->broken = true;
+		set_broken(m);
 		log_warnx("map %s: truncated in place; replace it by renaming", m->path);
 	}
 	guarded = 0;
@@ -381,7 +389,7 @@ get(struct map_source *source, const char *key, size_t keylen, struct map_value 
 	 * file: where a piece of it was cut off or overwritten, every key is missing. */
 	if (result != MAP_MISS || !written_to(m))
 		return result;
-	m->broken = true;
+	set_broken(m);
 	load_new(m, false);
 	return find_guarded(m, key, keylen, value);
 }

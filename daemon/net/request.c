@@ -117,7 +117,7 @@ static void
 look_up(struct batch *b, const struct proto_request *req)
 {
 	struct session *s = b->session;
-	struct request *r = NULL;
+	struct request *r;
 	struct reply reply = batch_place(b);
 	struct answer answer;
 	struct lookup_request lookup = {.profile = s->endpoint->profile,
@@ -126,20 +126,17 @@ look_up(struct batch *b, const struct proto_request *req)
 		.done = answered};
 	struct lookup *pending;
 
-	/* The request comes first, since a pending lookup needs it. */
-	if ((r = request_new(s)) == NULL) {
-		s->broken = true;
-		return;
-	}
-	lookup.arg = r;
 	if (lookup_start(s->server->config.engine, &lookup, loop_now(), &answer,
-		    &pending) == LOOKUP_PENDING) {
+		    &pending) == LOOKUP_READY) {
+		format_answer(s, &answer, &reply);
+		batch_reply(b, &reply);
+	} else if ((r = request_new(s)) != NULL) {
 		r->lookup = pending;
-		return;
+		lookup_set_arg(pending, r);
+	} else {
+		lookup_cancel(pending);
+		s->broken = true;
 	}
-	request_free(s, r);
-	format_answer(s, &answer, &reply);
-	batch_reply(b, &reply);
 }
 
 static void

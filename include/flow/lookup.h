@@ -115,6 +115,9 @@ enum lookup_status {
 enum lookup_status lookup_start(struct engine *, const struct lookup_request *,
 	struct monotime now, struct answer *, struct lookup **pending);
 
+/* In place of the request's arg, for a caller that makes it only for what is pending. */
+void lookup_set_arg(struct lookup *, void *arg);
+
 /* done won't run; the question itself goes on, for the cache. Not after done. */
 void lookup_cancel(struct lookup *);
 

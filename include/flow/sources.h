@@ -22,6 +22,10 @@ struct map_value {
 };
 
 struct map_source {
+	/* Another number whenever what it would say of a key may have changed. 0: that
+	 * may be at any time. */
+	uint32_t epoch;
+
 	/* Copies the value of a key out on MAP_HIT. */
 	enum map_result (*get)(
 		struct map_source *, const char *key, size_t keylen, struct map_value *);

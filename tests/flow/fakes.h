@@ -41,6 +41,8 @@ struct fake_dns {
 struct fake_map {
 	struct map_source source;
 	bool broken;
+	unsigned replaced_at;    /* that time when it is asked; 0: never */
+	const char *new_key;     /* for key */
 	const char *key, *value; /* its first entry; NULL: none */
 	struct {
 		const char *key, *value;
@@ -145,6 +147,10 @@ fake_get(struct map_source *source, const char *key, size_t keylen,
 	const char *found = NULL;
 
 	map->asked++;
+	if (map->asked == map->replaced_at) {
+		map->source.epoch++;
+		map->key = map->new_key;
+	}
 	if (map->broken)
 		return MAP_BROKEN;
 	if (fake_is_key(map->key, key, keylen))

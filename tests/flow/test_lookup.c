@@ -81,6 +81,50 @@ a_dash_in_the_map_is_none_without_dns(void **state)
 	answer_srv(w, "example.org", srv_none(60));
 }
 
+/* The cache remembers that the map has nothing for a domain, until there is another map.
+ * One that can change at any time (epoch 0) is asked each time. */
+static void
+what_the_map_lacks_it_is_asked_once(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	look_up(w, w->onion, "a.example", &r);
+	answer_srv(w, "a.example", srv_none(60));
+	look_up(w, w->onion, "a.example", &r);
+	assert_int_equal(w->map.asked, 3 * 2); /* the name and its parent */
+	w->map.source.epoch = 5;
+	look_up(w, w->onion, "a.example", &r);
+	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
+	assert_int_equal(w->map.asked, 4 * 2);
+	look_up(w, w->onion, "a.example", &r);
+	look_up(w, w->onion, "b@a.example", &r);
+	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
+	assert_int_equal(w->map.asked, 4 * 2);
+	w->map.source.epoch = 6;
+	w->map.key = "a.example";
+	w->map.value = A_ONION;
+	look_up(w, w->onion, "a.example", &r);
+	assert_route(&r, A_ONION, 25);
+}
+
+/* Two maps of which each has an entry, but not the same: it is never none. */
+static void
+a_map_that_is_replaced_amid_a_lookup(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	w->map.source.epoch = 1;
+	w->map.key = ".example";
+	w->map.value = A_ONION;
+	w->map.replaced_at = 2;
+	w->map.new_key = "a.example";
+	look_up(w, w->onion, "a.example", &r);
+	assert_route(&r, A_ONION, 25);
+	assert_int_equal(w->map.asked, 3);
+}
+
 static void
 a_broken_map_is_temporary(void **state)
 {
@@ -350,6 +394,8 @@ main(void)
 		T(an_onion_recipient_routes_to_itself),
 		T(the_map_wins_over_dns),
 		T(a_dash_in_the_map_is_none_without_dns),
+		T(what_the_map_lacks_it_is_asked_once),
+		T(a_map_that_is_replaced_amid_a_lookup),
 		T(a_broken_map_is_temporary),
 		T(srv_gives_a_route_and_fills_the_cache),
 		T(every_dns_failure_is_temporary_and_not_remembered),

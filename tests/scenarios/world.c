@@ -345,6 +345,7 @@ world_open(struct world *w, uint64_t seed)
 	w->config = random_config(w);
 	w->nservers = 1 + roll(w, SERVERS);
 	w->map.get = map_get;
+	w->map.epoch = 1; /* the entries stay as they are */
 	for (size_t i = 0; i < SERVERS; i++)
 		open_server(w, &w->server[i], false);
 	open_server(w, &w->tor, true);

@@ -651,10 +651,35 @@ test_against_a_model(void **state)
 	cache_free(c);
 }
 
+/* It stays with the entry until that is replaced. */
+static void
+test_marks(void **state)
+{
+	struct cache *c = new_cache(10);
+	struct domain a = unit_domain("a.example"), b = unit_domain("b.example");
+
+	(void)state;
+	cache_mark(c, DNS_TYPE_SRV, &a, 7);
+	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 0); /* nothing to mark */
+	put(c, "a.example", 1, 1, 60);
+	put(c, "b.example", 1, 0, 60);
+	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 0);
+	cache_mark(c, DNS_TYPE_SRV, &a, 7);
+	cache_mark(c, DNS_TYPE_TXT, &b, 8);
+	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 7);
+	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &b), 0);
+	cache_mark(c, DNS_TYPE_SRV, &a, 9);
+	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 9);
+	put(c, "a.example", 1, 1, 60);
+	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 0);
+	cache_free(c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_put_and_get),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_copies),
