@@ -7,13 +7,13 @@ struct state {
 	uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t
+static inline uint64_t
 rotl(uint64_t x, int b)
 {
 	return x << b | x >> (64 - b);
 }
 
-static void
+static inline void
 sip_round(struct state *s)
 {
 	s->v0 += s->v1;
@@ -27,7 +27,7 @@ sip_round(struct state *s)
 	s->v2 = rotl(s->v2, 32);
 }
 
-static void
+static inline void
 absorb(struct state *s, uint64_t word)
 {
 	s->v3 ^= word;
@@ -36,7 +36,7 @@ absorb(struct state *s, uint64_t word)
 }
 
 /* Up to eight bytes, little-endian on every machine. */
-static uint64_t
+static inline uint64_t
 load(const uint8_t *p, size_t n)
 {
 	uint64_t word = 0;

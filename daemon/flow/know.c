@@ -117,7 +117,7 @@ know_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
 		st == CACHE_FRESH ? counters(e)->cache_hits++
 				  : counters(e)->cache_misses++;
 	if (st == CACHE_FRESH) {
-		*f = c.fact;
+		fact_copy(f, &c.fact);
 		trail_add(q->trail, "%s of %s: in the cache for another %lld s%s",
 			dns_type_name(type), d->text,
 			(long long)monotime_diff_ms(c.expires, q->now) / 1000,
@@ -138,7 +138,7 @@ know_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
 	f->status = DNS_FAILED;
 	if (st != CACHE_STALE)
 		return UNKNOWABLE;
-	*f = c.fact;
+	fact_copy(f, &c.fact);
 	counters(e)->stale_answers++;
 	trail_add(q->trail, "%s of %s: expired %lld s ago, but still of use",
 		dns_type_name(type), d->text,
@@ -159,7 +159,7 @@ know(struct inquiry *q, enum dns_type type, const struct domain *d, struct fact 
 	}
 	h = find_held(q->held, type, d);
 	if (h != NULL && h->fact.status != DNS_FAILED) {
-		*f = h->fact;
+		fact_copy(f, &h->fact);
 		return KNOWN;
 	}
 	return know_from_cache(q, type, d, h != NULL ? h->fact.reason : REASON_NONE, f);

@@ -63,6 +63,7 @@ request_new(struct session *s)
 /* The shared output buffer as it is filled by one run over a client's input. */
 struct batch {
 	struct session *session;
+	struct monotime now;
 	char *data;
 	size_t len;
 };
@@ -126,8 +127,8 @@ look_up(struct batch *b, const struct proto_request *req)
 		.done = answered};
 	struct lookup *pending;
 
-	if (lookup_start(s->server->config.engine, &lookup, loop_now(), &answer,
-		    &pending) == LOOKUP_READY) {
+	if (lookup_start(s->server->config.engine, &lookup, b->now, &answer, &pending) ==
+		LOOKUP_READY) {
 		format_answer(s, &answer, &reply);
 		batch_reply(b, &reply);
 	} else if ((r = request_new(s)) != NULL) {
@@ -205,7 +206,7 @@ has_room(struct batch *b)
 size_t
 requests_take(struct session *s, const char *data, size_t len)
 {
-	struct batch b = {.session = s, .data = s->server->output};
+	struct batch b = {.session = s, .now = loop_now(), .data = s->server->output};
 	size_t done = 0, n;
 
 	while (done < len && !s->last && !s->broken && has_room(&b)) {

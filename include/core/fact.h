@@ -2,6 +2,9 @@
 #ifndef CORE_FACT_H
 #define CORE_FACT_H
 
+#include <stddef.h>
+#include <string.h>
+
 #include "core/dnsmsg.h"
 
 struct fact {
@@ -21,6 +24,14 @@ fact_of_answer(struct fact *f, const struct dns_answer *a)
 	f->ad = a->ad;
 	f->dropped = a->dropped;
 	f->set = a->srv;
+}
+
+/* Of the set's room only what is used; the names stay where they are. */
+static inline void
+fact_copy(struct fact *to, const struct fact *from)
+{
+	memcpy(to, from,
+		offsetof(struct fact, set.rr) + from->set.n * sizeof(from->set.rr[0]));
 }
 
 #endif
