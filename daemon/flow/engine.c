@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tor's receive buffer holds 256 queries and drops the rest without a word. */
+/* Tor's receive buffer holds 256 queries and drops the rest without a word. So does that of
+ * a DNS server, as Linux has it by default. */
 #define TOR_OUTSTANDING 100
+#define DNS_BURST 100
 
 static uint32_t
 cache_ttl(const struct engine_config *c, const struct dns_answer *answer)
@@ -88,8 +90,11 @@ engine_expire(struct engine *e, struct monotime now)
 	SLIST_FOREACH (p, &e->profiles, entry)
 		expire_profile(p, now);
 	upstream_expire(e->dns, now);
-	if (e->tor != NULL)
-		upstream_expire(e->tor, now);
+	flights_expire(e->dns_flights, now);
+	if (e->tor == NULL)
+		return;
+	upstream_expire(e->tor, now);
+	flights_expire(e->tor_flights, now);
 }
 
 struct earliest {
@@ -106,11 +111,14 @@ note(struct earliest *first, struct monotime when)
 }
 
 static void
-note_upstream(struct earliest *first, const struct upstream *u)
+note_upstream(
+	struct earliest *first, const struct upstream *u, const struct flights *flights)
 {
 	struct monotime when;
 
 	if (u != NULL && upstream_next_deadline(u, &when))
+		note(first, when);
+	if (u != NULL && flights_next_deadline(flights, &when))
 		note(first, when);
 }
 
@@ -126,8 +134,8 @@ engine_next_deadline(const struct engine *e, struct monotime *when)
 		if (!TAILQ_EMPTY(&p->patient))
 			note(&first, TAILQ_FIRST(&p->patient)->patience_ends);
 	}
-	note_upstream(&first, e->dns);
-	note_upstream(&first, e->tor);
+	note_upstream(&first, e->dns, e->dns_flights);
+	note_upstream(&first, e->tor, e->tor_flights);
 	if (first.any)
 		*when = first.when;
 	return first.any;
@@ -203,9 +211,12 @@ open_dns(struct engine *e)
 	struct flights_config flights = {.max = e->config.max_flights,
 		.max_waiters = e->config.max_waiters,
 		.outstanding = e->config.max_flights,
+		.burst = DNS_BURST,
 		.dns_name = dns_name,
 		.landed = dns_landed,
-		.arg = e};
+		.arg = e,
+		.alarm = e->ports.alarm,
+		.alarm_arg = e->ports.alarm_arg};
 
 	memcpy(servers.server, e->ports.dns, sizeof(servers.server));
 	flights.upstream = e->dns = upstream_new(&servers);
@@ -226,8 +237,11 @@ open_tor(struct engine *e)
 	struct flights_config flights = {.max = e->config.max_flights,
 		.max_waiters = e->config.max_waiters,
 		.outstanding = TOR_OUTSTANDING,
+		.burst = TOR_OUTSTANDING,
 		.landed = tor_landed,
-		.arg = e};
+		.arg = e,
+		.alarm = e->ports.alarm,
+		.alarm_arg = e->ports.alarm_arg};
 
 	if (e->ports.tor == NULL)
 		return true;

@@ -6,12 +6,21 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+enum stage {
+	QUEUED,
+	YOUNG, /* asked a moment ago */
+	OLD,
+};
+
+TAILQ_HEAD(stage_list, flight);
+
 struct flight {
 	UT_hash_handle hh;
-	TAILQ_ENTRY(flight) queued;
+	TAILQ_ENTRY(flight) entry; /* in the list of its stage; there is none of the old */
 	struct flights *flights;
+	enum stage stage;
 	struct upstream_query *query; /* NULL while it is in the queue */
-	struct monotime since;
+	struct monotime since, asked;
 	LIST_HEAD(, flight_waiter) waiters;
 	size_t nwaiters;
 	bool wanted; /* though nobody waits */
@@ -21,8 +30,8 @@ struct flight {
 struct flights {
 	struct flights_config config;
 	struct flight *table;
-	TAILQ_HEAD(, flight) queue;
-	size_t outstanding;
+	struct stage_list queue, young; /* the first comes first */
+	size_t outstanding, nyoung;
 };
 
 static enum dns_type
@@ -46,20 +55,45 @@ flights_new(const struct flights_config *config)
 		return NULL;
 	fs->config = *config;
 	TAILQ_INIT(&fs->queue);
+	TAILQ_INIT(&fs->young);
 	return fs;
+}
+
+static void
+set_queued(struct flight *f)
+{
+	f->stage = QUEUED;
+	TAILQ_INSERT_TAIL(&f->flights->queue, f, entry);
+}
+
+static void
+set_young(struct flight *f, struct monotime now)
+{
+	f->stage = YOUNG;
+	f->asked = now;
+	TAILQ_INSERT_TAIL(&f->flights->young, f, entry);
+	f->flights->nyoung++;
+}
+
+static void
+set_old(struct flight *f)
+{
+	if (f->stage == QUEUED) {
+		TAILQ_REMOVE(&f->flights->queue, f, entry);
+	} else if (f->stage == YOUNG) {
+		TAILQ_REMOVE(&f->flights->young, f, entry);
+		f->flights->nyoung--;
+	}
+	f->stage = OLD;
 }
 
 /* Takes a flight out of every list. Its waiters stay on it. */
 static void
 detach(struct flight *f)
 {
-	struct flights *fs = f->flights;
-
-	HASH_DEL(fs->table, f);
-	if (f->query == NULL)
-		TAILQ_REMOVE(&fs->queue, f, queued);
-	else
-		fs->outstanding--;
+	HASH_DEL(f->flights->table, f);
+	f->flights->outstanding -= f->stage != QUEUED;
+	set_old(f);
 }
 
 void
@@ -91,6 +125,12 @@ flights_count(const struct flights *fs)
 
 static void answered(void *arg, const struct dns_answer *, struct monotime now);
 
+static bool
+has_room(const struct flights *fs)
+{
+	return fs->outstanding < fs->config.outstanding && fs->nyoung < fs->config.burst;
+}
+
 /* Asks, if there is room for another question; else the flight waits its turn. */
 static bool
 launch(struct flight *f, struct monotime now)
@@ -100,9 +140,10 @@ launch(struct flight *f, struct monotime now)
 	char buffer[FLIGHT_NAME_MAX + 1];
 	const char *name = flight_subject(f);
 
-	if (fs->outstanding >= c->outstanding) {
-		f->query = NULL;
-		TAILQ_INSERT_TAIL(&fs->queue, f, queued);
+	if (!has_room(fs)) {
+		set_queued(f);
+		if (c->alarm != NULL)
+			c->alarm(c->alarm_arg);
 		return true;
 	}
 	if (c->dns_name != NULL) {
@@ -113,6 +154,7 @@ launch(struct flight *f, struct monotime now)
 	if (f->query == NULL)
 		return false;
 	fs->outstanding++;
+	set_young(f, now);
 	return true;
 }
 
@@ -138,9 +180,8 @@ launch_queued(struct flights *fs, struct monotime now)
 {
 	struct flight *f;
 
-	while (fs->outstanding < fs->config.outstanding &&
-		(f = TAILQ_FIRST(&fs->queue)) != NULL) {
-		TAILQ_REMOVE(&fs->queue, f, queued);
+	while (has_room(fs) && (f = TAILQ_FIRST(&fs->queue)) != NULL) {
+		set_old(f);
 		if (!launch(f, now)) {
 			struct dns_answer none;
 
@@ -186,6 +227,7 @@ new_flight(struct flights *fs, const struct key *key, struct monotime now)
 	if (f == NULL)
 		return NULL;
 	f->flights = fs;
+	f->stage = OLD;
 	f->since = now;
 	LIST_INIT(&f->waiters);
 	memcpy(f->key, key->text, key->len);
@@ -240,8 +282,36 @@ flights_leave(struct flight_waiter *w)
 	LIST_REMOVE(w, entry);
 	f->nwaiters--;
 	w->flight = NULL;
-	if (f->query == NULL && LIST_EMPTY(&f->waiters) && !f->wanted) {
+	if (f->stage == QUEUED && LIST_EMPTY(&f->waiters) && !f->wanted) {
 		detach(f);
 		free(f);
 	}
+}
+
+/* Time */
+
+static struct monotime
+grows_old(const struct flight *f)
+{
+	return monotime_add_ms(f->asked, FLIGHT_YOUNG_MS);
+}
+
+void
+flights_expire(struct flights *fs, struct monotime now)
+{
+	struct flight *f;
+
+	while ((f = TAILQ_FIRST(&fs->young)) != NULL &&
+		monotime_reached(grows_old(f), now))
+		set_old(f);
+	launch_queued(fs, now);
+}
+
+bool
+flights_next_deadline(const struct flights *fs, struct monotime *when)
+{
+	if (TAILQ_EMPTY(&fs->queue) || TAILQ_EMPTY(&fs->young))
+		return false;
+	*when = grows_old(TAILQ_FIRST(&fs->young));
+	return true;
 }

@@ -29,6 +29,7 @@ struct flights_config {
 	size_t max;         /* questions at once, those in the queue included */
 	size_t max_waiters; /* for one of them */
 	size_t outstanding; /* of them, asked; the others wait their turn */
+	size_t burst;       /* of these, asked in the last FLIGHT_YOUNG_MS */
 
 	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
 	void (*dns_name)(void *arg, enum dns_type, const char *subject,
@@ -39,7 +40,16 @@ struct flights_config {
 	void (*landed)(void *arg, enum dns_type, const char *subject,
 		const struct dns_answer *, struct monotime now);
 	void *arg;
+
+	/* flights_next_deadline() may have come nearer. May be NULL. */
+	void (*alarm)(void *arg);
+	void *alarm_arg;
 };
+
+/* What a server's receive buffer can't hold is lost, and missed only when its time is up.
+ * So there is a limit to a burst. A server that works has answered most of it before this
+ * has passed; names whose answers take longer don't hold up the others. */
+#define FLIGHT_YOUNG_MS 20
 
 enum flight_status {
 	FLIGHT_JOINED,
@@ -66,6 +76,10 @@ enum flight_status flights_join(struct flights *, enum dns_type, const char *sub
 
 /* Legal in any state. The question itself goes on, unless it is still in the queue. */
 void flights_leave(struct flight_waiter *);
+
+/* Asks what has waited its turn. When that is to be called next; false: no need. */
+void flights_expire(struct flights *, struct monotime now);
+bool flights_next_deadline(const struct flights *, struct monotime *when);
 
 size_t flights_count(const struct flights *);
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tempfile
 
 from harness.onion import onion
 from harness.proc import LOOPBACK, free_port
@@ -36,15 +37,13 @@ def question(key):
 def dnsperf(server, names, qtype, times=1):
     """Queries a second; all of them were answered."""
     host, port = server.address.split(":")
-    args = ["dnsperf", "-s", host, "-p", port, "-n", times, "-q", 100]
-    done = subprocess.run(
-        [*map(str, args)],
-        input="".join(f"{n} {qtype}\n" for n in names),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=True,
-    )
+    args = ["dnsperf", "-s", host, "-p", port, "-n", times, "-q", 100, "-d"]
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.writelines(f"{n} {qtype}\n" for n in names)
+        file.flush()
+        done = subprocess.run(
+            [*map(str, args), file.name], capture_output=True, text=True, check=True
+        )
     said = {k: re.search(pattern, done.stdout)[1] for k, pattern in DNSPERF.items()}
     assert said["sent"] == said["completed"], done.stdout
     assert said["codes"] == f"NOERROR {said['sent']} (100.00%)", done.stdout
@@ -56,11 +55,11 @@ def start_daemon(lab, answer="onion", **settings):
         "protocol": "tcp_table",
         "address": f"{LOOPBACK}:{free_port()}",
         "answer": answer,
-        "max_clients": 2 * HERD,
+        "max_clients": HERD,
         "deadline_ms": 30000,
     }
     limits = {"max_lookups": 2 * HERD, "max_waiters": 2 * HERD, "cache_entries": 200_000}
-    return lab.daemon({"postfix": listener}, nofile=3 * HERD, **limits, **settings)
+    return lab.daemon({"postfix": listener}, nofile=HERD + 1000, **limits, **settings)
 
 
 def cold(lab, dns, count, rounds):

@@ -1,0 +1,111 @@
+/* A burst of questions is more than a server's receive buffer holds. */
+#include "fakes.h"
+
+#include "flow/flight.h"
+
+#define BURST 100
+#define LOOKUPS 250
+
+static struct result results[LOOKUPS];
+
+static const char *
+name_of(unsigned i)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "d%u.example", i);
+	return name;
+}
+
+static void
+open_burst(struct world *w)
+{
+	struct engine_config config = world_config();
+
+	config.max_lookups = config.max_flights = LOOKUPS;
+	world_open(w, &config);
+	for (unsigned i = 0; i < LOOKUPS; i++)
+		look_up(w, w->onion, name_of(i), &results[i]);
+}
+
+static void
+end_burst(struct world *w)
+{
+	for (unsigned i = 0; i < LOOKUPS; i++)
+		if (results[i].calls == 0)
+			lookup_cancel(results[i].pending);
+	world_close(w);
+}
+
+static void
+an_answer_makes_room_for_a_question(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_burst(&w);
+	assert_int_equal(w.srv.asked, BURST);
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		answer_srv(&w, name_of(i), srv_none(60));
+		assert_outcome(&results[i], OUTCOME_NONE, REASON_NONE);
+	}
+	assert_int_equal(w.srv.asked, LOOKUPS);
+	assert_int_equal(w.counters.dns_queries, LOOKUPS);
+	end_burst(&w);
+}
+
+/* What isn't answered soon doesn't hold up the others. */
+static void
+slow_answers_make_room_too(void **state)
+{
+	struct world w;
+	struct monotime when;
+
+	(void)state;
+	open_burst(&w);
+	assert_true(engine_next_deadline(w.engine, &when));
+	assert_int_equal(monotime_diff_ms(when, w.now), FLIGHT_YOUNG_MS);
+	pass_ms(&w, FLIGHT_YOUNG_MS - 1);
+	assert_int_equal(w.srv.asked, BURST);
+	pass_ms(&w, 1);
+	assert_int_equal(w.srv.asked, 2 * BURST);
+	pass_ms(&w, FLIGHT_YOUNG_MS);
+	assert_int_equal(w.srv.asked, LOOKUPS);
+	assert_true(engine_next_deadline(w.engine, &when));
+	assert_true(monotime_diff_ms(when, w.now) > FLIGHT_YOUNG_MS);
+	/* Late answers count like the others. */
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		answer_srv(&w, name_of(i), srv_none(60));
+		assert_outcome(&results[i], OUTCOME_NONE, REASON_NONE);
+	}
+	end_burst(&w);
+}
+
+/* Nobody waits any more for what hasn't been asked yet: it isn't. */
+static void
+what_is_in_the_queue_can_be_left(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_burst(&w);
+	for (unsigned i = BURST; i < LOOKUPS; i++) {
+		lookup_cancel(results[i].pending);
+		results[i].calls = 1;
+	}
+	pass_ms(&w, FLIGHT_YOUNG_MS);
+	assert_int_equal(w.srv.asked, BURST);
+	end_burst(&w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_makes_room_for_a_question),
+		cmocka_unit_test(slow_answers_make_room_too),
+		cmocka_unit_test(what_is_in_the_queue_can_be_left),
+	};
+
+	return cmocka_run_group_tests_name("burst", tests, NULL, NULL);
+}
