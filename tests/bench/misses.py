@@ -98,7 +98,7 @@ def addresses(lab, rounds):
     daemon = start_daemon(lab, answer="address", tor=tor, map=text)
     where = {i: tor.resolve(onion(i)) for i in range(ONIONS)}
     pairs = (
-        (question(name(i)), f"200 smtp:[{where[i]}]:25\n".encode()) for i in where
+        (question(name(i)), f"200 smtptor:[{where[i]}]:25\n".encode()) for i in where
     )
     items = write_items(lab.dir / "addresses.items", pairs)
     shape = {"connections": CLIENTS, "depth": DEPTH, "questions": ADDRESSES}
