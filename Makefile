@@ -51,7 +51,7 @@ $(B)/onionmxd: $(MAIN) $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(MAIN_LIBS) $(NET_LIBS) $(CORE_LIBS)
 
 $(B)/onionmap: $(TOOL) $(B)/libcore.a
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lcdb $(CORE_LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) -pthread -o $@ $^ -lcdb $(CORE_LIBS)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -15,10 +15,6 @@ struct cdbfile {
 	unsigned next; /* of cdb_seqnext() */
 };
 
-struct cdbfile_writer {
-	struct cdb_make make;
-};
-
 /* The header names 256 tables, which follow the records without a gap and end the file
  * in every cdb: a file that was cut off or isn't one is found out here. */
 static bool
@@ -125,43 +121,4 @@ enum cdbfile_status
 cdbfile_next(struct cdbfile *c, struct cdbfile_record *r)
 {
 	return current(c, cdb_seqnext(&c->next, &c->cdb), r);
-}
-
-struct cdbfile_writer *
-cdbfile_writer_new(int fd)
-{
-	struct cdbfile_writer *w = malloc(sizeof(*w));
-
-	if (w != NULL)
-		cdb_make_start(&w->make, fd);
-	return w;
-}
-
-bool
-cdbfile_writer_add(struct cdbfile_writer *w, const char *key, size_t keylen,
-	const char *value, size_t len)
-{
-	return cdb_make_add(&w->make, key, (unsigned)keylen, value, (unsigned)len) == 0;
-}
-
-bool
-cdbfile_writer_finish(struct cdbfile_writer *w)
-{
-	int rc = cdb_make_finish(&w->make), error = errno;
-
-	free(w);
-	errno = error;
-	return rc == 0;
-}
-
-void
-cdbfile_writer_abandon(struct cdbfile_writer *w)
-{
-	if (w == NULL)
-		return;
-	/* Only finishing frees what tinycdb has allocated. Without a file, it does
-	 * that at its first write. */
-	w->make.cdb_fd = -1;
-	cdb_make_finish(&w->make);
-	free(w);
 }

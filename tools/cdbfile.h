@@ -1,4 +1,4 @@
-/* cdb files, read and written: tinycdb behind an interface of our own. */
+/* cdb files: tinycdb behind an interface of our own. cdbwriter.h writes them. */
 #ifndef TOOLS_CDBFILE_H
 #define TOOLS_CDBFILE_H
 
@@ -14,8 +14,6 @@
 /* What a file without records takes, and what a record adds to it. */
 #define CDBFILE_SIZE_EMPTY 2048
 #define CDBFILE_SIZE_RECORD(keylen, len) (8 + (keylen) + (len) + 16)
-
-/* Reading */
 
 struct cdbfile;
 
@@ -44,22 +42,5 @@ enum cdbfile_status cdbfile_find(
 
 /* The records as they stand in the file, one at each call. */
 enum cdbfile_status cdbfile_next(struct cdbfile *, struct cdbfile_record *);
-
-/* Writing */
-
-struct cdbfile_writer;
-
-/* Writes from the beginning of fd, which remains the caller's. NULL: out of memory. */
-struct cdbfile_writer *cdbfile_writer_new(int fd);
-
-/* Doesn't look whether the key is there already. False: errno tells. */
-bool cdbfile_writer_add(struct cdbfile_writer *, const char *key, size_t keylen,
-	const char *value, size_t len);
-
-/* Writes what is left and frees the writer, in any case. False: errno tells. */
-bool cdbfile_writer_finish(struct cdbfile_writer *);
-
-/* Frees it; the file is no cdb. */
-void cdbfile_writer_abandon(struct cdbfile_writer *);
 
 #endif

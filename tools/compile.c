@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cdbfile.h"
+#include "cdbwriter.h"
 #include "core/maptext.h"
 #include "input.h"
 #include "onionmap.h"
@@ -14,14 +15,16 @@
 #include "report.h"
 #include "seen.h"
 
+#define LINES_A_LOOK 65536 /* at the progress; few maps are that long */
+
 /* One text on its way to a map, or to nothing but its errors. */
 struct compile {
 	struct report report;
 	struct input *in;
 	struct seen *seen;
-	struct outfile *out;           /* NULL: only check */
-	struct cdbfile_writer *writer; /* NULL: nothing is to be written any more */
-	uint64_t size;                 /* of the map */
+	struct outfile *out;      /* NULL: only check */
+	struct cdbwriter *writer; /* NULL: nothing is to be written any more */
+	uint64_t size;            /* of the map */
 	uint64_t entries;
 	struct onion_memo memo;
 };
@@ -29,13 +32,14 @@ struct compile {
 static void
 stop_writing(struct compile *c)
 {
-	cdbfile_writer_abandon(c->writer);
+	cdbwriter_abandon(c->writer);
 	c->writer = NULL;
 }
 
 static bool
-failed(const struct compile *c)
+failed(struct compile *c)
 {
+	progress_clear(&c->report.progress);
 	warn("%s", c->report.name);
 	return false;
 }
@@ -65,8 +69,9 @@ add_entry(struct compile *c, const struct map_entry *e, uint32_t line)
 	count_size(c, line, keylen, len);
 	if (c->report.errors > 0)
 		stop_writing(c);
-	if (c->writer == NULL || cdbfile_writer_add(c->writer, key, keylen, value, len))
+	if (c->writer == NULL || cdbwriter_add(c->writer, key, keylen, value, len))
 		return true;
+	progress_clear(&c->report.progress);
 	warn("%s", outfile_name(c->out));
 	return false;
 }
@@ -107,12 +112,18 @@ take_line(struct compile *c, const struct input_line *line)
 static bool
 take_lines(struct compile *c)
 {
+	struct progress *progress = &c->report.progress;
 	struct input_line line;
 	enum input_status st;
 
-	while ((st = input_next(c->in, &line)) == INPUT_LINE)
+	progress_start(progress);
+	while ((st = input_next(c->in, &line)) == INPUT_LINE) {
 		if (!take_line(c, &line))
 			return false;
+		if (line.number % LINES_A_LOOK == 0)
+			progress_show(progress, input_position(c->in), input_size(c->in));
+	}
+	progress_clear(progress);
 	if (st == INPUT_FAILED)
 		return failed(c);
 	return true;
@@ -126,6 +137,8 @@ read_text(struct compile *c)
 
 	if (!take_lines(c))
 		return false;
+	if (c->writer != NULL)
+		cdbwriter_end(c->writer);
 	done = repeats_report(c->seen, c->in, &c->report);
 	if (input_changed(c->in)) {
 		warnx("%s: changed while it was being read", c->report.name);
@@ -138,10 +151,10 @@ static bool
 write_map(struct compile *c)
 {
 	struct outfile *out = c->out;
-	struct cdbfile_writer *writer = c->writer;
+	struct cdbwriter *writer = c->writer;
 
 	c->writer = NULL;
-	if (!cdbfile_writer_finish(writer)) {
+	if (!cdbwriter_finish(writer)) {
 		warn("%s", outfile_name(out));
 		return false;
 	}
@@ -175,7 +188,7 @@ start(struct compile *c, const char *text, const char *map)
 	}
 	if ((c->out = outfile_new(map)) == NULL)
 		return false;
-	if ((c->writer = cdbfile_writer_new(outfile_fd(c->out))) == NULL)
+	if ((c->writer = cdbwriter_new(outfile_fd(c->out))) == NULL)
 		return failed(c);
 	return true;
 }

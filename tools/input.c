@@ -233,6 +233,18 @@ input_next(struct input *in, struct input_line *line)
 	return INPUT_LINE;
 }
 
+uint64_t
+input_position(const struct input *in)
+{
+	return in->offset;
+}
+
+uint64_t
+input_size(const struct input *in)
+{
+	return (uint64_t)in->opened.st_size;
+}
+
 enum input_status
 input_reread(
 	const struct input *in, uint64_t offset, char buf[INPUT_LINE_MAX], size_t *len)

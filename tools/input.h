@@ -32,6 +32,10 @@ void input_close(struct input *);
 /* A byte order mark at the beginning is left out. */
 enum input_status input_next(struct input *, struct input_line *);
 
+/* How many bytes of it have been read, and how many there are. */
+uint64_t input_position(const struct input *);
+uint64_t input_size(const struct input *);
+
 /* Back to the first line. */
 void input_rewind(struct input *);
 

@@ -5,9 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "progress.h"
+
 struct report {
 	const char *name; /* of the text */
 	uint64_t errors;
+	struct progress progress; /* makes way for each error */
 };
 
 /* column counts bytes, from 1. */

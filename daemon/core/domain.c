@@ -7,16 +7,78 @@
 
 #define LABEL_MAX 63
 
-/* Letter, digit, hyphen or dot in lower case; 0 for what no host name holds. In ASCII a
- * letter's bit 5 is its case, and "-./0123456789" stand together. */
+/* Letter, digit, hyphen or dot in lower case; 0 for what no host name holds. */
+static const char canonical_byte[256] = {
+	['-'] = '-',
+	['.'] = '.',
+	['0'] = '0',
+	['1'] = '1',
+	['2'] = '2',
+	['3'] = '3',
+	['4'] = '4',
+	['5'] = '5',
+	['6'] = '6',
+	['7'] = '7',
+	['8'] = '8',
+	['9'] = '9',
+	['a'] = 'a',
+	['A'] = 'a',
+	['b'] = 'b',
+	['B'] = 'b',
+	['c'] = 'c',
+	['C'] = 'c',
+	['d'] = 'd',
+	['D'] = 'd',
+	['e'] = 'e',
+	['E'] = 'e',
+	['f'] = 'f',
+	['F'] = 'f',
+	['g'] = 'g',
+	['G'] = 'g',
+	['h'] = 'h',
+	['H'] = 'h',
+	['i'] = 'i',
+	['I'] = 'i',
+	['j'] = 'j',
+	['J'] = 'j',
+	['k'] = 'k',
+	['K'] = 'k',
+	['l'] = 'l',
+	['L'] = 'l',
+	['m'] = 'm',
+	['M'] = 'm',
+	['n'] = 'n',
+	['N'] = 'n',
+	['o'] = 'o',
+	['O'] = 'o',
+	['p'] = 'p',
+	['P'] = 'p',
+	['q'] = 'q',
+	['Q'] = 'q',
+	['r'] = 'r',
+	['R'] = 'r',
+	['s'] = 's',
+	['S'] = 's',
+	['t'] = 't',
+	['T'] = 't',
+	['u'] = 'u',
+	['U'] = 'u',
+	['v'] = 'v',
+	['V'] = 'v',
+	['w'] = 'w',
+	['W'] = 'w',
+	['x'] = 'x',
+	['X'] = 'x',
+	['y'] = 'y',
+	['Y'] = 'y',
+	['z'] = 'z',
+	['Z'] = 'z',
+};
+
 static char
 canonical(char c)
 {
-	char lower = (char)(c | 0x20);
-
-	if (lower >= 'a' && lower <= 'z')
-		return lower;
-	return c >= '-' && c <= '9' && c != '/' ? c : 0;
+	return canonical_byte[(unsigned char)c];
 }
 
 /* The end of the first label of text: at its dot, or at end. NULL if it is empty,

@@ -28,7 +28,6 @@ enum maprec_status
 maprec_parse(const char *value, size_t len, struct route *route, struct policy *policy,
 	struct onion_memo *memo)
 {
-	const size_t srv = strlen(MAP_WORD_SRV);
 	struct cursor c = {value, value + len};
 	enum maprec_status st;
 
@@ -36,13 +35,10 @@ maprec_parse(const char *value, size_t len, struct route *route, struct policy *
 	policy_clear(policy);
 	if (len == 1 && value[0] == '-')
 		return MAPREC_NONE;
-	if (len >= srv && memcmp(value, MAP_WORD_SRV, srv) == 0 &&
-		(len == srv || value[srv] == ' ' || value[srv] == '\t')) {
-		c.p += srv;
+	if (cursor_take_word(&c, MAP_WORD_SRV))
 		st = MAPREC_SRV;
-	} else {
+	else
 		st = parse_targets(&c, route, memo);
-	}
 	if (st == MAPREC_BAD || policy_parse(&c, policy) != NULL)
 		return MAPREC_BAD;
 	return st;

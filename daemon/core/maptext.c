@@ -1,6 +1,5 @@
 #include "core/maptext.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +49,15 @@ parse_domain(struct line *l, struct map_entry *e)
 	return MAPTEXT_ENTRY;
 }
 
-/* Lower-cases the name and drops one trailing dot. */
+static void
+lower_case(struct map_target *t)
+{
+	for (size_t i = 0; i < t->hostlen; i++)
+		if (t->host[i] >= 'A' && t->host[i] <= 'Z')
+			t->host[i] = (char)(t->host[i] - 'A' + 'a');
+}
+
+/* Drops one trailing dot. */
 static bool
 copy_host(struct map_target *t, const struct targetlist_item *item)
 {
@@ -60,11 +67,7 @@ copy_host(struct map_target *t, const struct targetlist_item *item)
 		len--;
 	if (len > DOMAIN_MAX)
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		char c = item->host[i];
-
-		t->host[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-	}
+	memcpy(t->host, item->host, len);
 	t->host[len] = '\0';
 	t->hostlen = (uint8_t)len;
 	t->port = item->port;
@@ -91,7 +94,12 @@ add_target(struct line *l, struct map_entry *e, const struct targetlist_item *it
 		return wrong(l, item->host, "more than 16 targets");
 	if (!copy_host(t, item))
 		return wrong(l, item->host, onion_reason(ONION_LENGTH));
-	if ((st = onion_check(t->host, t->hostlen, l->memo)) != ONION_OK)
+	/* Nearly all are in lower case already. */
+	if ((st = onion_check(t->host, t->hostlen, l->memo)) != ONION_OK) {
+		lower_case(t);
+		st = onion_check(t->host, t->hostlen, l->memo);
+	}
+	if (st != ONION_OK)
 		return wrong(l, item->host, onion_reason(st));
 	if (already_there(e, t))
 		return wrong(l, item->host, "the same target twice");
@@ -135,25 +143,22 @@ significant(const char *line, size_t len)
 static enum maptext_status
 parse_rest(struct line *l, struct map_entry *e)
 {
-	struct cursor rest = l->rest, word = cursor_word(&rest);
-	const char *message;
+	const char *start = l->rest.p, *message;
 
 	e->kind = MAP_TARGETS;
-	e->policy = (struct policy){0};
-	if (word.end - word.p == 1 && *word.p == '-') {
+	policy_clear(&e->policy);
+	if (cursor_take_word(&l->rest, "-")) {
 		e->kind = MAP_NEVER;
-		cursor_skip_blanks(&rest);
-		return rest.p == rest.end
+		cursor_skip_blanks(&l->rest);
+		return l->rest.p == l->rest.end
 			       ? MAPTEXT_ENTRY
-			       : wrong(l, rest.p, "nothing can stand after \"-\"");
+			       : wrong(l, l->rest.p, "nothing can stand after \"-\"");
 	}
-	if (word.end - word.p == (ptrdiff_t)strlen(MAP_WORD_SRV) &&
-		memcmp(word.p, MAP_WORD_SRV, strlen(MAP_WORD_SRV)) == 0) {
+	if (cursor_take_word(&l->rest, MAP_WORD_SRV)) {
 		if (e->mx)
 			return wrong(
-				l, word.p, "an entry for an MX needs targets or \"-\"");
+				l, start, "an entry for an MX needs targets or \"-\"");
 		e->kind = MAP_SRV;
-		l->rest = rest;
 	} else if (parse_targets(l, e) != MAPTEXT_ENTRY) {
 		return MAPTEXT_ERROR;
 	}

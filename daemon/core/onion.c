@@ -124,13 +124,12 @@ onion_check(const char *name, size_t len, struct onion_memo *memo)
 
 	if (len <= n || memcmp(name + len - n, suffix, n) != 0)
 		return ONION_SUFFIX;
+	if (len == ONION_LEN && memo != NULL && in_memo(memo, name))
+		return ONION_OK;
 	dot = memrchr(name, '.', len - n);
 	label = dot == NULL ? len - n : (size_t)(name + len - n - (dot + 1));
 	if ((st = label_check(name + len - n - label, label, memo)) != ONION_OK)
 		return st;
-	/* What is made of base32 digits is a label. */
-	if (dot == NULL)
-		return ONION_OK;
 	return domain_is_canonical(name, len) ? ONION_OK : ONION_SUBDOMAIN;
 }
 

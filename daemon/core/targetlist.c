@@ -41,6 +41,18 @@ cursor_word(struct cursor *c)
 	return take_until(c, " \t");
 }
 
+bool
+cursor_take_word(struct cursor *c, const char *word)
+{
+	size_t len = strlen(word);
+
+	if ((size_t)(c->end - c->p) < len || memcmp(c->p, word, len) != 0 ||
+		(c->p + len < c->end && !blank(c->p[len])))
+		return false;
+	c->p += len;
+	return true;
+}
+
 /* 1 to 65535, without sign or leading zero. */
 static bool
 take_port(struct cursor *c, uint16_t *port)

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tor's receive buffer holds 256 queries and drops the rest without a word. So does that of
- * a DNS server, as Linux has it by default. */
+/* Tor's receive buffer holds 256 queries and drops the rest without a word. So does that
+ * of a DNS server, as Linux has it by default. */
 #define TOR_OUTSTANDING 100
 #define DNS_BURST 100
 

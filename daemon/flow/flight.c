@@ -16,7 +16,8 @@ TAILQ_HEAD(stage_list, flight);
 
 struct flight {
 	UT_hash_handle hh;
-	TAILQ_ENTRY(flight) entry; /* in the list of its stage; there is none of the old */
+	TAILQ_ENTRY(flight)
+	entry; /* in the list of its stage; there is none of the old */
 	struct flights *flights;
 	enum stage stage;
 	struct upstream_query *query; /* NULL while it is in the queue */

@@ -24,8 +24,8 @@ enum onion_status {
  * the rest of a lookup, is computed once. Belongs to whoever checks many. All zeros:
  * none.
  */
-#define ONION_MEMO_SETS 1024
-#define ONION_MEMO_WAYS 4
+#define ONION_MEMO_SETS 512
+#define ONION_MEMO_WAYS 8
 struct onion_memo {
 	struct onion_label {
 		char text[ONION_LABEL_LEN];

@@ -17,6 +17,9 @@ void cursor_skip_blanks(struct cursor *);
 /* Takes the longest run of bytes that aren't blank; len 0 at the end. */
 struct cursor cursor_word(struct cursor *);
 
+/* Takes this word, if it is what stands there. */
+bool cursor_take_word(struct cursor *, const char *word);
+
 struct targetlist_item {
 	const char *host; /* as written: not checked, not lower-cased */
 	size_t hostlen;
