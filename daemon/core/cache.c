@@ -33,6 +33,7 @@ struct cache {
 	size_t count, bytes;
 	size_t mask;
 	struct entries used; /* the most recently used first */
+	struct entry *last;  /* that was looked up: its mark first, then what it knows */
 	struct entry *bucket[];
 };
 
@@ -93,17 +94,31 @@ hash_of(const struct cache *c, enum dns_type type, const struct domain *d)
 	return (uint32_t)siphash13(&c->config.key, d->text, d->len) + type;
 }
 
+static bool
+is_of(const struct entry *e, enum dns_type type, const struct domain *d)
+{
+	return e->type == type && e->keylen == d->len &&
+	       memcmp(e->data, d->text, d->len) == 0;
+}
+
 /* Where the pointer to an entry is, or would be. */
 static struct entry **
 find(struct cache *c, enum dns_type type, const struct domain *d, uint32_t hash)
 {
 	struct entry **p = &c->bucket[hash & c->mask];
 
-	for (; *p != NULL; p = &(*p)->next)
-		if ((*p)->hash == hash && (*p)->type == type && (*p)->keylen == d->len &&
-			memcmp((*p)->data, d->text, d->len) == 0)
-			break;
+	while (*p != NULL && !((*p)->hash == hash && is_of(*p, type, d)))
+		p = &(*p)->next;
 	return p;
+}
+
+/* NULL: there is none. */
+static struct entry *
+look_up(struct cache *c, enum dns_type type, const struct domain *d)
+{
+	if (c->last == NULL || !is_of(c->last, type, d))
+		c->last = *find(c, type, d, hash_of(c, type, d));
+	return c->last;
 }
 
 static void
@@ -113,6 +128,8 @@ drop(struct cache *c, struct entry **p)
 
 	*p = e->next;
 	TAILQ_REMOVE(&c->used, e, used);
+	if (c->last == e)
+		c->last = NULL;
 	c->count--;
 	c->bytes -= entry_size(e);
 	free(e);
@@ -161,7 +178,7 @@ enum cache_status
 cache_get(struct cache *c, enum dns_type type, const struct domain *d,
 	struct monotime now, struct cached *out)
 {
-	struct entry *e = *find(c, type, d, hash_of(c, type, d));
+	struct entry *e = look_up(c, type, d);
 	enum cache_status st = CACHE_MISS;
 
 	out->failing = REASON_NONE;
@@ -283,7 +300,7 @@ cache_fail(struct cache *c, enum dns_type type, const struct domain *d, enum rea
 void
 cache_mark(struct cache *c, enum dns_type type, const struct domain *d, uint32_t mark)
 {
-	struct entry *e = *find(c, type, d, hash_of(c, type, d));
+	struct entry *e = look_up(c, type, d);
 
 	if (e != NULL)
 		e->mark = mark;
@@ -292,7 +309,7 @@ cache_mark(struct cache *c, enum dns_type type, const struct domain *d, uint32_t
 uint32_t
 cache_marked(struct cache *c, enum dns_type type, const struct domain *d)
 {
-	const struct entry *e = *find(c, type, d, hash_of(c, type, d));
+	const struct entry *e = look_up(c, type, d);
 
 	return e == NULL ? 0 : e->mark;
 }

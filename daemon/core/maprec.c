@@ -33,6 +33,12 @@ maprec_parse(const char *value, size_t len, struct route *route, struct policy *
 
 	route->n = 0;
 	policy_clear(policy);
+	/* Most are a name, and nothing else. */
+	if (len == ONION_LEN && onion_check(value, len, memo) == ONION_OK) {
+		route->target[route->n++] = (struct target){
+			.host = value, .hostlen = ONION_LEN, .port = SMTP_PORT};
+		return MAPREC_ROUTE;
+	}
 	if (len == 1 && value[0] == '-')
 		return MAPREC_NONE;
 	if (cursor_take_word(&c, MAP_WORD_SRV))

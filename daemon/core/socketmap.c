@@ -7,11 +7,12 @@
 #include "core/text.h"
 
 static const struct {
-	const char *name;
+	const char *head; /* name and blank */
+	size_t len;
 	enum proto_status status;
 } maps[] = {
-	{"onion", PROTO_LOOKUP}, /* for transport_maps */
-	{"tls", PROTO_TLS},      /* for smtp_tls_policy_maps */
+	{"onion ", 6, PROTO_LOOKUP}, /* for transport_maps */
+	{"tls ", 4, PROTO_TLS},      /* for smtp_tls_policy_maps */
 };
 
 /* "LEN:" without leading zeros. PROTO_LOOKUP: *len and *used are set. */
@@ -37,19 +38,14 @@ parse_length(const char *input, size_t avail, size_t *len, size_t *used)
 static enum proto_status
 parse_payload(const char *payload, size_t len, struct proto_request *req)
 {
-	const char *space = memchr(payload, ' ', len);
-	size_t namelen;
-
-	if (space == NULL)
-		return PROTO_BAD;
-	namelen = (size_t)(space - payload);
-	req->key = space + 1;
-	req->keylen = len - namelen - 1;
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		if (strlen(maps[i].name) == namelen &&
-			memcmp(payload, maps[i].name, namelen) == 0)
-			return maps[i].status;
-	return PROTO_UNKNOWN;
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		if (len < maps[i].len || memcmp(payload, maps[i].head, maps[i].len) != 0)
+			continue;
+		req->key = payload + maps[i].len;
+		req->keylen = len - maps[i].len;
+		return maps[i].status;
+	}
+	return memchr(payload, ' ', len) != NULL ? PROTO_UNKNOWN : PROTO_BAD;
 }
 
 static enum proto_status

@@ -115,6 +115,10 @@ srv_order(const struct srv_set *set, uint64_t seed, struct route *route)
 	uint8_t n = set->n;
 
 	route->n = 0;
+	if (n == 1) {
+		append(route, &set->rr[0]);
+		return;
+	}
 	for (uint8_t i = 0; i < n; i++)
 		left[i] = &set->rr[i];
 	while (n > 0) {

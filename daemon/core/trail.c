@@ -23,14 +23,12 @@ is_there(const struct trail *t, const char *line, size_t len)
 }
 
 void
-trail_add(struct trail *t, const char *format, ...)
+trail_write(struct trail *t, const char *format, ...)
 {
 	size_t room;
 	va_list args;
 	int n;
 
-	if (t == NULL)
-		return;
 	room = sizeof(t->text) - t->len;
 	va_start(args, format);
 	n = vsnprintf(t->text + t->len, room, format, args);

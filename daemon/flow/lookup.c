@@ -5,17 +5,28 @@
 
 #include "engine.h"
 
-static struct inquiry
-inquiry_of(
-	struct lookup *l, enum reason give_up, struct monotime now, struct answer *answer)
+/* All but the room for what is found out. */
+static void
+inquiry_start(struct inquiry *q, struct engine *e, const struct domain *d,
+	struct monotime now, struct trail *trail, struct answer *answer)
 {
-	return (struct inquiry){.engine = l->engine,
-		.domain = &l->domain,
-		.now = now,
-		.held = &l->held,
-		.give_up = give_up,
-		.trail = l->trail,
-		.answer = answer};
+	q->engine = e;
+	q->domain = d;
+	q->now = now;
+	q->held = NULL;
+	q->give_up = REASON_NONE;
+	q->trail = trail;
+	q->answer = answer;
+	policy_clear(&q->policy);
+}
+
+static void
+inquire_again(struct inquiry *q, struct lookup *l, enum reason give_up,
+	struct monotime now, struct answer *answer)
+{
+	inquiry_start(q, l->engine, &l->domain, now, l->trail, answer);
+	q->held = &l->held;
+	q->give_up = give_up;
 }
 
 static void
@@ -275,9 +286,10 @@ static void
 advance(struct lookup *l, enum reason give_up, struct monotime now)
 {
 	struct answer a;
-	struct inquiry q = inquiry_of(l, give_up, now, &a);
+	struct inquiry q;
 	enum reason reason;
 
+	inquire_again(&q, l, give_up, now, &a);
 	if (!decide(&q)) {
 		if ((reason = wait_for_wanted(l, &q)) == REASON_NONE)
 			return;
@@ -366,8 +378,9 @@ void
 lookup_patience_ends(struct lookup *l, struct monotime now)
 {
 	struct answer a;
-	struct inquiry q = inquiry_of(l, REASON_DEADLINE, now, &a);
+	struct inquiry q;
 
+	inquire_again(&q, l, REASON_DEADLINE, now, &a);
 	lose_patience(l);
 	decide(&q);
 	if (a.outcome == OUTCOME_TEMP)
@@ -430,14 +443,11 @@ enum lookup_status
 lookup_start(struct engine *e, const struct lookup_request *req, struct monotime now,
 	struct answer *a, struct lookup **pending)
 {
-	struct inquiry q = {.engine = e,
-		.domain = &e->domain,
-		.now = now,
-		.trail = req->trail,
-		.answer = a};
+	struct inquiry q;
 	enum reason reason;
 	bool known;
 
+	inquiry_start(&q, e, &e->domain, now, req->trail, a);
 	counters(e)->lookups++;
 	if (key_answer(e, req, a)) {
 		settle(e, req->profile, &e->domain, &q.policy, a);

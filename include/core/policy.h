@@ -39,13 +39,15 @@ struct policy {
 	struct tls_policy tls;
 };
 
-/* The room for a name, which is most of it, stays as it is. */
+/* The rest of the room for a name, which is most of it, stays as it is. */
 static inline void
 policy_clear(struct policy *p)
 {
 	p->on_failure = ON_FAILURE_UNSET;
 	p->dnssec_require = false;
 	p->tls.level = TLS_UNSET;
+	p->tls.name.len = 0;
+	p->tls.name.text[0] = '\0';
 }
 
 /* Takes options up to the end. Returns NULL, or what is wrong; the cursor then stands

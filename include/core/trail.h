@@ -13,8 +13,11 @@ struct trail {
 };
 
 /* Adds a line that isn't there yet; the newline is added, too. What is put in is
- * printable: validated names, numbers and our own words. */
-__attribute__((format(printf, 2, 3))) void trail_add(
+ * printable: validated names, numbers and our own words. It is evaluated only if somebody
+ * asks. */
+#define trail_add(trail, ...)                                                            \
+	((trail) == NULL ? (void)0 : trail_write(trail, __VA_ARGS__))
+__attribute__((format(printf, 2, 3))) void trail_write(
 	struct trail *, const char *format, ...);
 
 #endif
