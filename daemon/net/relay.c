@@ -5,7 +5,10 @@
  * at most a chunk waits in each direction.
  *
  * Tor has no half-close: when the client has said all, it is not told, so that the answer
- * that is under way still comes. */
+ * that is under way still comes.
+ *
+ * The bytes are copied. splice(2) would do without, but it takes two pipes for each
+ * connection, and haproxy forwards no more with it than without ("make bench"). */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>

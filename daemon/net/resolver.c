@@ -41,6 +41,8 @@ struct resolver {
 	LIST_HEAD(, watch) watches;
 	size_t outstanding;
 	struct event tick;
+	uint16_t id[64]; /* random ones, as many as the kernel is asked for at once */
+	size_t nids;
 	TAILQ_HEAD(, dns_query)
 	failed; /* ended inside ares_send(), not yet called back */
 	struct event failed_event;
@@ -196,6 +198,16 @@ call_back_failed(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static uint16_t
+next_id(struct resolver *r)
+{
+	if (r->nids == 0) {
+		arc4random_buf(r->id, sizeof(r->id));
+		r->nids = sizeof(r->id) / sizeof(r->id[0]);
+	}
+	return r->id[--r->nids];
+}
+
 static struct dns_query *
 ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *done,
 	void *arg)
@@ -205,7 +217,6 @@ ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *d
 	struct dns_query *q = malloc(sizeof(*q) + namelen + 1);
 	struct timeval every = timeval_ms(TICK_MS);
 	uint8_t msg[DNS_QUERY_MAX];
-	uint16_t id;
 	size_t len;
 
 	if (q == NULL)
@@ -213,8 +224,7 @@ ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *d
 	*q = (struct dns_query){
 		.resolver = r, .done = done, .arg = arg, .type = type, .asking = true};
 	memcpy(q->name, name, namelen + 1);
-	arc4random_buf(&id, sizeof(id));
-	len = dnsmsg_query(msg, id, name, type, r->ask_ad);
+	len = dnsmsg_query(msg, next_id(r), name, type, r->ask_ad);
 	if (r->outstanding++ == 0)
 		event_add(&r->tick, &every);
 	ares_send(r->channel, msg, (int)len, answered, q);
