@@ -13,6 +13,7 @@ struct message {
 	ns_msg handle;
 	char owner[NS_MAXDNAME]; /* the name asked for, or the end of its CNAMEs */
 	uint32_t ttl;            /* the least so far */
+	struct onion_memo *memo;
 };
 
 static uint8_t *
@@ -151,7 +152,8 @@ read_records(struct message *m, enum dns_type type, struct dns_answer *a, int *u
 			ns_rr_class(rr) != ns_c_in ||
 			strcasecmp(ns_rr_name(rr), m->owner) != 0)
 			continue;
-		if ((st = dnsrecord_read(type, &m->handle, &rr, a)) == DNSRECORD_BAD)
+		if ((st = dnsrecord_read(type, &m->handle, &rr, a, m->memo)) ==
+			DNSRECORD_BAD)
 			return -1;
 		note_ttl(m, ns_rr_ttl(rr));
 		*used += st == DNSRECORD_USED;
@@ -225,13 +227,14 @@ read_message(struct message *m, enum dns_type type, struct dns_answer *a, int *u
 
 void
 dnsmsg_parse(const uint8_t *msg, size_t len, const char *name, enum dns_type type,
-	struct dns_answer *a)
+	struct dns_answer *a, struct onion_memo *memo)
 {
 	enum reason reason = REASON_DNS_BAD;
 	struct message m;
 	int used = 0;
 
 	dns_answer_fail(a, reason);
+	m.memo = memo;
 	if (open_message(&m, msg, len, name, dnsrecord_wire_type(type)))
 		reason = read_message(&m, type, a, &used);
 	if (reason != REASON_NONE) {

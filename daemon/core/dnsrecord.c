@@ -84,7 +84,7 @@ keep(struct dns_answer *a, const struct srv_record *rr, const char *host)
 }
 
 static enum dnsrecord_status
-read_srv(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
+read_srv(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo *memo)
 {
 	const uint8_t *p = ns_rr_rdata(*rr), *end = p + ns_rr_rdlen(*rr);
 	struct srv_record srv;
@@ -101,7 +101,7 @@ read_srv(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
 		return drop(a, &srv, host, "the domain says that it has none");
 	if (strlen(host) > DOMAIN_MAX)
 		return drop(a, &srv, host, onion_reason(ONION_LENGTH));
-	if ((onion = onion_check(host, strlen(host), NULL)) != ONION_OK)
+	if ((onion = onion_check(host, strlen(host), memo)) != ONION_OK)
 		return drop(a, &srv, host, onion_reason(onion));
 	if (srv.port == 0)
 		return drop(a, &srv, host, "port 0");
@@ -109,12 +109,13 @@ read_srv(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
 }
 
 static enum dnsrecord_status
-read_mx(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
+read_mx(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo *memo)
 {
 	const uint8_t *p = ns_rr_rdata(*rr), *end = p + ns_rr_rdlen(*rr);
 	struct srv_record mx;
 	char host[NS_MAXDNAME];
 
+	(void)memo;
 	if (end - p < 3 || !dnsrecord_name(m, p + 2, end, host))
 		return DNSRECORD_BAD;
 	lower_case(host);
@@ -130,13 +131,14 @@ read_mx(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
 
 /* The first of its strings begins like a record of MTA-STS. */
 static enum dnsrecord_status
-read_txt(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
+read_txt(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo *memo)
 {
 	const uint8_t *p = ns_rr_rdata(*rr);
 	const size_t version = strlen(STS_VERSION), len = ns_rr_rdlen(*rr);
 
 	(void)m;
 	(void)a;
+	(void)memo;
 	if (len < 1 || len < (size_t)1 + p[0])
 		return DNSRECORD_BAD;
 	return p[0] >= version && memcmp(p + 1, STS_VERSION, version) == 0
@@ -145,9 +147,10 @@ read_txt(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
 }
 
 static enum dnsrecord_status
-read_tlsa(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
+read_tlsa(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo *memo)
 {
 	(void)m;
+	(void)memo;
 	(void)a;
 	return ns_rr_rdlen(*rr) > 3 ? DNSRECORD_USED : DNSRECORD_BAD;
 }
@@ -177,9 +180,10 @@ is_private(uint32_t ip)
 }
 
 static enum dnsrecord_status
-read_a(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
+read_a(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo *memo)
 {
 	(void)m;
+	(void)memo;
 	if (ns_rr_rdlen(*rr) != 4)
 		return DNSRECORD_BAD;
 	a->ipv4 = (uint32_t)ns_get32(ns_rr_rdata(*rr));
@@ -187,10 +191,11 @@ read_a(const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
 }
 
 enum dnsrecord_status
-dnsrecord_read(enum dns_type type, const ns_msg *m, const ns_rr *rr, struct dns_answer *a)
+dnsrecord_read(enum dns_type type, const ns_msg *m, const ns_rr *rr, struct dns_answer *a,
+	struct onion_memo *memo)
 {
-	static enum dnsrecord_status (*const readers[DNS_TYPES])(
-		const ns_msg *, const ns_rr *, struct dns_answer *) = {
+	static enum dnsrecord_status (*const readers[DNS_TYPES])(const ns_msg *,
+		const ns_rr *, struct dns_answer *, struct onion_memo *) = {
 		[DNS_TYPE_A] = read_a,
 		[DNS_TYPE_SRV] = read_srv,
 		[DNS_TYPE_MX] = read_mx,
@@ -198,5 +203,5 @@ dnsrecord_read(enum dns_type type, const ns_msg *m, const ns_rr *rr, struct dns_
 		[DNS_TYPE_TLSA] = read_tlsa,
 	};
 
-	return readers[type](m, rr, a);
+	return readers[type](m, rr, a, memo);
 }

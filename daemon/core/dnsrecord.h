@@ -19,7 +19,7 @@ enum dnsrecord_status {
 };
 
 /* Adds a record of this type to the answer. */
-enum dnsrecord_status dnsrecord_read(
-	enum dns_type, const ns_msg *, const ns_rr *, struct dns_answer *);
+enum dnsrecord_status dnsrecord_read(enum dns_type, const ns_msg *, const ns_rr *,
+	struct dns_answer *, struct onion_memo *);
 
 #endif

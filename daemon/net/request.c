@@ -44,7 +44,7 @@ answered(void *arg, const struct answer *a, struct monotime now)
 	r->lookup = NULL;
 	format_answer(s, a, &reply);
 	keep_reply(r, &reply);
-	session_pump(s);
+	session_pump_soon(s);
 }
 
 static struct request *

@@ -47,6 +47,7 @@ struct resolver {
 	failed; /* ended inside ares_send(), not yet called back */
 	struct event failed_event;
 	struct dns_answer answer;
+	struct onion_memo memo; /* of SRV targets */
 };
 
 /* Sockets */
@@ -173,7 +174,8 @@ answered(void *arg, int status, int timeouts, unsigned char *msg, int len)
 	}
 	if (q->done != NULL && status != ARES_EDESTRUCTION) {
 		if (status == ARES_SUCCESS)
-			dnsmsg_parse(msg, (size_t)len, q->name, q->type, &r->answer);
+			dnsmsg_parse(
+				msg, (size_t)len, q->name, q->type, &r->answer, &r->memo);
 		else
 			dns_answer_fail(&r->answer, status_reason(status));
 		r->answer.ad &= r->ask_ad && r->is_local;

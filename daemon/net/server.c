@@ -36,6 +36,14 @@ timer_fired(evutil_socket_t fd, short what, void *arg)
 	arm_timer(s);
 }
 
+static void
+pump_fired(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	sessions_pump(arg);
+}
+
 /* Deadlines of lookups */
 
 static void
@@ -79,6 +87,8 @@ server_new(const struct server_config *config)
 	s->config = *config;
 	TAILQ_INIT(&s->all);
 	TAILQ_INIT(&s->timed);
+	TAILQ_INIT(&s->answered);
+	event_assign(&s->pump, loop_base(config->loop), -1, 0, pump_fired, s);
 	evtimer_assign(&s->timer, loop_base(config->loop), timer_fired, s);
 	evtimer_assign(&s->deadline, loop_base(config->loop), deadline_fired, s);
 	return s;
@@ -93,6 +103,7 @@ server_free(struct server *s)
 	while (!TAILQ_EMPTY(&s->all))
 		session_free(TAILQ_FIRST(&s->all));
 	event_del(&s->timer);
+	event_del(&s->pump);
 	event_del(&s->deadline);
 	free(s);
 }

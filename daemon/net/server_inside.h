@@ -18,9 +18,11 @@ struct server {
 	struct server_config config;
 	struct sessions all;
 	size_t count;
-	struct sessions timed; /* one timeout for all: the first ends first */
-	struct event timer;    /* for them */
-	struct event deadline; /* for the engine */
+	struct sessions timed;    /* one timeout for all: the first ends first */
+	struct event timer;       /* for them */
+	struct sessions answered; /* those that a lookup has just been answered for */
+	struct event pump;        /* runs when all that came in at once has been taken */
+	struct event deadline;    /* for the engine */
 	bool deadline_set;
 	struct monotime deadline_at;
 	bool draining;
@@ -49,6 +51,10 @@ void session_free(struct session *);
 
 /* Its time is up. */
 void session_timed_out(struct session *);
+
+/* Lookups of these have been answered. */
+void sessions_pump(struct server *);
+
 struct monotime session_timeout(const struct session *);
 
 /* Reads no more after what has already come in; that is answered, then it ends. */

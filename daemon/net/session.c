@@ -87,14 +87,23 @@ send_waiting(struct session *s)
 static void
 send_ready(struct session *s)
 {
+	char *out = s->server->output;
 	struct request *r;
+	size_t len = 0;
 
 	while ((r = STAILQ_FIRST(&s->requests)) != NULL && r->lookup == NULL) {
 		if (r->reply == NULL)
 			s->broken = true;
-		session_send(s, r->reply, r->len);
+		if (OUTPUT_SIZE - len < r->len) {
+			session_send(s, out, len);
+			len = 0;
+		}
+		if (r->len > 0)
+			memcpy(out + len, r->reply, r->len);
+		len += r->len;
 		request_free(s, r);
 	}
+	session_send(s, out, len);
 }
 
 /* data is the session's own input, or newly read with it in front. */
@@ -162,6 +171,38 @@ session_pump(struct session *s)
 			       (s->fresh && s->endpoint->proto->one_shot));
 	if (s->broken)
 		session_free(s);
+}
+
+static void
+pump_no_more(struct session *s)
+{
+	if (s->is_answered)
+		TAILQ_REMOVE(&s->server->answered, s, answered);
+	s->is_answered = false;
+}
+
+void
+session_pump_soon(struct session *s)
+{
+	struct server *server = s->server;
+
+	if (s->is_answered)
+		return;
+	if (TAILQ_EMPTY(&server->answered))
+		event_active(&server->pump, EV_TIMEOUT, 0);
+	s->is_answered = true;
+	TAILQ_INSERT_TAIL(&server->answered, s, answered);
+}
+
+void
+sessions_pump(struct server *server)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&server->answered)) != NULL) {
+		pump_no_more(s);
+		session_pump(s);
+	}
 }
 
 static void
@@ -284,6 +325,7 @@ session_free(struct session *s)
 	while (!STAILQ_EMPTY(&s->requests))
 		request_free(s, STAILQ_FIRST(&s->requests));
 	set_timeout(s, false);
+	pump_no_more(s);
 	event_del(&s->readable);
 	event_del(&s->writable);
 	close(s->fd);

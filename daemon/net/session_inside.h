@@ -19,6 +19,7 @@ struct request {
 struct session {
 	TAILQ_ENTRY(session) all;
 	TAILQ_ENTRY(session) timed;
+	TAILQ_ENTRY(session) answered;
 	struct server *server;
 	const struct endpoint *endpoint;
 	size_t *clients;
@@ -37,7 +38,8 @@ struct session {
 	bool linger;  /* then first read what the client still sends */
 	bool lingering;
 	bool broken; /* the socket has failed */
-	bool fresh;  /* no request has come yet */
+	bool is_answered;
+	bool fresh; /* no request has come yet */
 };
 
 static inline struct counters *
@@ -53,6 +55,9 @@ void session_send(struct session *, const char *data, size_t len);
 
 /* What now? Runs after whatever has happened; the session may be gone after it. */
 void session_pump(struct session *);
+
+/* The same, soon: many answers may come at once, and each sending is a system call. */
+void session_pump_soon(struct session *);
 
 /* request.c */
 

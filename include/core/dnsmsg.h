@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/answer.h"
+#include "core/onion.h"
 #include "core/srv.h"
 
 enum dns_type {
@@ -57,9 +58,9 @@ size_t dnsmsg_query(uint8_t out[DNS_QUERY_MAX], uint16_t id, const char *name,
 	enum dns_type type, bool ad);
 
 /* What a message proves about name. Anything that isn't a whole, matching answer is
- * DNS_FAILED. A name's absence needs its SOA record. */
+ * DNS_FAILED. A name's absence needs its SOA record. The memo may be NULL. */
 void dnsmsg_parse(const uint8_t *msg, size_t len, const char *name, enum dns_type type,
-	struct dns_answer *out);
+	struct dns_answer *out, struct onion_memo *);
 
 /* A failure that came without a message. */
 void dns_answer_fail(struct dns_answer *, enum reason);
