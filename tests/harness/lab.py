@@ -48,7 +48,7 @@ class Lab:
         return self.run(ScriptedDns(**options))
 
     def socks(self):
-        return self._run(ScriptedSocks())
+        return self.run(ScriptedSocks())
 
     def listeners(self, **options):
         return listeners_in(self.dir, **options)
