@@ -2,6 +2,7 @@
 
 #include <cdb.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,8 +11,9 @@
 #include "core/maptext.h"
 #include "core/text.h"
 
-#define BLOCKS 4
-#define BLOCK (32 * 1024)
+/* Large enough that handing one over costs nothing beside filling it. */
+#define BLOCKS 3
+#define BLOCK (96 * 1024)
 
 struct record {
 	uint16_t keylen, len;
@@ -185,6 +187,8 @@ cdbwriter_finish(struct cdbwriter *w)
 {
 	int error;
 
+	/* The disk may begin meanwhile: the caller will wait for it, too. */
+	sync_file_range(w->make.cdb_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	pthread_join(w->thread, NULL);
 	error = w->error;
 	pthread_cond_destroy(&w->changed);

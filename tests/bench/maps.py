@@ -14,6 +14,7 @@ from . import table
 
 SIZES = (1_000_000, 10_000_000)
 ONIONS = 1000
+DISTINCT = 200_000
 
 
 class Took(NamedTuple):
@@ -21,11 +22,12 @@ class Took(NamedTuple):
     memory: int  # bytes that were resident at most
 
 
-def write_map(path, lines):
-    names = [onion(i) for i in range(ONIONS)]
+def write_map(path, lines, onions=ONIONS):
+    names = [onion(i) for i in range(onions)]
     with open(path, "w") as out:
-        for start in range(0, lines, ONIONS):
-            out.write("".join(f"d{start + i:08}.example {names[i]}\n" for i in range(ONIONS)))
+        for start in range(0, lines, onions):
+            batch = (f"d{start + i:08}.example {names[i]}\n" for i in range(onions))
+            out.writelines(batch)
     return path
 
 
@@ -38,18 +40,28 @@ def run(*args):
     return Took(time.monotonic() - began, usage.ru_maxrss * 1024)
 
 
-def compiling(lab, text, lines, rounds):
+def compiling(lab, text, lines, rounds, words=""):
     ours, theirs = lab.dir / "ours.cdb", lab.dir / "theirs.cdb"
-    runs = {"onionmap": [], "cdb": []}
+    unchecked = ("cdb", "-c", "-m", theirs, text)
+    sides = {
+        "onionmap": [*ONIONMAP, "compile", "-o", ours, text],
+        "cdb": unchecked,
+        # Only now it is on the disk, as ours is.
+        "durable": ["sh", "-c", '"$@" && sync "$4"', "sh", *unchecked],
+    }
+    runs = {name: [] for name in sides}
     for _ in range(rounds):
-        runs["cdb"].append(run("cdb", "-c", "-m", theirs, text))
-        runs["onionmap"].append(run(*ONIONMAP, "compile", "-o", ours, text))
+        for name, command in sides.items():
+            runs[name].append(run(*command))
     theirs.unlink()
-    seconds = [table.median(r.seconds for r in runs[name]) for name in runs]
-    memory = [table.median(r.memory for r in runs[name]) / 1e6 for name in runs]
-    what = f"compile {lines} lines"
-    yield table.compare(f"{what}, cdb -c -m", *seconds, "s", at_most=1)
-    yield table.compare(f"{what}, its memory", *memory, "MB", at_most=2)
+    seconds = {n: table.median(r.seconds for r in done) for n, done in runs.items()}
+    memory = {n: table.median(r.memory for r in done) / 1e6 for n, done in runs.items()}
+    what = f"compile {lines} lines{words}"
+    for name, beside in (("cdb", "cdb -c -m"), ("durable", "cdb -c -m and sync")):
+        pair = seconds["onionmap"], seconds[name]
+        yield table.compare(f"{what}, {beside}", *pair, "s", at_most=1)
+    pair = memory["onionmap"], memory["cdb"]
+    yield table.compare(f"{what}, its memory", *pair, "MB", at_most=2)
 
 
 def start_daemon(lab, cdb):
@@ -87,6 +99,10 @@ def rows(lab, rounds):
     for lines in SIZES:
         text = write_map(lab.dir / "map.txt", lines)
         yield from compiling(lab, text, lines, rounds if lines < 5_000_000 else min(rounds, 3))
+    text = write_map(lab.dir / "distinct.txt", DISTINCT, DISTINCT)
+    words = ", each with an onion of its own"
+    yield from compiling(lab, text, DISTINCT, rounds, words)
+    run(*ONIONMAP, "compile", "-o", lab.dir / "ours.cdb", lab.dir / "map.txt")
     big = lab.dir / "ours.cdb"
     small = lab.dir / "small.cdb"
     run(*ONIONMAP, "compile", "-o", small, write_map(lab.dir / "small.txt", 10_000))
