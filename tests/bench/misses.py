@@ -35,7 +35,17 @@ def question(key):
 
 
 def dnsperf(server, names, qtype, times=1):
-    """Queries a second; all of them were answered."""
+    """Queries a second; all of them were answered. It doesn't repeat a query that got
+    lost, so that such a run doesn't count."""
+    for _ in range(5):
+        said = run_dnsperf(server, names, qtype, times)
+        if said["sent"] == said["completed"]:
+            assert said["codes"] == f"NOERROR {said['sent']} (100.00%)", said
+            return float(said["speed"])
+    raise AssertionError(f"dnsperf loses queries: {said}")
+
+
+def run_dnsperf(server, names, qtype, times):
     host, port = server.address.split(":")
     args = ["dnsperf", "-s", host, "-p", port, "-n", times, "-q", 100, "-d"]
     with tempfile.NamedTemporaryFile("w") as file:
@@ -44,10 +54,7 @@ def dnsperf(server, names, qtype, times=1):
         done = subprocess.run(
             [*map(str, args), file.name], capture_output=True, text=True, check=True
         )
-    said = {k: re.search(pattern, done.stdout)[1] for k, pattern in DNSPERF.items()}
-    assert said["sent"] == said["completed"], done.stdout
-    assert said["codes"] == f"NOERROR {said['sent']} (100.00%)", done.stdout
-    return float(said["speed"])
+    return {k: re.search(pattern, done.stdout)[1] for k, pattern in DNSPERF.items()}
 
 
 def start_daemon(lab, answer="onion", **settings):
