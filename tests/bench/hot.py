@@ -132,11 +132,13 @@ def rows(lab, rounds):
         runs = measure(lab, daemon, case, rounds)
         cpu = {name: table.median(r.cpu for r in done) for name, done in runs.items()}
         p99 = {name: table.median(r.p99 for r in done) for name, done in runs.items()}
+        # Many at once cost it next to nothing: it parses nothing.
+        limit = 1 if case.depth == 1 else None
         for name, place in (("in_map", "map"), ("in_dns", "cache")):
             what = f"CPU, {case.title}, {place}"
             yield table.compare(what, cpu[name], cpu["bare"], "us", at_most=case.at_most)
             what += ", bufferevents"
-            yield table.compare(what, cpu[name], cpu["buffered"], "us", at_most=1)
+            yield table.compare(what, cpu[name], cpu["buffered"], "us", at_most=limit)
             if case.p99:
                 what = f"p99, {case.title}, {place}"
                 yield table.compare(what, p99[name], p99["bare"], "us", at_most=1.3)

@@ -21,10 +21,13 @@ def median(values):
 
 
 def compare(what, ours, reference, unit, *, at_most=None, at_least=None):
-    """The ratio of two figures of one run."""
+    """The ratio of two figures of one run. Without a limit it is there to be known."""
     ratio = ours / reference
-    wanted = f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}"
-    reached = ratio <= at_most if at_most is not None else ratio >= at_least
+    wanted, reached = "", True
+    if at_most is not None:
+        wanted, reached = f"<= {at_most:g}", ratio <= at_most
+    if at_least is not None:
+        wanted, reached = f">= {at_least:g}", ratio >= at_least
     shown = [f"{figure:.3g} {unit}" for figure in (ours, reference)]
     return Row(what, *shown, f"{ratio:.2f}", wanted, reached)
 
