@@ -49,28 +49,42 @@ def memory_of(*args):
     return most
 
 
-def compiling(lab, text, lines, rounds, words=""):
+def sides(lab, text):
     ours, theirs = lab.dir / "ours.cdb", lab.dir / "theirs.cdb"
     unchecked = ("cdb", "-c", "-m", theirs, text)
-    sides = {
+    return {
         "onionmap": [*ONIONMAP, "compile", "-o", ours, text],
         "cdb": unchecked,
         # Only now it is on the disk, as ours is.
         "durable": ["sh", "-c", '"$@" && sync "$4"', "sh", *unchecked],
     }
-    runs = {name: [] for name in sides}
+
+
+def compile_time(commands, what, rounds):
+    runs = {name: [] for name in commands}
     for _ in range(rounds):
-        for name, command in sides.items():
+        for name, command in commands.items():
             runs[name].append(run(*command))
     seconds = {name: table.median(done) for name, done in runs.items()}
-    memory = {name: memory_of(*sides[name]) / 1e6 for name in ("onionmap", "cdb")}
-    theirs.unlink()
-    what = f"compile {lines} lines{words}"
     for name, beside in (("cdb", "cdb -c -m"), ("durable", "cdb -c -m and sync")):
         pair = seconds["onionmap"], seconds[name]
         yield table.compare(f"{what}, {beside}", *pair, "s", at_most=1)
-    pair = memory["onionmap"], memory["cdb"]
-    yield table.compare(f"{what}, its memory", *pair, "MB", at_most=2)
+
+
+def compile_memory(commands, what):
+    pair = [memory_of(*commands[name]) / 1e6 for name in ("onionmap", "cdb")]
+    return table.compare(f"{what}, its memory", *pair, "MB", at_most=2)
+
+
+def compiling(lab, rounds):
+    text = write_map(lab.dir / "distinct.txt", DISTINCT, DISTINCT)
+    what = f"compile {DISTINCT} lines, each with an onion of its own"
+    yield from compile_time(sides(lab, text), what, rounds)
+    for lines in SIZES:
+        commands = sides(lab, write_map(lab.dir / "map.txt", lines))
+        what = f"compile {lines} lines"
+        yield from compile_time(commands, what, rounds)
+        yield compile_memory(commands, what)
 
 
 def start_daemon(lab, cdb):
@@ -105,13 +119,8 @@ def first_answer(lab, cdb, key):
 
 
 def rows(lab, rounds):
-    for lines in SIZES:
-        text = write_map(lab.dir / "map.txt", lines)
-        yield from compiling(lab, text, lines, rounds if lines < 5_000_000 else min(rounds, 3))
-    text = write_map(lab.dir / "distinct.txt", DISTINCT, DISTINCT)
-    words = ", each with an onion of its own"
-    yield from compiling(lab, text, DISTINCT, rounds, words)
-    run(*ONIONMAP, "compile", "-o", lab.dir / "ours.cdb", lab.dir / "map.txt")
+    yield from compiling(lab, rounds)
+    (lab.dir / "theirs.cdb").unlink()
     big = lab.dir / "ours.cdb"
     small = lab.dir / "small.cdb"
     run(*ONIONMAP, "compile", "-o", small, write_map(lab.dir / "small.txt", 10_000))
