@@ -45,7 +45,7 @@ find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 	const char *name = d->text, *end = d->text + d->len;
 	char key[MAP_KEY_MAX];
 
-	memcpy(key, kind, kindlen);
+	strcpy(key, kind);
 	while (name != NULL) {
 		size_t len = (size_t)(end - name);
 		enum map_result r;

@@ -182,7 +182,8 @@ launch_queued(struct flights *fs, struct monotime now)
 	struct flight *f;
 
 	while (has_room(fs) && (f = TAILQ_FIRST(&fs->queue)) != NULL) {
-		set_old(f);
+		TAILQ_REMOVE(&fs->queue, f, entry);
+		f->stage = OLD;
 		if (!launch(f, now)) {
 			struct dns_answer none;
 

@@ -92,13 +92,13 @@ send_ready(struct session *s)
 	size_t len = 0;
 
 	while ((r = STAILQ_FIRST(&s->requests)) != NULL && r->lookup == NULL) {
-		if (r->reply == NULL)
-			s->broken = true;
 		if (OUTPUT_SIZE - len < r->len) {
 			session_send(s, out, len);
 			len = 0;
 		}
-		if (r->len > 0)
+		if (r->reply == NULL)
+			s->broken = true;
+		else
 			memcpy(out + len, r->reply, r->len);
 		len += r->len;
 		request_free(s, r);
