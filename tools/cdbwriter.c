@@ -31,6 +31,7 @@ _Static_assert(RECORD_MAX <= BLOCK, "a record fits into a block");
 
 /* A ring of blocks: the caller fills one while the thread empties others. */
 struct cdbwriter {
+	int fd;
 	struct cdb_make make; /* the thread's, until it has ended */
 	pthread_t thread;
 	pthread_mutex_t mutex; /* of all below, but not of what is in the blocks */
@@ -116,6 +117,7 @@ cdbwriter_new(int fd)
 
 	if (w == NULL)
 		return NULL;
+	w->fd = fd;
 	cdb_make_start(&w->make, fd);
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->changed, NULL);
@@ -182,13 +184,11 @@ cdbwriter_end(struct cdbwriter *w)
 	tell(w, &w->ended);
 }
 
-bool
-cdbwriter_finish(struct cdbwriter *w)
+static bool
+end_thread(struct cdbwriter *w)
 {
 	int error;
 
-	/* The disk may begin meanwhile: the caller will wait for it, too. */
-	sync_file_range(w->make.cdb_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	pthread_join(w->thread, NULL);
 	error = w->error;
 	pthread_cond_destroy(&w->changed);
@@ -198,11 +198,19 @@ cdbwriter_finish(struct cdbwriter *w)
 	return error == 0;
 }
 
+bool
+cdbwriter_finish(struct cdbwriter *w)
+{
+	/* The disk may begin meanwhile: the caller will wait for it, too. */
+	sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return end_thread(w);
+}
+
 void
 cdbwriter_abandon(struct cdbwriter *w)
 {
 	if (w == NULL)
 		return;
 	tell(w, &w->abandoned);
-	cdbwriter_finish(w);
+	end_thread(w);
 }

@@ -1,5 +1,6 @@
 #include "progress.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ progress_start(struct progress *p)
 void
 progress_show(struct progress *p, uint64_t done, uint64_t total)
 {
-	unsigned percent = total == 0 ? 100 : (unsigned)(done * 100 / total);
+	unsigned percent = done >= total ? 100 : (unsigned)(done * 100 / total);
 
 	if (!p->wanted || (p->shown && percent == p->percent))
 		return;
@@ -28,7 +29,10 @@ progress_show(struct progress *p, uint64_t done, uint64_t total)
 void
 progress_clear(struct progress *p)
 {
+	int error = errno;
+
 	if (p->shown)
 		fprintf(stderr, "\r%*s\r", (int)(WIDTH + sizeof("[] 100 %")), "");
 	p->shown = false;
+	errno = error;
 }

@@ -21,7 +21,8 @@ void progress_start(struct progress *);
 /* done of total, of whatever it is. Cheap if little has changed. */
 void progress_show(struct progress *, uint64_t done, uint64_t total);
 
-/* Takes the line away: before anything else is written there, and at the end. */
+/* Takes the line away: before anything else is written there, and at the end. errno stays
+ * as it is. */
 void progress_clear(struct progress *);
 
 #endif

@@ -226,7 +226,7 @@ read_message(struct message *m, enum dns_type type, struct dns_answer *a, int *u
 }
 
 void
-dnsmsg_parse(const uint8_t *msg, size_t len, const char *name, enum dns_type type,
+dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *q,
 	struct dns_answer *a, struct onion_memo *memo)
 {
 	enum reason reason = REASON_DNS_BAD;
@@ -235,8 +235,8 @@ dnsmsg_parse(const uint8_t *msg, size_t len, const char *name, enum dns_type typ
 
 	dns_answer_fail(a, reason);
 	m.memo = memo;
-	if (open_message(&m, msg, len, name, dnsrecord_wire_type(type)))
-		reason = read_message(&m, type, a, &used);
+	if (open_message(&m, msg, len, q->name, dnsrecord_wire_type(q->type)))
+		reason = read_message(&m, q->type, a, &used);
 	if (reason != REASON_NONE) {
 		dns_answer_fail(a, reason);
 		return;

@@ -66,7 +66,7 @@ memo_set(struct onion_memo *memo, const char *label)
 	uint64_t word;
 
 	memcpy(&word, label, sizeof(word));
-	return memo->set[(word * 0x9e3779b97f4a7c15) >> 32 & (ONION_MEMO_SETS - 1)];
+	return memo->set[word * 0x9e3779b97f4a7c15 >> (64 - ONION_MEMO_BITS)];
 }
 
 static bool

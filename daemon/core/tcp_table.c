@@ -79,11 +79,7 @@ parse(const char *input, size_t len, size_t *used, struct proto_request *req)
 								  : PROTO_BAD;
 }
 
-/* Our text is printable ASCII without percent signs, so that only blanks need it. There
- * are few: one for each target, or those of a reason. */
-_Static_assert(RENDER_MAX + 2 * (ROUTE_MAX + REASON_LEN) + 8 <= PROTO_REPLY_MAX,
-	"a value fits into a reply");
-
+/* Our text is printable ASCII without percent signs, so that only blanks need it. */
 static void
 put(struct reply *reply, const char *code, const char *text, size_t len)
 {

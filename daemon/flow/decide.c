@@ -79,7 +79,7 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 	do {
 		epoch = map->epoch;
 		r = find_keys(q, kind, d);
-	} while (r == MAP_MISS && map->epoch != epoch);
+	} while (map->epoch != epoch);
 	if (r == MAP_MISS)
 		trail_add(q->trail, "map: no entry for %s%s", kind, d->text);
 	return r;

@@ -238,6 +238,7 @@ open_tor(struct engine *e)
 		.max_waiters = e->config.max_waiters,
 		.outstanding = TOR_OUTSTANDING,
 		.burst = TOR_OUTSTANDING,
+		.drops_queued = true,
 		.landed = tor_landed,
 		.arg = e,
 		.alarm = e->ports.alarm,

@@ -16,8 +16,7 @@ TAILQ_HEAD(stage_list, flight);
 
 struct flight {
 	UT_hash_handle hh;
-	TAILQ_ENTRY(flight)
-	entry; /* in the list of its stage; there is none of the old */
+	TAILQ_ENTRY(flight) entry; /* in its stage's list; the old have none */
 	struct flights *flights;
 	enum stage stage;
 	struct upstream_query *query; /* NULL while it is in the queue */
@@ -126,9 +125,20 @@ flights_count(const struct flights *fs)
 
 static void answered(void *arg, const struct dns_answer *, struct monotime now);
 
-static bool
-has_room(const struct flights *fs)
+static struct monotime
+grows_old(const struct flight *f)
 {
+	return monotime_add_ms(f->asked, FLIGHT_YOUNG_MS);
+}
+
+static bool
+has_room(struct flights *fs, struct monotime now)
+{
+	struct flight *f;
+
+	while ((f = TAILQ_FIRST(&fs->young)) != NULL &&
+		monotime_reached(grows_old(f), now))
+		set_old(f);
 	return fs->outstanding < fs->config.outstanding && fs->nyoung < fs->config.burst;
 }
 
@@ -141,7 +151,7 @@ launch(struct flight *f, struct monotime now)
 	char buffer[FLIGHT_NAME_MAX + 1];
 	const char *name = flight_subject(f);
 
-	if (!has_room(fs)) {
+	if (!has_room(fs, now)) {
 		set_queued(f);
 		if (c->alarm != NULL)
 			c->alarm(c->alarm_arg);
@@ -181,7 +191,7 @@ launch_queued(struct flights *fs, struct monotime now)
 {
 	struct flight *f;
 
-	while (has_room(fs) && (f = TAILQ_FIRST(&fs->queue)) != NULL) {
+	while (has_room(fs, now) && (f = TAILQ_FIRST(&fs->queue)) != NULL) {
 		TAILQ_REMOVE(&fs->queue, f, entry);
 		f->stage = OLD;
 		if (!launch(f, now)) {
@@ -284,7 +294,8 @@ flights_leave(struct flight_waiter *w)
 	LIST_REMOVE(w, entry);
 	f->nwaiters--;
 	w->flight = NULL;
-	if (f->stage == QUEUED && LIST_EMPTY(&f->waiters) && !f->wanted) {
+	if (f->stage == QUEUED && f->flights->config.drops_queued &&
+		LIST_EMPTY(&f->waiters) && !f->wanted) {
 		detach(f);
 		free(f);
 	}
@@ -292,28 +303,18 @@ flights_leave(struct flight_waiter *w)
 
 /* Time */
 
-static struct monotime
-grows_old(const struct flight *f)
-{
-	return monotime_add_ms(f->asked, FLIGHT_YOUNG_MS);
-}
-
 void
 flights_expire(struct flights *fs, struct monotime now)
 {
-	struct flight *f;
-
-	while ((f = TAILQ_FIRST(&fs->young)) != NULL &&
-		monotime_reached(grows_old(f), now))
-		set_old(f);
 	launch_queued(fs, now);
 }
 
 bool
 flights_next_deadline(const struct flights *fs, struct monotime *when)
 {
-	if (TAILQ_EMPTY(&fs->queue) || TAILQ_EMPTY(&fs->young))
-		return false;
+	if (TAILQ_EMPTY(&fs->queue) || fs->nyoung < fs->config.burst ||
+		fs->outstanding >= fs->config.outstanding)
+		return false; /* an answer makes room, if anything is to */
 	*when = grows_old(TAILQ_FIRST(&fs->young));
 	return true;
 }

@@ -8,14 +8,14 @@
 /* All but the room for what is found out. */
 static void
 inquiry_start(struct inquiry *q, struct engine *e, const struct domain *d,
-	struct monotime now, struct trail *trail, struct answer *answer)
+	struct monotime now, struct answer *answer)
 {
 	q->engine = e;
 	q->domain = d;
 	q->now = now;
 	q->held = NULL;
 	q->give_up = REASON_NONE;
-	q->trail = trail;
+	q->trail = NULL;
 	q->answer = answer;
 	policy_clear(&q->policy);
 }
@@ -24,7 +24,8 @@ static void
 inquire_again(struct inquiry *q, struct lookup *l, enum reason give_up,
 	struct monotime now, struct answer *answer)
 {
-	inquiry_start(q, l->engine, &l->domain, now, l->trail, answer);
+	inquiry_start(q, l->engine, &l->domain, now, answer);
+	q->trail = l->trail;
 	q->held = &l->held;
 	q->give_up = give_up;
 }
@@ -447,7 +448,8 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 	enum reason reason;
 	bool known;
 
-	inquiry_start(&q, e, &e->domain, now, req->trail, a);
+	inquiry_start(&q, e, &e->domain, now, a);
+	q.trail = req->trail;
 	counters(e)->lookups++;
 	if (key_answer(e, req, a)) {
 		settle(e, req->profile, &e->domain, &q.policy, a);

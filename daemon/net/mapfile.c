@@ -301,6 +301,21 @@ changed(const struct mapfile *m)
 	return !same(&id, &m->seen);
 }
 
+/* Has the mapped file been written to since it was loaded? */
+static bool
+written_to(const struct mapfile *m)
+{
+	struct identity id;
+	struct stat st;
+
+	if (m->fd < 0)
+		return false;
+	if (fstat(m->fd, &st) < 0)
+		return true;
+	id = identity_of(&st);
+	return !same(&id, &m->loaded);
+}
+
 void
 mapfile_reload(struct mapfile *m)
 {
@@ -315,6 +330,10 @@ look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (!m->broken && written_to(m)) {
+		set_broken(m);
+		news = true;
+	}
 	/* A file may be made whole within one tick of its clock, and look unchanged. */
 	if (news || m->broken)
 		load_new(m, !news);
@@ -362,21 +381,6 @@ find_guarded(struct mapfile *m, const char *key, size_t keylen, struct map_value
 	}
 	guarded = 0;
 	return result;
-}
-
-/* Has the mapped file been written to since it was loaded? */
-static bool
-written_to(const struct mapfile *m)
-{
-	struct identity id;
-	struct stat st;
-
-	if (m->fd < 0)
-		return false;
-	if (fstat(m->fd, &st) < 0)
-		return true;
-	id = identity_of(&st);
-	return !same(&id, &m->loaded);
 }
 
 static enum map_result

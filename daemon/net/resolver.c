@@ -166,6 +166,7 @@ answered(void *arg, int status, int timeouts, unsigned char *msg, int len)
 {
 	struct dns_query *q = arg;
 	struct resolver *r = q->resolver;
+	const struct dns_question question = {q->name, q->type};
 
 	(void)timeouts;
 	if (q->asking) {
@@ -174,8 +175,7 @@ answered(void *arg, int status, int timeouts, unsigned char *msg, int len)
 	}
 	if (q->done != NULL && status != ARES_EDESTRUCTION) {
 		if (status == ARES_SUCCESS)
-			dnsmsg_parse(
-				msg, (size_t)len, q->name, q->type, &r->answer, &r->memo);
+			dnsmsg_parse(msg, (size_t)len, &question, &r->answer, &r->memo);
 		else
 			dns_answer_fail(&r->answer, status_reason(status));
 		r->answer.ad &= r->ask_ad && r->is_local;

@@ -92,7 +92,7 @@ send_ready(struct session *s)
 	size_t len = 0;
 
 	while ((r = STAILQ_FIRST(&s->requests)) != NULL && r->lookup == NULL) {
-		if (OUTPUT_SIZE - len < r->len) {
+		if (r->reply == NULL || OUTPUT_SIZE - len < r->len) {
 			session_send(s, out, len);
 			len = 0;
 		}

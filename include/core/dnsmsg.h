@@ -57,9 +57,14 @@ struct dns_answer {
 size_t dnsmsg_query(uint8_t out[DNS_QUERY_MAX], uint16_t id, const char *name,
 	enum dns_type type, bool ad);
 
-/* What a message proves about name. Anything that isn't a whole, matching answer is
+struct dns_question {
+	const char *name;
+	enum dns_type type;
+};
+
+/* What a message proves about the name. Anything that isn't a whole, matching answer is
  * DNS_FAILED. A name's absence needs its SOA record. The memo may be NULL. */
-void dnsmsg_parse(const uint8_t *msg, size_t len, const char *name, enum dns_type type,
+void dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *,
 	struct dns_answer *out, struct onion_memo *);
 
 /* A failure that came without a message. */

@@ -24,7 +24,8 @@ enum onion_status {
  * the rest of a lookup, is computed once. Belongs to whoever checks many. All zeros:
  * none.
  */
-#define ONION_MEMO_SETS 512
+#define ONION_MEMO_BITS 9
+#define ONION_MEMO_SETS (1 << ONION_MEMO_BITS)
 #define ONION_MEMO_WAYS 8
 struct onion_memo {
 	struct onion_label {

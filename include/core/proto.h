@@ -14,6 +14,11 @@
 #define PROTO_REQUEST_MAX 4096 /* bytes, framing included */
 #define PROTO_REPLY_MAX 4096   /* tcp_table(5): with the newline */
 
+/* Every value fits, with all that a protocol puts around it, and each of its blanks, one
+ * for each target or those of a reason, as "%20". */
+_Static_assert(RENDER_MAX + 2 * (ROUTE_MAX + REASON_LEN) + 64 <= PROTO_REPLY_MAX,
+	"a value fits into a reply");
+
 enum proto_status {
 	PROTO_MORE,    /* not a whole request yet */
 	PROTO_LOOKUP,  /* key is set */

@@ -30,6 +30,7 @@ struct flights_config {
 	size_t max_waiters; /* for one of them */
 	size_t outstanding; /* of them, asked; the others wait their turn */
 	size_t burst;       /* of these, asked in the last FLIGHT_YOUNG_MS */
+	bool drops_queued;  /* what nobody waits for any more isn't asked */
 
 	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
 	void (*dns_name)(void *arg, enum dns_type, const char *subject,
@@ -65,8 +66,8 @@ struct flights *flights_new(const struct flights_config *);
 void flights_free(struct flights *);
 
 struct flight_joined {
-	bool asked;            /* this has started the question */
-	struct monotime since; /* when it was started */
+	bool asked;            /* nobody had asked the question yet */
+	struct monotime since; /* when somebody did */
 };
 
 /* A question is a record type and its subject, a domain. On FLIGHT_JOINED the waiter
@@ -74,7 +75,7 @@ struct flight_joined {
 enum flight_status flights_join(struct flights *, enum dns_type, const char *subject,
 	struct monotime now, struct flight_waiter *, struct flight_joined *);
 
-/* Legal in any state. The question itself goes on, unless it is still in the queue. */
+/* Legal in any state. The question itself goes on; see drops_queued. */
 void flights_leave(struct flight_waiter *);
 
 /* Asks what has waited its turn. When that is to be called next; false: no need. */

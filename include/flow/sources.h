@@ -22,8 +22,8 @@ struct map_value {
 };
 
 struct map_source {
-	/* Another number whenever what it would say of a key may have changed. 0: that
-	 * may be at any time. */
+	/* Another number when there is another map, or this one has been found damaged:
+	 * what it has said of a key holds until then. 0: nothing holds. */
 	uint32_t epoch;
 
 	/* Copies the value of a key out on MAP_HIT. */

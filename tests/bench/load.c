@@ -275,5 +275,8 @@ main(int argc, char **argv)
 	printf("%zu %.6f ", answered, (double)(now_ns() - began) / 1e9);
 	qsort(took, ntook, sizeof(*took), compare);
 	printf("%.1f %.1f %.1f\n", percentile(0.5), percentile(0.99), percentile(1));
+	free(clients);
+	free(took);
+	free(items);
 	return 0;
 }

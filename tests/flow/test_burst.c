@@ -22,7 +22,8 @@ open_burst(struct world *w)
 {
 	struct engine_config config = world_config();
 
-	config.max_lookups = config.max_flights = LOOKUPS;
+	config.max_lookups = config.max_flights = LOOKUPS + 1;
+	config.cache.entries = 2 * LOOKUPS;
 	world_open(w, &config);
 	for (unsigned i = 0; i < LOOKUPS; i++)
 		look_up(w, w->onion, name_of(i), &results[i]);
@@ -81,11 +82,13 @@ slow_answers_make_room_too(void **state)
 	end_burst(&w);
 }
 
-/* Nobody waits any more for what hasn't been asked yet: it isn't. */
+/* Nobody waits any more for what hasn't been asked yet: it is, for the cache. And whoever
+ * asks again doesn't wait as long again. */
 static void
-what_is_in_the_queue_can_be_left(void **state)
+what_is_in_the_queue_is_asked_all_the_same(void **state)
 {
 	struct world w;
+	struct result r;
 
 	(void)state;
 	open_burst(&w);
@@ -94,7 +97,33 @@ what_is_in_the_queue_can_be_left(void **state)
 		results[i].calls = 1;
 	}
 	pass_ms(&w, FLIGHT_YOUNG_MS);
-	assert_int_equal(w.srv.asked, BURST);
+	assert_int_equal(w.srv.asked, 2 * BURST);
+	pass_ms(&w, FLIGHT_YOUNG_MS);
+	assert_int_equal(w.srv.asked, LOOKUPS);
+	pass_ms(&w, 500);
+	look_up(&w, w.onion, name_of(LOOKUPS - 1), &r);
+	assert_outcome(&r, OUTCOME_TEMP, REASON_DEADLINE);
+	assert_int_equal(w.counters.slow_answers, 1);
+	answer_srv(&w, name_of(LOOKUPS - 1), srv_none(60));
+	look_up(&w, w.onion, name_of(LOOKUPS - 1), &r);
+	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
+	end_burst(&w);
+}
+
+/* A question that comes when the last ones have aged goes out at once. */
+static void
+a_pause_ends_a_burst(void **state)
+{
+	struct world w;
+	struct result r;
+
+	(void)state;
+	open_burst(&w);
+	for (int i = 0; i < 3; i++)
+		pass_ms(&w, FLIGHT_YOUNG_MS);
+	look_up(&w, w.onion, "late.example", &r);
+	assert_int_equal(w.srv.asked, LOOKUPS + 1);
+	lookup_cancel(r.pending);
 	end_burst(&w);
 }
 
@@ -104,7 +133,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_makes_room_for_a_question),
 		cmocka_unit_test(slow_answers_make_room_too),
-		cmocka_unit_test(what_is_in_the_queue_can_be_left),
+		cmocka_unit_test(what_is_in_the_queue_is_asked_all_the_same),
+		cmocka_unit_test(a_pause_ends_a_burst),
 	};
 
 	return cmocka_run_group_tests_name("burst", tests, NULL, NULL);

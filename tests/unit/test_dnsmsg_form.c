@@ -67,11 +67,13 @@ test_query_answered(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
 		w.len = dnsmsg_query(w.at, 7, names[i], DNS_TYPE_SRV, false);
-		dnsmsg_parse(w.at, w.len, names[i], DNS_TYPE_SRV, &a, NULL);
+		dnsmsg_parse(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
+			&a, NULL);
 		row_assert(names[i], a.status == DNS_FAILED);
 		w.at[2] = 0x81;
 		wire_section(&w, 'a', rr, COUNT(rr));
-		dnsmsg_parse(w.at, w.len, names[i], DNS_TYPE_SRV, &a, NULL);
+		dnsmsg_parse(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
+			&a, NULL);
 		row_assert(names[i], a.status == DNS_RECORDS && a.srv.n == 1);
 	}
 }
@@ -195,9 +197,9 @@ test_too_long(void **state)
 	static struct dns_answer a;
 
 	(void)state;
-	dnsmsg_parse(msg, sizeof(msg), Q, DNS_TYPE_SRV, &a, NULL);
+	dnsmsg_parse(msg, sizeof(msg), &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
 	assert_int_equal(a.status, DNS_FAILED);
-	dnsmsg_parse(msg, 0, Q, DNS_TYPE_SRV, &a, NULL);
+	dnsmsg_parse(msg, 0, &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
 	assert_int_equal(a.status, DNS_FAILED);
 }
 
