@@ -8,8 +8,9 @@ import signal
 import pytest
 
 from harness import behaviours as does
-from harness.clients import ROUTE, TEMP
+from harness.clients import NONE, ROUTE, TEMP
 from harness.load import Load
+from harness.mapfile import compile_map
 from harness.onion import onion
 from harness.proc import wait_until
 
@@ -124,3 +125,23 @@ def test_appended_to(case):
         load.progress(40)
     check(load, "old")
     case.recovers()
+
+
+def test_a_name_that_it_had_nothing_for(lab):
+    """What the cache knows to be in no map isn't looked up in it again. A new entry is
+    noticed all the same, though nobody asks for another name."""
+    dns = lab.dns()
+    dns.on("new.example", does.nxdomain())
+    daemon = lab.daemon(dns=dns, map=text("old", SIZES["large"]))
+    for _ in range(5):
+        assert daemon.ask("tcp_table", "new.example").outcome == NONE
+    other = f"{text('old', SIZES['large'])}new.example {onion('new')}\n"
+    compiled = compile_map(other, lab.dir / "after.cdb")
+    (lab.dir / "domains.cdb").write_bytes(compiled.read_bytes())
+
+    def is_there():
+        answer = daemon.ask("tcp_table", "new.example")
+        assert answer.outcome in (NONE, TEMP, ROUTE), answer
+        return answer.outcome == ROUTE and answer.hosts() == [onion("new")]
+
+    wait_until(is_there, "the new entry")
