@@ -102,7 +102,10 @@ def addresses(lab, rounds):
     tor = lab.tor()
     names = [onion(i) for i in range(ONIONS)]
     text = "".join(f"{name(i)} {onion(i)}\n" for i in range(ONIONS))
-    daemon = start_daemon(lab, answer="address", tor=tor, map=text)
+    # Under such a load tor pauses each second, for a quarter of it and more. Dnsperf waits
+    # for 5 seconds, too, before it takes a query for lost.
+    patience = {"tor_timeout_ms": 5000, "tor_tries": 2}
+    daemon = start_daemon(lab, answer="address", tor=tor, map=text, **patience)
     where = {i: tor.resolve(onion(i)) for i in range(ONIONS)}
     pairs = (
         (question(name(i)), f"200 smtptor:[{where[i]}]:25\n".encode()) for i in where
