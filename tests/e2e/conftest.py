@@ -7,6 +7,7 @@ import fcntl
 import pytest
 
 from .netns import Namespace
+from .site import World
 from .tornet import Network
 
 
@@ -59,6 +60,15 @@ def tornet(lab, snapshot, maybe_namespace):
     it ends with the test."""
     with Network(lab.dir / "tor") as network:
         yield network.restore(snapshot)
+
+
+@pytest.fixture
+def world(request, lab, namespace, tornet):
+    """What is out there, and the sending site. It sends by the bridge if the module's
+    BRIDGE says so."""
+    bridge = getattr(request.module, "BRIDGE", False)
+    with contextlib.ExitStack() as stack:
+        yield World(lab, namespace, tornet, stack, bridge=bridge)
 
 
 @pytest.hookimpl(hookwrapper=True)

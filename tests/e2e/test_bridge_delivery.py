@@ -1,25 +1,18 @@
 """The tests of test_delivery.py, all of them, with a site that sends by the bridge. In
 place of Exim's recipe against sending twice there is none."""
 
-import contextlib
 import re
-
-import pytest
 
 from peers.conf import snippet
 
-from .site import PostfixBox, World, domain, message
+from .site import PostfixBox, domain, message
 from .test_delivery import (  # noqa: F401
     test_delivery,
     test_onion_recipient,
     test_ten_domains_on_three_onions,
 )
 
-
-@pytest.fixture
-def world(lab, namespace, tornet):
-    with contextlib.ExitStack() as stack:
-        yield World(lab, namespace, tornet, stack, bridge=True)
+BRIDGE = True
 
 
 def test_exim_sends_once_without_a_recipe(world):

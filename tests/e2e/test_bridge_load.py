@@ -1,7 +1,6 @@
 """Much at once by the bridge: long messages, many messages, and what is under way when
 a tor dies, or one of two. These have no counterpart without the bridge."""
 
-import contextlib
 import random
 
 import pytest
@@ -18,17 +17,13 @@ from .outages import (
     every_side,
     only_these_addresses,
 )
-from .site import LIMIT, EximBox, PostfixBox, World, domain, message
+from .site import LIMIT, EximBox, PostfixBox, domain, message
 
 MIB = 1 << 20
 
 RECIPIENT = "user@far.example"
 
-
-@pytest.fixture
-def world(lab, namespace, tornet):
-    with contextlib.ExitStack() as stack:
-        yield World(lab, namespace, tornet, stack, bridge=True)
+BRIDGE = True
 
 
 def long_text(recipient, size):
@@ -56,7 +51,6 @@ FORTY = """\
 default_process_limit = 40
 initial_destination_concurrency = 20
 """
-
 
 def test_forty_connections_at_once(world):
     """And two hundred messages. None arrives before there are forty connections."""

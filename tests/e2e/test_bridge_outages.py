@@ -1,10 +1,6 @@
 """The failures of test_outages.py, all of them, with a site that sends by the bridge.
 What is under way when a tor dies is in test_bridge_load.py, too."""
 
-import contextlib
-
-import pytest
-
 from .outages import (
     Queue,
     bridge_addresses,
@@ -12,17 +8,12 @@ from .outages import (
     nothing_moves_without_tor,
     only_these_addresses,
 )
-from .site import World
 from .test_outages import (  # noqa: F401
     test_clearnet_if_the_site_prefers_it,
     test_mail_waits_and_then_arrives,
 )
 
-
-@pytest.fixture
-def world(lab, namespace, tornet):
-    with contextlib.ExitStack() as stack:
-        yield World(lab, namespace, tornet, stack, bridge=True)
+BRIDGE = True
 
 
 @every_side

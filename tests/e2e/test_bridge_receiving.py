@@ -1,8 +1,6 @@
 """An onion MX with the settings of conf/, as in test_receiving.py, and a site that sends
 to it by the bridge."""
 
-import contextlib
-
 import pytest
 
 from harness.proc import wait_until
@@ -10,15 +8,11 @@ from peers.exim import SENDER
 from peers.sink import Sink
 
 from .receiver import EximReceiver, PostfixReceiver, onion_service
-from .site import World, message
+from .site import message
 
 OWN, FOREIGN = "user@far.example", "user@foreign.example"
 
-
-@pytest.fixture
-def world(lab, namespace, tornet):
-    with contextlib.ExitStack() as stack:
-        yield World(lab, namespace, tornet, stack, bridge=True)
+BRIDGE = True
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,13 @@
 """Mail to onion services, by real mail servers and a real Tor: it arrives once, as it
 was, where it should, and nothing of it goes elsewhere."""
 
-import contextlib
-
 import pytest
 
 from harness.proc import wait_until
 from peers.conf import snippet
 from peers.exim import SENDER
 
-from .site import EximBox, PostfixBox, World, domain, message
+from .site import EximBox, PostfixBox, domain, message
 
 # What SMTP, mailboxes and mail servers are tempted to change. It is longer than what
 # tor sends without an acknowledgement.
@@ -40,12 +38,6 @@ BODY = b"".join(
 )
 
 SENDERS = ("exim", "postfix")
-
-
-@pytest.fixture
-def world(lab, namespace, tornet):
-    with contextlib.ExitStack() as stack:
-        yield World(lab, namespace, tornet, stack)
 
 
 def make_sender(world, kind):

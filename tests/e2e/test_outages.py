@@ -1,11 +1,8 @@
 """Parts of it fail, and come back: mail waits for that, and then arrives once, through
 Tor. It goes elsewhere only if the site has chosen so."""
 
-import contextlib
 import re
 import socket
-
-import pytest
 
 from harness import behaviours, dnsmsg
 from harness.proc import wait_until
@@ -20,13 +17,7 @@ from .outages import (
     every_side,
     nothing_moves_without_tor,
 )
-from .site import LIMIT, World, message
-
-
-@pytest.fixture
-def world(lab, namespace, tornet):
-    with contextlib.ExitStack() as stack:
-        yield World(lab, namespace, tornet, stack)
+from .site import LIMIT, message
 
 
 # tor dies in the middle of a queue
