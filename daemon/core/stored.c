@@ -40,27 +40,10 @@ stored_write(char out[STORED_MAX], const struct stored *s)
 
 /* Reading */
 
-/* The next word; len 0 at the end. */
-static struct cursor
-next_word(struct cursor *c)
-{
-	if (c->p < c->end && *c->p == ' ')
-		c->p++;
-	return cursor_word(c);
-}
-
-static bool
-is(struct cursor word, const char *text)
-{
-	size_t len = strlen(text);
-
-	return (size_t)(word.end - word.p) == len && memcmp(word.p, text, len) == 0;
-}
-
 static bool
 take_number(struct cursor *c, uint64_t max, uint64_t *value)
 {
-	struct cursor word = next_word(c);
+	struct cursor word = cursor_next_word(c);
 
 	*value = 0;
 	if (word.p == word.end || word.end - word.p > 19)
@@ -76,10 +59,10 @@ take_number(struct cursor *c, uint64_t max, uint64_t *value)
 static bool
 take_kind(struct cursor *c, struct stored *s)
 {
-	struct cursor word = next_word(c);
+	struct cursor word = cursor_next_word(c);
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (is(word, kinds[i])) {
+		if (cursor_is(word, kinds[i])) {
 			s->kind = (enum stored_kind)i;
 			return true;
 		}
@@ -89,10 +72,10 @@ take_kind(struct cursor *c, struct stored *s)
 static bool
 take_type(struct cursor *c, struct stored *s)
 {
-	struct cursor word = next_word(c);
+	struct cursor word = cursor_next_word(c);
 
 	for (enum dns_type t = DNS_TYPE_SRV; t < DNS_TYPES; t++)
-		if (is(word, dns_type_name(t))) {
+		if (cursor_is(word, dns_type_name(t))) {
 			s->type = t;
 			return true;
 		}
@@ -103,7 +86,7 @@ take_type(struct cursor *c, struct stored *s)
 static bool
 take_domain(struct cursor *c, struct stored *s)
 {
-	struct cursor word = next_word(c);
+	struct cursor word = cursor_next_word(c);
 	size_t len;
 
 	s->prefix = word.p;
@@ -134,10 +117,10 @@ take_head(struct cursor *c, struct stored *s)
 	if (!take_kind(c, s) || !take_type(c, s) || !take_domain(c, s) ||
 		!take_number(c, INT64_MAX, &when) || !take_number(c, UINT32_MAX, &ttl))
 		return false;
-	status = next_word(c);
-	ad = next_word(c);
-	if (!(is(status, "+") || is(status, "-")) ||
-		!(is(ad, "a") || is(ad, "-") || is(ad, "?")) ||
+	status = cursor_next_word(c);
+	ad = cursor_next_word(c);
+	if (!(cursor_is(status, "+") || cursor_is(status, "-")) ||
+		!(cursor_is(ad, "a") || cursor_is(ad, "-") || cursor_is(ad, "?")) ||
 		!take_number(c, UINT16_MAX, &dropped))
 		return false;
 	s->when = (int64_t)when;
@@ -162,7 +145,7 @@ take_record(struct cursor *c, struct stored *s)
 		!take_number(c, UINT16_MAX, &weight) ||
 		!take_number(c, UINT16_MAX, &port) || port == 0)
 		return false;
-	host = next_word(c);
+	host = cursor_next_word(c);
 	len = (size_t)(host.end - host.p);
 	if (len > DOMAIN_MAX ||
 		!(s->type == DNS_TYPE_SRV ? onion_check(host.p, len, NULL) == ONION_OK

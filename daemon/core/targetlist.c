@@ -41,6 +41,28 @@ cursor_word(struct cursor *c)
 	return take_until(c, " \t");
 }
 
+struct cursor
+cursor_next_word(struct cursor *c)
+{
+	if (c->p < c->end && *c->p == ' ')
+		c->p++;
+	return cursor_word(c);
+}
+
+size_t
+cursor_len(struct cursor c)
+{
+	return (size_t)(c.end - c.p);
+}
+
+bool
+cursor_is(struct cursor c, const char *text)
+{
+	size_t len = strlen(text);
+
+	return cursor_len(c) == len && memcmp(c.p, text, len) == 0;
+}
+
 bool
 cursor_take_word(struct cursor *c, const char *word)
 {

@@ -28,36 +28,16 @@ way_write(char out[WAY_LINE_MAX], const struct way *w)
 	return seal_line(out, n);
 }
 
-static struct cursor
-next_word(struct cursor *c)
-{
-	if (c->p < c->end && *c->p == ' ')
-		c->p++;
-	return cursor_word(c);
-}
-
-static size_t
-length(struct cursor word)
-{
-	return (size_t)(word.end - word.p);
-}
-
-static bool
-is(struct cursor word, const char *text)
-{
-	return length(word) == strlen(text) && memcmp(word.p, text, length(word)) == 0;
-}
-
 static bool
 take_ipv4(struct cursor word, uint32_t *ipv4)
 {
 	char text[16], again[16];
 	unsigned a, b, c, d;
 
-	if (length(word) >= sizeof(text))
+	if (cursor_len(word) >= sizeof(text))
 		return false;
-	memcpy(text, word.p, length(word));
-	text[length(word)] = '\0';
+	memcpy(text, word.p, cursor_len(word));
+	text[cursor_len(word)] = '\0';
 	if (sscanf(text, "%u.%u.%u.%u", &a, &b, &c, &d) != 4 || (a | b | c | d) > 255)
 		return false;
 	/* In no other way of writing. */
@@ -70,11 +50,11 @@ static bool
 take_domain(struct cursor word, struct domain *d)
 {
 	*d = (struct domain){0};
-	if (is(word, "-"))
+	if (cursor_is(word, "-"))
 		return true;
-	if (!domain_is_canonical(word.p, length(word)))
+	if (!domain_is_canonical(word.p, cursor_len(word)))
 		return false;
-	d->len = (uint8_t)length(word);
+	d->len = (uint8_t)cursor_len(word);
 	memcpy(d->text, word.p, d->len);
 	return true;
 }
@@ -83,7 +63,8 @@ static bool
 take_tls(struct cursor word, struct tls_policy *tls)
 {
 	*tls = (struct tls_policy){0};
-	return is(word, "-") || tls_policy_parse(word.p, length(word), tls) == NULL;
+	return cursor_is(word, "-") ||
+	       tls_policy_parse(word.p, cursor_len(word), tls) == NULL;
 }
 
 static bool
@@ -109,13 +90,14 @@ way_read(const char *line, size_t len, struct way *w)
 	if (!sealed_line(line, &len))
 		return false;
 	c.end = line + len;
-	if (!is(next_word(&c), "bridge") || !take_ipv4(next_word(&c), &w->ipv4) ||
-		!take_domain(next_word(&c), &w->domain) ||
-		!take_tls(next_word(&c), &w->tls))
+	if (!cursor_is(cursor_next_word(&c), "bridge") ||
+		!take_ipv4(cursor_next_word(&c), &w->ipv4) ||
+		!take_domain(cursor_next_word(&c), &w->domain) ||
+		!take_tls(cursor_next_word(&c), &w->tls))
 		return false;
 	w->route.n = 0;
 	while (c.p < c.end)
-		if (!take_target(next_word(&c), &w->route))
+		if (!take_target(cursor_next_word(&c), &w->route))
 			return false;
 	return w->route.n > 0;
 }

@@ -17,6 +17,12 @@ void cursor_skip_blanks(struct cursor *);
 /* Takes the longest run of bytes that aren't blank; len 0 at the end. */
 struct cursor cursor_word(struct cursor *);
 
+/* The same, behind one blank, if there is one. */
+struct cursor cursor_next_word(struct cursor *);
+
+size_t cursor_len(struct cursor);
+bool cursor_is(struct cursor, const char *text);
+
 /* Takes this word, if it is what stands there. */
 bool cursor_take_word(struct cursor *, const char *word);
 
