@@ -153,6 +153,7 @@ launch(struct flight *f, struct monotime now)
 
 	if (!has_room(fs, now)) {
 		set_queued(f);
+		++*c->queued;
 		if (c->alarm != NULL)
 			c->alarm(c->alarm_arg);
 		return true;

@@ -16,6 +16,7 @@
 	X(deadlines)        /* lookups that their deadline ended */                      \
 	X(lookups_full)     /* refused: max_lookups were pending */                      \
 	X(flights_full)     /* refused: max_flights names were being asked for */        \
+	X(flights_queued)   /* questions that waited until others were answered */       \
 	X(waiters_full)     /* refused: max_waiters waited for that name */              \
 	X(slow_answers)     /* not waited for: others had waited in vain */              \
 	X(map_hits)                                                                      \

@@ -31,6 +31,7 @@ struct flights_config {
 	size_t outstanding; /* of them, asked; the others wait their turn */
 	size_t burst;       /* of these, asked in the last FLIGHT_YOUNG_MS */
 	bool drops_queued;  /* what nobody waits for any more isn't asked */
+	uint64_t *queued;   /* counts those that had to wait their turn */
 
 	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
 	void (*dns_name)(void *arg, enum dns_type, const char *subject,

@@ -46,6 +46,7 @@ an_answer_makes_room_for_a_question(void **state)
 	(void)state;
 	open_burst(&w);
 	assert_int_equal(w.srv.asked, BURST);
+	assert_int_equal(w.counters.flights_queued, LOOKUPS - BURST);
 	for (unsigned i = 0; i < LOOKUPS; i++) {
 		answer_srv(&w, name_of(i), srv_none(60));
 		assert_outcome(&results[i], OUTCOME_NONE, REASON_NONE);
