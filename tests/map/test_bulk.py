@@ -4,8 +4,10 @@ at 4 GiB. For these a tool is built whose hashes have three bits and whose files
 
 import os
 import random
+import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from harness.onion import onion
@@ -91,12 +93,17 @@ def test_a_map_ends_at_the_limit_of_its_format(small, tmp_path):
 
 
 def measured(*args):
-    """Status, seconds and mebibytes of a run."""
+    """Status, seconds, and the most memory in MiB. What wait4(2) says of that begins with
+    the size of ours."""
     start = time.monotonic()
     child = subprocess.Popen([*ONIONMAP, *args])
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return child.returncode, time.monotonic() - start, usage.ru_maxrss / 1024
+    most = 0
+    while child.poll() is None:
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        if "Name:\tonionmap\n" in status and (found := re.search(r"VmHWM:\s*(\d+)", status)):
+            most = max(most, int(found[1]))
+        time.sleep(0.002)
+    return child.returncode, time.monotonic() - start, most / 1024
 
 
 @pytest.mark.timeout(120 * SLACK)
@@ -109,7 +116,7 @@ def test_a_million_lines(tmp_path):
     assert status == 0
     if SLACK == 1:
         assert seconds < 8
-        assert mebibytes < 50
+        assert 10 < mebibytes < 50
     path = tmp_path / "domains.cdb"
     result = onionmap("query", path, "d0.example.org", "d999999.example.org")
     assert result.status == 0
