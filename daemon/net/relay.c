@@ -208,6 +208,30 @@ move(struct relay *r, struct end *from, struct end *to)
 	return n <= 0 || forward(to, chunk, (size_t)n);
 }
 
+/* A client that has said all may still listen, or may have closed: that shows, by its
+ * reset, when something was sent to it. Its end can always be read, so edges count. */
+static short
+client_waits_for(const struct relay *r)
+{
+	const struct end *c = &r->client, *s = &r->server;
+	short what = has_waiting(c) ? EV_WRITE : 0;
+
+	if (s->said_all || s->deaf || has_waiting(s))
+		return what;
+	if (!c->said_all)
+		return EV_READ | what;
+	return what != 0 ? what : EV_READ | EV_ET;
+}
+
+static bool
+is_reset(const struct end *e)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	return getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0;
+}
+
 /* What each end is to wait for, now that something has moved. */
 static void
 settle(struct relay *r)
@@ -223,11 +247,7 @@ settle(struct relay *r)
 		}
 		return;
 	}
-	relay_wait_for(r, c,
-		(short)((!c->said_all && !s->said_all && !s->deaf && !has_waiting(s)
-					? EV_READ
-					: 0) |
-			(has_waiting(c) ? EV_WRITE : 0)));
+	relay_wait_for(r, c, client_waits_for(r));
 	relay_wait_for(r, s,
 		(short)((!s->said_all && !has_waiting(c) ? EV_READ : 0) |
 			(has_waiting(s) ? EV_WRITE : 0)));
@@ -242,7 +262,9 @@ relay_bytes(struct relay *r, struct end *e, short what)
 
 	if (what & EV_WRITE)
 		send_waiting(e);
-	if (what & EV_READ && !has_waiting(other))
+	if (what & EV_READ && e->said_all)
+		good = !is_reset(e);
+	else if (what & EV_READ && !has_waiting(other))
 		good = move(r, e, other);
 	if (good && !r->client.deaf)
 		settle(r);

@@ -245,6 +245,27 @@ def test_a_client_that_vanishes_before_there_is_a_server(daemon, socks, how, spo
     assert daemon.counter("bridge_unreachable") == 0
 
 
+@pytest.mark.parametrize("when", ["at once", "after a while"])
+def test_a_client_that_is_gone(daemon, socks, when):
+    """That it has closed, not only said all, shows when something is sent to it: its
+    reset. The server says no more, and would wait for ever."""
+    files = files_of(daemon)
+
+    async def server(c):
+        if when == "after a while":
+            await c.exactly(8)
+            await does.asyncio.sleep(0.2)
+        await c.send(b"250 x\r\n")
+        await does.hangs(c)
+
+    socks.on(A, does.later(0.2, does.connected(server)))
+    with dial(daemon, A) as s:
+        reset_at_close(s, False)
+        s.sendall(b"EHLO x\r\n")
+        connected(socks)
+    all_over(daemon, socks, files)
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_client_that_is_reset(daemon, socks, busy):
     files = files_of(daemon)
