@@ -60,13 +60,6 @@ flights_new(const struct flights_config *config)
 }
 
 static void
-set_queued(struct flight *f)
-{
-	f->stage = QUEUED;
-	TAILQ_INSERT_TAIL(&f->flights->queue, f, entry);
-}
-
-static void
 set_young(struct flight *f, struct monotime now)
 {
 	f->stage = YOUNG;
@@ -131,33 +124,42 @@ grows_old(const struct flight *f)
 	return monotime_add_ms(f->asked, FLIGHT_YOUNG_MS);
 }
 
-static bool
-has_room(struct flights *fs, struct monotime now)
+static void
+grow_old(struct flights *fs, struct monotime now)
 {
 	struct flight *f;
 
 	while ((f = TAILQ_FIRST(&fs->young)) != NULL &&
 		monotime_reached(grows_old(f), now))
 		set_old(f);
+}
+
+static bool
+has_room(const struct flights *fs)
+{
 	return fs->outstanding < fs->config.outstanding && fs->nyoung < fs->config.burst;
 }
 
-/* Asks, if there is room for another question; else the flight waits its turn. */
+static void
+wait_its_turn(struct flight *f)
+{
+	const struct flights_config *c = &f->flights->config;
+
+	f->stage = QUEUED;
+	TAILQ_INSERT_TAIL(&f->flights->queue, f, entry);
+	++*c->queued;
+	if (c->alarm != NULL)
+		c->alarm(c->alarm_arg);
+}
+
 static bool
-launch(struct flight *f, struct monotime now)
+ask(struct flight *f, struct monotime now)
 {
 	struct flights *fs = f->flights;
 	const struct flights_config *c = &fs->config;
 	char buffer[FLIGHT_NAME_MAX + 1];
 	const char *name = flight_subject(f);
 
-	if (!has_room(fs, now)) {
-		set_queued(f);
-		++*c->queued;
-		if (c->alarm != NULL)
-			c->alarm(c->alarm_arg);
-		return true;
-	}
 	if (c->dns_name != NULL) {
 		c->dns_name(c->arg, flight_type(f), name, buffer);
 		name = buffer;
@@ -188,14 +190,17 @@ land(struct flight *f, const struct dns_answer *answer, struct monotime now)
 }
 
 static void
-launch_queued(struct flights *fs, struct monotime now)
+ask_queued(struct flights *fs, struct monotime now)
 {
 	struct flight *f;
 
-	while (has_room(fs, now) && (f = TAILQ_FIRST(&fs->queue)) != NULL) {
+	grow_old(fs, now);
+	if (fs->nyoung > fs->config.refill)
+		return;
+	while (has_room(fs) && (f = TAILQ_FIRST(&fs->queue)) != NULL) {
 		TAILQ_REMOVE(&fs->queue, f, entry);
 		f->stage = OLD;
-		if (!launch(f, now)) {
+		if (!ask(f, now)) {
 			struct dns_answer none;
 
 			dns_answer_fail(&none, REASON_NOMEM);
@@ -214,7 +219,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 
 	detach(f);
 	land(f, answer, now);
-	launch_queued(fs, now);
+	ask_queued(fs, now);
 }
 
 struct key {
@@ -230,6 +235,16 @@ make_key(enum dns_type type, const char *subject)
 	key.text[0] = (char)type;
 	memcpy(key.text + 1, subject, key.len - 1);
 	return key;
+}
+
+/* It doesn't overtake those that wait already. */
+static bool
+must_wait(struct flights *fs, struct monotime now)
+{
+	if (!TAILQ_EMPTY(&fs->queue))
+		return true;
+	grow_old(fs, now);
+	return !has_room(fs);
 }
 
 static struct flight *
@@ -249,7 +264,9 @@ new_flight(struct flights *fs, const struct key *key, struct monotime now)
 		free(f);
 		return NULL;
 	}
-	if (!launch(f, now)) {
+	if (must_wait(fs, now)) {
+		wait_its_turn(f);
+	} else if (!ask(f, now)) {
 		HASH_DEL(fs->table, f);
 		free(f);
 		return NULL;
@@ -307,13 +324,13 @@ flights_leave(struct flight_waiter *w)
 void
 flights_expire(struct flights *fs, struct monotime now)
 {
-	launch_queued(fs, now);
+	ask_queued(fs, now);
 }
 
 bool
 flights_next_deadline(const struct flights *fs, struct monotime *when)
 {
-	if (TAILQ_EMPTY(&fs->queue) || fs->nyoung < fs->config.burst ||
+	if (TAILQ_EMPTY(&fs->queue) || TAILQ_EMPTY(&fs->young) ||
 		fs->outstanding >= fs->config.outstanding)
 		return false; /* an answer makes room, if anything is to */
 	*when = grows_old(TAILQ_FIRST(&fs->young));

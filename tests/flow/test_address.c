@@ -2,6 +2,8 @@
  * addresses, while tor comes and goes. */
 #include "fakes.h"
 
+#include "flow/flight.h"
+
 static int
 setup(void **state)
 {
@@ -180,7 +182,8 @@ nth(int i)
 	return key;
 }
 
-/* More than 100 could overrun tor's receive buffer; the others wait their turn. */
+/* More than 100 could overrun tor's receive buffer. The others wait until all of these
+ * are answered, so that tor comes to its other work, too. */
 static void
 a_hundred_questions_at_once(void **state)
 {
@@ -193,8 +196,32 @@ a_hundred_questions_at_once(void **state)
 	for (int i = 0; i < 150; i++) {
 		answer_tor(w, nth(i), tor_address((uint32_t)i + 1));
 		assert_int_equal(r[i].ipv4[0], i + 1);
-		assert_int_equal(fake_open(&w->tor), i < 50 ? 100 : 149 - i);
+		assert_int_equal(fake_open(&w->tor), i < 99 ? 99 - i : 149 - i);
 	}
+}
+
+/* One that tor doesn't answer holds up the others for a moment. */
+static void
+a_question_without_an_answer(void **state)
+{
+	static struct result r[150];
+	struct world *w = *state;
+
+	for (int i = 0; i < 150; i++)
+		look_up(w, w->address, nth(i), &r[i]);
+	for (int i = 1; i < 100; i++)
+		answer_tor(w, nth(i), tor_address(1));
+	assert_int_equal(fake_open(&w->tor), 1);
+	pass_ms(w, FLIGHT_YOUNG_MS - 1);
+	assert_int_equal(fake_open(&w->tor), 1);
+	pass_ms(w, 1);
+	assert_int_equal(fake_open(&w->tor), 51);
+	for (int i = 100; i < 150; i++) {
+		answer_tor(w, nth(i), tor_address((uint32_t)i));
+		assert_int_equal(r[i].ipv4[0], i);
+	}
+	answer_tor(w, nth(0), tor_address(1));
+	assert_int_equal(r[0].ipv4[0], 1);
 }
 
 static void
@@ -253,6 +280,7 @@ main(void)
 		T(a_restart_between_two_addresses),
 		T(a_second_restart_asks_again),
 		T(a_hundred_questions_at_once),
+		T(a_question_without_an_answer),
 		T(nobody_waits_any_more_for_a_question_in_the_queue),
 		T(cancel_with_addresses_under_way),
 		T(without_memory_for_the_second_question),
