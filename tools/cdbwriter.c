@@ -2,7 +2,6 @@
 
 #include <cdb.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "core/maptext.h"
 #include "core/text.h"
+#include "flusher.h"
 
 /* Large enough that handing one over costs nothing beside filling it. */
 #define BLOCKS 3
@@ -31,8 +31,8 @@ _Static_assert(RECORD_MAX <= BLOCK, "a record fits into a block");
 
 /* A ring of blocks: the caller fills one while the thread empties others. */
 struct cdbwriter {
-	int fd;
 	struct cdb_make make; /* the thread's, until it has ended */
+	struct flusher *flusher;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* of all below, but not of what is in the blocks */
 	pthread_cond_t changed;
@@ -45,7 +45,7 @@ struct cdbwriter {
 /* The thread */
 
 static bool
-write_block(struct cdb_make *make, const struct block *b)
+write_block(struct cdbwriter *w, const struct block *b)
 {
 	const char *p = b->data, *end = b->data + b->len;
 	struct record r;
@@ -53,10 +53,11 @@ write_block(struct cdb_make *make, const struct block *b)
 	while (p < end) {
 		memcpy(&r, p, sizeof(r));
 		p += sizeof(r);
-		if (cdb_make_add(make, p, r.keylen, p + r.keylen, r.len) < 0)
+		if (cdb_make_add(&w->make, p, r.keylen, p + r.keylen, r.len) < 0)
 			return false;
 		p += r.keylen + r.len;
 	}
+	flusher_written(w->flusher, w->make.cdb_dpos);
 	return true;
 }
 
@@ -92,7 +93,7 @@ write_blocks(void *arg)
 		int error = w->error;
 
 		pthread_mutex_unlock(&w->mutex);
-		if (error == 0 && !write_block(&w->make, b))
+		if (error == 0 && !write_block(w, b))
 			error = errno;
 		pthread_mutex_lock(&w->mutex);
 		w->error = error;
@@ -117,12 +118,13 @@ cdbwriter_new(int fd)
 
 	if (w == NULL)
 		return NULL;
-	w->fd = fd;
 	cdb_make_start(&w->make, fd);
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->changed, NULL);
-	if ((errno = pthread_create(&w->thread, NULL, write_blocks, w)) == 0)
+	if ((w->flusher = flusher_new(fd)) != NULL &&
+		(errno = pthread_create(&w->thread, NULL, write_blocks, w)) == 0)
 		return w;
+	flusher_free(w->flusher);
 	free(w);
 	return NULL;
 }
@@ -190,6 +192,7 @@ end_thread(struct cdbwriter *w)
 	int error;
 
 	pthread_join(w->thread, NULL);
+	flusher_free(w->flusher);
 	error = w->error;
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->mutex);
@@ -201,8 +204,6 @@ end_thread(struct cdbwriter *w)
 bool
 cdbwriter_finish(struct cdbwriter *w)
 {
-	/* The disk may begin meanwhile: the caller will wait for it, too. */
-	sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return end_thread(w);
 }
 

@@ -82,15 +82,15 @@ take_line(struct compile *c, const struct input_line *line)
 {
 	struct map_error error;
 	struct map_entry entry;
-	const char *nul;
 
 	if (line->too_long) {
 		report_error(&c->report, line->number, INPUT_LINE_MAX + 1,
 			"a line has at most %d bytes", INPUT_LINE_MAX);
 		return true;
 	}
-	if ((nul = memchr(line->text, '\0', line->len)) != NULL) {
-		report_error(&c->report, line->number, (size_t)(nul - line->text) + 1,
+	if (line->nul != NULL) {
+		report_error(&c->report, line->number,
+			(size_t)(line->nul - line->text) + 1,
 			"a NUL byte: this is no text");
 		return true;
 	}

@@ -20,6 +20,7 @@ struct input {
 	uint64_t offset;    /* in the file, of buf[start] */
 	size_t start, have; /* what isn't consumed: buf[start] to buf[start + have] */
 	bool end;           /* of the file: buf holds the last of it */
+	uint64_t nul_end;   /* a NUL byte can only be before that offset */
 	uint32_t number;    /* of the last line */
 	char buf[BUFFER];
 };
@@ -148,6 +149,7 @@ input_rewind(struct input *in)
 		in->offset = 3;
 	in->start = in->have = 0;
 	in->end = false;
+	in->nul_end = 0;
 	in->number = 0;
 }
 
@@ -155,14 +157,17 @@ input_rewind(struct input *in)
 static bool
 fill(struct input *in)
 {
+	char *new = in->buf + in->have;
 	ssize_t n;
 
 	memmove(in->buf, in->buf + in->start, in->have);
 	in->start = 0;
-	n = read_at(in->fd, in->buf + in->have, BUFFER - in->have, in->offset + in->have);
+	n = read_at(in->fd, new, BUFFER - in->have, in->offset + in->have);
 	if (n < 0)
 		return false;
 	in->have += (size_t)n;
+	if (memchr(new, '\0', (size_t)n) != NULL)
+		in->nul_end = in->offset + in->have;
 	in->end = n == 0;
 	return true;
 }
@@ -229,6 +234,8 @@ input_next(struct input *in, struct input_line *line)
 	line->too_long = line->len > INPUT_LINE_MAX;
 	if (line->too_long)
 		return skip_line(in) ? INPUT_LINE : INPUT_FAILED;
+	line->nul =
+		line->offset < in->nul_end ? memchr(line->text, '\0', line->len) : NULL;
 	consume(in, line->len + newline);
 	return INPUT_LINE;
 }

@@ -13,10 +13,11 @@ struct input;
 
 struct input_line {
 	uint32_t number;  /* from 1 */
-	bool too_long;    /* longer than INPUT_LINE_MAX; text and len aren't set */
+	bool too_long;    /* longer than INPUT_LINE_MAX; text, len and nul aren't set */
 	uint64_t offset;  /* for input_reread() */
 	const char *text; /* without its newline, valid until the next call */
 	size_t len;
+	const char *nul; /* the first NUL byte in it; NULL: there is none */
 };
 
 enum input_status {

@@ -107,6 +107,20 @@ add_target(struct line *l, struct map_entry *e, const struct targetlist_item *it
 	return MAPTEXT_ENTRY;
 }
 
+/* One name and nothing else, as on most lines. */
+static bool
+is_one_target(const struct line *l, struct map_entry *e)
+{
+	const struct targetlist_item item = {
+		.host = l->rest.p, .hostlen = cursor_len(l->rest), .port = SMTP_PORT};
+
+	if (item.hostlen != ONION_LEN ||
+		onion_check(item.host, item.hostlen, l->memo) != ONION_OK)
+		return false;
+	copy_host(&e->target[e->n++], &item);
+	return true;
+}
+
 static enum maptext_status
 parse_targets(struct line *l, struct map_entry *e)
 {
@@ -147,6 +161,8 @@ parse_rest(struct line *l, struct map_entry *e)
 
 	e->kind = MAP_TARGETS;
 	policy_clear(&e->policy);
+	if (is_one_target(l, e))
+		return MAPTEXT_ENTRY;
 	if (cursor_take_word(&l->rest, "-")) {
 		e->kind = MAP_NEVER;
 		cursor_skip_blanks(&l->rest);

@@ -279,6 +279,17 @@ def test_nul():
     ]
 
 
+@pytest.mark.parametrize("size", [65536, 262_144, 524_288])
+def test_nul_where_a_read_may_end(size):
+    """However the text is cut into pieces."""
+    for before in range(size - 3, size + 4):
+        for after in (0, 100, 300_000):
+            text = "#\n" * (before // 2 - 30) + "#" * (60 + before % 2)
+            text += "\0" + "#" * (after % 1000) + "\n" + "#\n" * (after // 2)
+            where = (before // 2 - 30 + 1, 61 + before % 2, "a NUL byte: this is no text")
+            assert check(text) == [where]
+
+
 def test_any_bytes_are_only_errors():
     rng = random.Random(1)
     pieces = [A, B, ".onion", "a.org", *" \t,:#-.\n", "25", "\r\n"]
