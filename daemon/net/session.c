@@ -119,15 +119,17 @@ process(struct session *s, const char *data, size_t len)
 
 /* Events */
 
+/* Adding the event anew tells of what is there already. */
 static void
 set_reading(struct session *s, bool wanted)
 {
-	if (wanted == s->reading)
+	if (wanted == s->reading && !s->unread)
 		return;
-	s->reading = wanted;
-	if (!wanted)
+	if (s->reading)
 		event_del(&s->readable);
-	else if (event_add(&s->readable, NULL) < 0)
+	s->reading = wanted;
+	s->unread = false;
+	if (wanted && event_add(&s->readable, NULL) < 0)
 		s->broken = true; /* no memory to wait for it */
 }
 
@@ -205,29 +207,46 @@ sessions_pump(struct server *server)
 	}
 }
 
-static void
-discard(struct session *s)
+/* Only changes are events, so that epoll needn't look at each socket twice. After as much
+ * as was asked for there may be more, and behind the last data the end. */
+static ssize_t
+receive(struct session *s, size_t had, bool ends)
 {
-	ssize_t n = recv(s->fd, s->server->input, INPUT_SIZE, 0);
+	const size_t room = INPUT_SIZE - had;
+	ssize_t n;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	do
+		n = recv(s->fd, s->server->input + had, room, 0);
+	while (n < 0 && errno == EINTR);
+	s->unread = n > 0 && (ends || (size_t)n == room);
+	return n;
+}
+
+static void
+discard(struct session *s, bool ends)
+{
+	ssize_t n = receive(s, 0, ends);
+
+	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n > 0)
 		s->discarded += (size_t)n;
 	if (n <= 0 || s->discarded > DISCARD_MAX)
 		session_free(s);
+	else
+		set_reading(s, true);
 }
 
 /* Reads once, and takes the requests that have become whole. */
 static void
-read_input(struct session *s)
+read_input(struct session *s, bool ends)
 {
 	struct server *server = s->server;
 	size_t had = s->in.len;
 	/* Less than a request is ever left over from before, so there is room. */
-	ssize_t n = recv(s->fd, server->input + had, INPUT_SIZE - had, 0);
+	ssize_t n = receive(s, had, ends);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n < 0) {
 		s->broken = true;
@@ -246,12 +265,11 @@ can_read(evutil_socket_t fd, short what, void *arg)
 	struct session *s = arg;
 
 	(void)fd;
-	(void)what;
 	if (s->lingering) {
-		discard(s);
+		discard(s, what & EV_CLOSED);
 		return;
 	}
-	read_input(s);
+	read_input(s, what & EV_CLOSED);
 	session_pump(s);
 }
 
@@ -287,7 +305,7 @@ session_drain(struct session *s)
 		return;
 	}
 	if (s->reading)
-		read_input(s);
+		read_input(s, false);
 	s->eof = true;
 	session_pump(s);
 }
@@ -309,8 +327,9 @@ session_new(
 	s->fd = fd;
 	s->fresh = true;
 	STAILQ_INIT(&s->requests);
-	event_assign(&s->readable, base, fd, EV_READ | EV_PERSIST, can_read, s);
-	event_assign(&s->writable, base, fd, EV_WRITE, can_write, s);
+	event_assign(&s->readable, base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
+		can_read, s);
+	event_assign(&s->writable, base, fd, EV_WRITE | EV_ET, can_write, s);
 	TAILQ_INSERT_TAIL(&server->all, s, all);
 	server->count++;
 	session_pump(s);

@@ -33,6 +33,7 @@ struct session {
 	size_t discarded;
 	int fd;
 	bool reading; /* readable is set */
+	bool unread;  /* the socket may hold more, and no event will say so */
 	bool eof;     /* no more input will come, or be read */
 	bool last;    /* no more requests are taken; close when all is sent */
 	bool linger;  /* then first read what the client still sends */

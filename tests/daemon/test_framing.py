@@ -73,6 +73,42 @@ def test_half_close_with_answers_owed(daemon, listener):
     assert [a.hosts() for a in answers] == [[onion(i)] for i in range(30)]
 
 
+def requests_of(client, size):
+    """Questions for mapped.example of so many bytes in all, and how many they are."""
+    one = client.request("mapped.example")
+    for padding in range(200):
+        last = client.request("x" * padding + "@mapped.example")
+        count, rest = divmod(size - len(last), len(one))
+        if rest == 0:
+            return one * count + last, count + 1
+    raise AssertionError(size)
+
+
+@pytest.mark.parametrize("end", [True, False])
+@pytest.mark.parametrize("size", [65535, 65536, 65537, 131072])
+@pytest.mark.parametrize("listener", TABLES)
+def test_all_has_come_before_it_is_read(daemon, listener, size, end):
+    """As much as is read at once, a byte less, a byte more; and nothing comes any more
+    that would wake the daemon."""
+    client = daemon.client(listener)
+    data, count = requests_of(client, size)
+    with connect(daemon.address(listener)) as s, s.makefile("rb") as file:
+        s.sendall(client.request("mapped.example"))
+        client.next_answer(file)
+        daemon.pause()
+        s.sendall(data)
+        if end:
+            s.shutdown(socket.SHUT_WR)
+        daemon.resume()
+        answers = [client.next_answer(file) for _ in range(count)]
+        if end:
+            assert file.read() == b""
+        else:
+            s.sendall(client.request("mapped.example"))
+            answers.append(client.next_answer(file))
+    assert {a.outcome for a in answers} == {ROUTE}
+
+
 @pytest.mark.parametrize("half_close", [True, False])
 def test_readsocket_half_close(daemon, half_close):
     client = daemon.client("readsocket", half_close=half_close)
