@@ -132,18 +132,34 @@ mark_without_entry(struct inquiry *q)
 		cache_mark(e->cache, DNS_TYPE_SRV, q->domain, e->ports.map->epoch);
 }
 
+/* Had the domain an entry when the map was last asked for it, or for another that begins
+ * like it? It is no use to look for a mark first, then. */
+static bool *
+seems_mapped(struct inquiry *q)
+{
+	uint64_t start;
+
+	memcpy(&start, q->domain->text, sizeof(start));
+	return &q->engine->seems_mapped[start * 0x9e3779b97f4a7c15 >> 32 &
+					(SEEMS_MAPPED_MAX - 1)];
+}
+
 /* False: the map leaves it to DNS. */
 static bool
 decide_by_map(struct inquiry *q)
 {
-	if (marked_without_entry(q))
+	bool *seems = seems_mapped(q);
+
+	if (!*seems && marked_without_entry(q))
 		return false;
 	switch (map_find(q, "", q->domain)) {
 	case MAP_HIT:
+		*seems = true;
 		return read_entry(q) != MAPREC_SRV;
 	case MAP_BROKEN:
 		return decided_broken_map(q);
 	case MAP_MISS:
+		*seems = false;
 		mark_without_entry(q);
 		break;
 	}

@@ -73,6 +73,8 @@ struct wanted {
 	struct domain subject;
 };
 
+#define SEEMS_MAPPED_MAX 4096
+
 struct engine {
 	struct engine_config config;
 	struct engine_ports ports;
@@ -86,7 +88,8 @@ struct engine {
 	struct domain domain;
 	struct map_value value;
 
-	struct onion_memo memo; /* of the map */
+	struct onion_memo memo;              /* of the map */
+	bool seems_mapped[SEEMS_MAPPED_MAX]; /* see decide.c */
 
 	struct wanted wanted[WANTED_MAX]; /* of the decision being made */
 };
