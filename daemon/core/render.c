@@ -4,28 +4,14 @@
 
 #include "core/text.h"
 
-/* One target at most: separator, brackets, name, colons, port. */
-#define PART_MAX (DOMAIN_MAX + sizeof(", []::65535"))
-
-/* False, and the part left out, if there is no room. */
-static bool
-append(struct rendered *r, const char *part, size_t len)
-{
-	if (len > RENDER_MAX - r->len)
-		return false;
-	memcpy(r->text + r->len, part, len);
-	r->len += len;
-	return true;
-}
-
 void
 render_hostlist(struct rendered *r, const struct route *route)
 {
-	r->len = 0;
+	char *end = r->text;
+
 	r->left_out = 0;
 	for (uint8_t i = 0; i < route->n; i++) {
 		const struct target *t = &route->target[i];
-		char part[PART_MAX], *end = part;
 
 		if (i > 0)
 			*end++ = ':';
@@ -35,46 +21,42 @@ render_hostlist(struct rendered *r, const struct route *route)
 			*end++ = ':';
 			end = text_put_number(end, t->port);
 		}
-		append(r, part, (size_t)(end - part));
 	}
+	r->len = (size_t)(end - r->text);
 }
 
-static size_t
-nexthop_part(char part[PART_MAX], const struct target *t, enum answer_style style)
+static char *
+put_nexthop(char *to, const struct target *t, enum answer_style style)
 {
-	char *end = part;
-
-	*end++ = '[';
+	*to++ = '[';
 	if (style != STYLE_ONION)
-		end = text_put_ipv4(end, t->ipv4);
+		to = text_put_ipv4(to, t->ipv4);
 	else
-		end = text_put(end, t->host, t->hostlen);
-	*end++ = ']';
-	*end++ = ':';
-	end = text_put_number(end, t->port);
-	return (size_t)(end - part);
+		to = text_put(to, t->host, t->hostlen);
+	*to++ = ']';
+	*to++ = ':';
+	return text_put_number(to, t->port);
 }
 
 void
 render_nexthop(struct rendered *r, const struct route *route, const struct render *how)
 {
-	char part[PART_MAX];
+	char *end = text_put_word(r->text, how->transport);
 
-	r->len = 0;
 	r->left_out = 0;
-	append(r, how->transport, strlen(how->transport));
 	for (uint8_t i = 0; i < route->n; i++) {
-		size_t before = r->len;
-		size_t n = nexthop_part(part, &route->target[i], how->style);
-		bool fits = i == 0 ? append(r, ":", 1) : append(r, ", ", 2);
-
-		if (fits && append(r, part, n))
+		r->len = (size_t)(end - r->text);
+		*end++ = i == 0 ? ':' : ',';
+		if (i > 0)
+			*end++ = ' ';
+		end = put_nexthop(end, &route->target[i], how->style);
+		if (end - r->text <= RENDER_MAX)
 			continue;
 		/* The order is a preference: nothing after the first that is left out. */
-		r->len = before;
 		r->left_out = (unsigned)(route->n - i);
-		break;
+		return;
 	}
+	r->len = (size_t)(end - r->text);
 }
 
 bool

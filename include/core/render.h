@@ -26,11 +26,12 @@ struct render {
 /* A value is at most this long; targets at the end that don't fit are left out. It
  * takes 16 onion names with ports; only long subdomains can get past it. */
 #define RENDER_MAX 2048
+#define RENDER_TARGET_MAX (DOMAIN_MAX + sizeof(", []::65535"))
 
 struct rendered {
 	size_t len;
-	unsigned left_out; /* targets */
-	char text[RENDER_MAX];
+	unsigned left_out;                         /* targets */
+	char text[RENDER_MAX + RENDER_TARGET_MAX]; /* and the one that is too much */
 };
 
 /* For Exim's manualroute: "10.192.0.5::2525:10.192.0.9", the host list of its route

@@ -25,12 +25,13 @@ text_put_word(char *to, const char *text)
 static inline char *
 text_put_number(char *to, uint32_t n)
 {
-	char digits[TEXT_NUMBER_MAX], *first = digits + sizeof(digits);
+	size_t digits = 1;
 
-	do
-		*--first = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	return text_put(to, first, (size_t)(digits + sizeof(digits) - first));
+	for (uint32_t rest = n; rest >= 10; rest /= 10)
+		digits++;
+	for (char *p = to + digits; p > to; n /= 10)
+		*--p = (char)('0' + n % 10);
+	return to + digits;
 }
 
 /* Four numbers with dots; the address is in host byte order. */
