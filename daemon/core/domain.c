@@ -81,18 +81,10 @@ canonical(char c)
 	return canonical_byte[(unsigned char)c];
 }
 
-/* The end of the first label of text: at its dot, or at end. NULL if it is empty,
- * too long, or begins or ends with a hyphen. */
-static const char *
-label_end(const char *text, const char *end)
+static bool
+label_valid(const char *label, size_t len)
 {
-	const char *dot = memchr(text, '.', (size_t)(end - text));
-
-	if (dot == NULL)
-		dot = end;
-	if (dot == text || dot - text > LABEL_MAX || text[0] == '-' || dot[-1] == '-')
-		return NULL;
-	return dot;
+	return len > 0 && len <= LABEL_MAX && label[0] != '-' && label[len - 1] != '-';
 }
 
 static bool
@@ -103,44 +95,36 @@ all_digits(const char *text, const char *end)
 	return text == end;
 }
 
-/* The rules for labels and the whole; text is made of LDH and dots. */
-static bool
-labels_valid(const char *text, size_t len)
-{
-	const char *end = text + len, *dot;
-
-	if (len == 0 || len > DOMAIN_MAX)
-		return false;
-	for (;; text = dot + 1) {
-		if ((dot = label_end(text, end)) == NULL)
-			return false;
-		if (dot == end)
-			return !all_digits(text, end);
-	}
-}
-
-/* Lower-cases into d. False if a byte isn't LDH or a dot. */
-static bool
-copy_canonical(struct domain *d, const char *name, size_t len)
-{
-	if (len > DOMAIN_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if ((d->text[i] = canonical(name[i])) == 0)
-			return false;
-	}
-	d->text[len] = '\0';
-	d->len = (uint8_t)len;
-	return true;
-}
-
+/* LDH labels with dots between them; the last isn't a number. */
 static enum domain_status
 from_ascii(struct domain *d, const char *name, size_t len)
 {
+	char *const text = d->text;
+	size_t label = 0;
+
 	if (len > 0 && name[len - 1] == '.')
 		len--;
-	if (!copy_canonical(d, name, len) || !labels_valid(d->text, len))
+	if (len > DOMAIN_MAX)
 		return DOMAIN_UNUSABLE;
+	for (size_t i = 0; i < len; i++) {
+		const char c = canonical(name[i]);
+
+		text[i] = c;
+		if (c > '.') /* most are: a letter or a digit */
+			continue;
+		if (c == 0)
+			return DOMAIN_UNUSABLE;
+		if (c != '.')
+			continue;
+		if (!label_valid(text + label, i - label))
+			return DOMAIN_UNUSABLE;
+		label = i + 1;
+	}
+	if (!label_valid(text + label, len - label) ||
+		all_digits(text + label, text + len))
+		return DOMAIN_UNUSABLE;
+	text[len] = '\0';
+	d->len = (uint8_t)len;
 	return DOMAIN_OK;
 }
 
@@ -303,8 +287,8 @@ domain_is_onion(const struct domain *d)
 bool
 domain_is_canonical(const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if (text[i] == '\0' || canonical(text[i]) != text[i])
-			return false;
-	return labels_valid(text, len);
+	struct domain d;
+
+	return from_ascii(&d, text, len) == DOMAIN_OK && d.len == len &&
+	       memcmp(d.text, text, len) == 0;
 }

@@ -35,6 +35,15 @@ decide_onion(struct inquiry *q)
 
 /* The map */
 
+static const char *
+join_key(char out[MAP_KEY_MAX], const char *kind, size_t kindlen, const char *name,
+	size_t len)
+{
+	memcpy(out, kind, kindlen);
+	memcpy(out + kindlen, name, len);
+	return out;
+}
+
 /* The exact name, then its parents with their dot, the longest first. kind is what the
  * keys begin with. */
 static enum map_result
@@ -43,14 +52,15 @@ find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 	struct map_source *map = q->engine->ports.map;
 	const size_t kindlen = strlen(kind);
 	const char *name = d->text, *end = d->text + d->len;
-	char key[MAP_KEY_MAX];
+	char buffer[MAP_KEY_MAX];
 
-	strcpy(key, kind);
 	while (name != NULL) {
 		size_t len = (size_t)(end - name);
+		const char *key = name;
 		enum map_result r;
 
-		memcpy(key + kindlen, name, len);
+		if (kindlen > 0)
+			key = join_key(buffer, kind, kindlen, name, len);
 		r = map->get(map, key, kindlen + len, &q->engine->value);
 		if (r == MAP_HIT)
 			trail_add(q->trail, "map: %.*s  %.*s", (int)(kindlen + len), key,
