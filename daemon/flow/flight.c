@@ -140,16 +140,23 @@ has_room(const struct flights *fs)
 	return fs->outstanding < fs->config.outstanding && fs->nyoung < fs->config.burst;
 }
 
+/* Those in the queue, which waited for an answer, may now wait for time to pass. */
+static void
+raise_alarm(const struct flights *fs)
+{
+	if (!TAILQ_EMPTY(&fs->queue) && fs->config.alarm != NULL)
+		fs->config.alarm(fs->config.alarm_arg);
+}
+
 static void
 wait_its_turn(struct flight *f)
 {
-	const struct flights_config *c = &f->flights->config;
+	struct flights *fs = f->flights;
 
 	f->stage = QUEUED;
-	TAILQ_INSERT_TAIL(&f->flights->queue, f, entry);
-	++*c->queued;
-	if (c->alarm != NULL)
-		c->alarm(c->alarm_arg);
+	TAILQ_INSERT_TAIL(&fs->queue, f, entry);
+	++*fs->config.queued;
+	raise_alarm(fs);
 }
 
 static bool
@@ -220,6 +227,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	detach(f);
 	land(f, answer, now);
 	ask_queued(fs, now);
+	raise_alarm(fs);
 }
 
 struct key {
@@ -332,7 +340,7 @@ flights_next_deadline(const struct flights *fs, struct monotime *when)
 {
 	if (TAILQ_EMPTY(&fs->queue) || TAILQ_EMPTY(&fs->young) ||
 		fs->outstanding >= fs->config.outstanding)
-		return false; /* an answer makes room, if anything is to */
+		return false; /* an answer makes room */
 	*when = grows_old(TAILQ_FIRST(&fs->young));
 	return true;
 }

@@ -255,6 +255,7 @@ wait_for_wanted(struct lookup *l, const struct inquiry *q)
 	if (q->stale_would_do && l->patience_ends.ns == 0) {
 		l->patience_ends = monotime_add_ms(q->now, l->profile->deadline_ms / 2);
 		TAILQ_INSERT_TAIL(&l->profile->patient, l, patient_entry);
+		alarm_caller(l->engine);
 	}
 	return REASON_NONE;
 }

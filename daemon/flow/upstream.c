@@ -126,6 +126,8 @@ probed(void *arg, const struct dns_answer *answer, struct monotime now)
 		server_failed(s, now, now);
 	else
 		server_answered(s, now);
+	/* The next probe may be due before this one would have been given up. */
+	alarm_caller(s->upstream);
 }
 
 static struct dns_query *

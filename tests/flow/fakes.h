@@ -68,6 +68,8 @@ struct world {
 	struct fake_dns srv, tor;
 	struct fake_map map;
 	struct engine *engine;
+	bool timer_set; /* it calls the engine at timer_at, and nothing else does */
+	struct monotime timer_at;
 	struct profile *onion, *address; /* 500 ms, 4 s */
 };
 
@@ -292,11 +294,48 @@ look_up(struct world *w, struct profile *profile, const char *key, struct result
 	}
 }
 
+/* As the daemon's server does it: looks when the engine wants to be called, each time
+ * that it says that this has come nearer. */
+static inline void
+set_timer(void *arg)
+{
+	struct world *w = arg;
+	struct monotime at;
+
+	if (w->engine == NULL || !engine_next_deadline(w->engine, &at) ||
+		(w->timer_set && !monotime_before(at, w->timer_at)))
+		return;
+	w->timer_set = true;
+	w->timer_at = at;
+}
+
+static inline void
+assert_timer(const struct world *w)
+{
+	struct monotime at;
+
+	if (!engine_next_deadline(w->engine, &at))
+		return;
+	assert_true(w->timer_set);
+	assert_false(monotime_before(at, w->timer_at));
+}
+
 static inline void
 pass_ms(struct world *w, int64_t ms)
 {
-	w->now = monotime_add_ms(w->now, ms);
-	engine_expire(w->engine, w->now);
+	struct monotime end = monotime_add_ms(w->now, ms);
+
+	for (;;) {
+		assert_timer(w);
+		if (!w->timer_set || monotime_before(end, w->timer_at))
+			break;
+		if (monotime_before(w->now, w->timer_at))
+			w->now = w->timer_at;
+		w->timer_set = false;
+		engine_expire(w->engine, w->now);
+		set_timer(w);
+	}
+	w->now = end;
 }
 
 /* The world */
@@ -334,7 +373,9 @@ world_prepare(struct world *w, struct engine_ports *ports)
 		.ndns = 1,
 		.tor = &w->tor.source,
 		.random = fake_random,
-		.counters = &w->counters};
+		.counters = &w->counters,
+		.alarm = set_timer,
+		.alarm_arg = w};
 	w->now.ns = 1000000000;
 	w->map.source.get = fake_get;
 	w->srv.source.ask = w->tor.source.ask = fake_ask;

@@ -280,6 +280,42 @@ map_get(struct map_source *source, const char *key, size_t keylen, struct map_va
 
 /* The engine */
 
+/* As the daemon's server does. */
+static void
+set_timer(void *arg)
+{
+	struct world *w = arg;
+	struct monotime at;
+
+	if (w->engine == NULL || !engine_next_deadline(w->engine, &at))
+		return;
+	if (w->timer_set && !monotime_before(at, w->timer_at))
+		return;
+	w->timer_set = true;
+	w->timer_at = at;
+}
+
+static void
+timer_fires(struct world *w)
+{
+	if (monotime_before(w->now, w->timer_at))
+		w->now = w->timer_at;
+	w->timer_set = false;
+	engine_expire(w->engine, w->now);
+	set_timer(w);
+}
+
+/* Whatever has happened, the engine has said when it is to be called. */
+static void
+timer_is_right(const struct world *w)
+{
+	struct monotime at;
+
+	if (engine_next_deadline(w->engine, &at) &&
+		(!w->timer_set || monotime_before(at, w->timer_at)))
+		wrong(w, "nothing was said of a nearer deadline");
+}
+
 static void
 open_engine(struct world *w)
 {
@@ -289,10 +325,13 @@ open_engine(struct world *w)
 		.random = fixed_random,
 		.counters = &w->counters,
 		.pins = w->pins,
-		.wall = wall};
+		.wall = wall,
+		.alarm = set_timer,
+		.alarm_arg = w};
 
 	for (size_t i = 0; i < w->nservers; i++)
 		ports.dns[i] = &w->server[i].source;
+	w->timer_set = false;
 	w->engine = engine_new(&w->config, &ports);
 	w->onion = profile_new(w->engine, STYLE_ONION, 500);
 	w->address = profile_new(w->engine, STYLE_ADDRESS, 4000);
@@ -539,21 +578,19 @@ surprise(struct world *w)
 void
 world_pass_ms(struct world *w, int64_t ms)
 {
-	struct monotime end = monotime_add_ms(w->now, ms), deadline;
+	struct monotime end = monotime_add_ms(w->now, ms);
 
 	surprise(w);
 	for (;;) {
 		struct dns_query *q = next_due(w);
-		bool any = engine_next_deadline(w->engine, &deadline);
 
+		timer_is_right(w);
 		if (q != NULL && monotime_reached(q->due, end) &&
-			!(any && monotime_before(deadline, q->due))) {
+			!(w->timer_set && monotime_before(w->timer_at, q->due))) {
 			w->now = q->due;
 			answer(w, q);
-		} else if (any && monotime_reached(deadline, end)) {
-			if (monotime_before(w->now, deadline))
-				w->now = deadline;
-			engine_expire(w->engine, w->now);
+		} else if (w->timer_set && monotime_reached(w->timer_at, end)) {
+			timer_fires(w);
 			deadlines_kept(w);
 		} else {
 			break;

@@ -92,6 +92,8 @@ struct world {
 	struct landing landing[LANDINGS];
 	size_t landings;
 	struct engine *engine;
+	bool timer_set; /* it calls the engine at timer_at, and nothing else does */
+	struct monotime timer_at;
 	struct profile *onion, *address;
 	struct pins *pins;
 	bool pinned[DOMAINS]; /* its route was used, and pinned */
