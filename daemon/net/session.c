@@ -119,7 +119,7 @@ process(struct session *s, const char *data, size_t len)
 
 /* Events */
 
-/* Adding the event anew tells of what is there already. */
+/* Adding the event anew tells of what is there already; else only changes are told of. */
 static void
 set_reading(struct session *s, bool wanted)
 {
@@ -207,8 +207,10 @@ sessions_pump(struct server *server)
 	}
 }
 
-/* Only changes are events, so that epoll needn't look at each socket twice. After as much
- * as was asked for there may be more, and behind the last data the end. */
+/* Epoll tells of changes only, so that it needn't look at each socket twice. After as
+ * much as there was room for there may be more, and after the last data the end. (After
+ * urgent data, too, and a descriptor; a client that sends such waits for its own next
+ * byte.) */
 static ssize_t
 receive(struct session *s, size_t had, bool ends)
 {
@@ -223,9 +225,9 @@ receive(struct session *s, size_t had, bool ends)
 }
 
 static void
-discard(struct session *s, bool ends)
+discard(struct session *s)
 {
-	ssize_t n = receive(s, 0, ends);
+	ssize_t n = receive(s, 0, true);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -256,6 +258,9 @@ read_input(struct session *s, bool ends)
 		if (had > 0)
 			memcpy(server->input, s->in.data, had);
 		process(s, server->input, had + (size_t)n);
+		/* That it was reset isn't told of as an end. Who expects an answer finds
+		 * out by sending it. */
+		s->unread |= s->in.len > 0;
 	}
 }
 
@@ -266,7 +271,7 @@ can_read(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	if (s->lingering) {
-		discard(s, what & EV_CLOSED);
+		discard(s);
 		return;
 	}
 	read_input(s, what & EV_CLOSED);

@@ -2,6 +2,7 @@
 before the answer."""
 
 import socket
+import struct
 import time
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from harness import behaviours as does
 from harness.clients import NONE, ROUTE, connect, read_all
 from harness.onion import onion
+from harness.proc import wait_until
 
 TABLES = ("tcp_table", "socketmap")
 
@@ -107,6 +109,22 @@ def test_all_has_come_before_it_is_read(daemon, listener, size, end):
             s.sendall(client.request("mapped.example"))
             answers.append(client.next_answer(file))
     assert {a.outcome for a in answers} == {ROUTE}
+
+
+@pytest.mark.parametrize("listener", TABLES)
+def test_a_part_and_a_reset_at_once(lab, listener):
+    daemon = lab.daemon(map=f"a.example {onion(1)}", client_timeout_ms=600_000)
+    client = daemon.client(listener)
+    before = daemon.open_files()
+    with connect(daemon.address(listener)) as s:
+        s.sendall(client.request("a.example"))
+        wait_until(lambda: daemon.open_files() > before, "the client")
+        daemon.pause()
+        s.sendall(client.request("a.example")[:5])
+        # On a Unix socket it is the answer which isn't read that makes it a reset.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    daemon.resume()
+    wait_until(lambda: daemon.open_files() == before, "the end of the client")
 
 
 @pytest.mark.parametrize("half_close", [True, False])
