@@ -107,9 +107,9 @@ add_target(struct line *l, struct map_entry *e, const struct targetlist_item *it
 	return MAPTEXT_ENTRY;
 }
 
-/* One name and nothing else, as on most lines. */
+/* Takes one name, if there is nothing else, as on most lines. */
 static bool
-is_one_target(const struct line *l, struct map_entry *e)
+take_only_target(const struct line *l, struct map_entry *e)
 {
 	const struct targetlist_item item = {
 		.host = l->rest.p, .hostlen = cursor_len(l->rest), .port = SMTP_PORT};
@@ -161,7 +161,7 @@ parse_rest(struct line *l, struct map_entry *e)
 
 	e->kind = MAP_TARGETS;
 	policy_clear(&e->policy);
-	if (is_one_target(l, e))
+	if (take_only_target(l, e))
 		return MAPTEXT_ENTRY;
 	if (cursor_take_word(&l->rest, "-")) {
 		e->kind = MAP_NEVER;

@@ -150,8 +150,8 @@ seems_mapped(struct inquiry *q)
 	uint64_t start;
 
 	memcpy(&start, q->domain->text, sizeof(start));
-	return &q->engine->seems_mapped[start * 0x9e3779b97f4a7c15 >> 32 &
-					(SEEMS_MAPPED_MAX - 1)];
+	return &q->engine->seems_mapped[start * 0x9e3779b97f4a7c15 >>
+					(64 - SEEMS_MAPPED_BITS)];
 }
 
 /* False: the map leaves it to DNS. */

@@ -73,7 +73,7 @@ struct wanted {
 	struct domain subject;
 };
 
-#define SEEMS_MAPPED_MAX 4096
+#define SEEMS_MAPPED_BITS 12
 
 struct engine {
 	struct engine_config config;
@@ -88,8 +88,8 @@ struct engine {
 	struct domain domain;
 	struct map_value value;
 
-	struct onion_memo memo;              /* of the map */
-	bool seems_mapped[SEEMS_MAPPED_MAX]; /* see decide.c */
+	struct onion_memo memo;                    /* of the map */
+	bool seems_mapped[1 << SEEMS_MAPPED_BITS]; /* see decide.c */
 
 	struct wanted wanted[WANTED_MAX]; /* of the decision being made */
 };

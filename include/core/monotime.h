@@ -23,7 +23,8 @@ monotime_add_s(struct monotime t, int64_t s)
 	return monotime_add_ms(t, s * 1000);
 }
 
-/* Milliseconds from b to a, rounded up, so that a timer never fires too early. */
+/* Milliseconds from b to a, rounded up, so that a timer is never set to nothing before
+ * its time. */
 static inline int64_t
 monotime_diff_ms(struct monotime a, struct monotime b)
 {

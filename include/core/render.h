@@ -31,7 +31,7 @@ struct render {
 struct rendered {
 	size_t len;
 	unsigned left_out;                         /* targets */
-	char text[RENDER_MAX + RENDER_TARGET_MAX]; /* and the one that is too much */
+	char text[RENDER_MAX + RENDER_TARGET_MAX]; /* and one that doesn't fit */
 };
 
 /* For Exim's manualroute: "10.192.0.5::2525:10.192.0.9", the host list of its route

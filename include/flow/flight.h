@@ -30,7 +30,7 @@ struct flights_config {
 	size_t max_waiters; /* for one of them */
 	size_t outstanding; /* of them, asked; the others wait their turn */
 	size_t burst;       /* of these, asked in the last FLIGHT_YOUNG_MS */
-	size_t refill;      /* those that wait are asked when so few of these are left */
+	size_t refill;      /* no more may be left of these when others are asked */
 	bool drops_queued;  /* what nobody waits for any more isn't asked */
 	uint64_t *queued;   /* counts those that had to wait their turn */
 
