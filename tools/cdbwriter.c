@@ -186,8 +186,8 @@ cdbwriter_end(struct cdbwriter *w)
 	tell(w, &w->ended);
 }
 
-static bool
-end_thread(struct cdbwriter *w)
+bool
+cdbwriter_finish(struct cdbwriter *w)
 {
 	int error;
 
@@ -201,17 +201,11 @@ end_thread(struct cdbwriter *w)
 	return error == 0;
 }
 
-bool
-cdbwriter_finish(struct cdbwriter *w)
-{
-	return end_thread(w);
-}
-
 void
 cdbwriter_abandon(struct cdbwriter *w)
 {
 	if (w == NULL)
 		return;
 	tell(w, &w->abandoned);
-	end_thread(w);
+	cdbwriter_finish(w);
 }
