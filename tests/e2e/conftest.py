@@ -65,8 +65,9 @@ def tornet(lab, snapshot, maybe_namespace):
 @pytest.fixture
 def world(request, lab, namespace, tornet):
     """What is out there, and the sending site. It sends by the bridge if the module's
-    BRIDGE says so."""
+    BRIDGE says so, as that of each file does whose name does."""
     bridge = getattr(request.module, "BRIDGE", False)
+    assert bridge == ("bridge" in request.module.__name__)
     with contextlib.ExitStack() as stack:
         yield World(lab, namespace, tornet, stack, bridge=bridge)
 

@@ -52,6 +52,7 @@ default_process_limit = 40
 initial_destination_concurrency = 20
 """
 
+
 def test_forty_connections_at_once(world):
     """And two hundred messages. None arrives before there are forty connections."""
     queue = Queue(world, each=67, through=0)
