@@ -10,26 +10,36 @@ SANITIZE :=
 V :=
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 
-# All that building and testing needs, and the only list of it. Debian 12.
-BUILD_PACKAGES := gcc libc6-dev make libevent-dev libc-ares-dev libcdb-dev nettle-dev \
+# All that building and testing needs on Debian 12 and 13, and the only list of it. Where
+# they differ, '13|12'.
+BUILD_PACKAGES := gcc libc6-dev make pkgconf libevent-dev libc-ares-dev libcdb-dev nettle-dev \
 	libidn2-dev libconfuse-dev uthash-dev
 DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
 TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev tinycdb mandoc iproute2 util-linux procps \
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
-	postfix torsocks nsd ldnsutils libgnutls-dane0 libidn12 libnsl2 libdb5.3 libpcre2-8-0 \
-	openssl clang libclang-rt-14-dev llvm clang-format clang-tidy valgrind binutils
+	postfix torsocks nsd ldnsutils 'libgnutls-dane0t64|libgnutls-dane0' libidn12 libnsl2 \
+	'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang 'libclang-rt-dev|libclang-rt-14-dev' \
+	llvm clang-format clang-tidy valgrind binutils
 BENCH_PACKAGES := $(TEST_PACKAGES) dnsperf socat haproxy
+OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef $(WERROR)
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-CPPFLAGS := -D_GNU_SOURCE -Iinclude
-CFLAGS := -std=gnu11 $(OPT) $(WARN) $(if $(SANITIZE),$(SANITIZE),$(HARDEN))
-LDFLAGS := $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 
-CORE_LIBS := -lnettle -lidn2 -lresolv
-NET_LIBS := -levent_core -lcares -lcdb
-MAIN_LIBS := -lconfuse
+# The CPPFLAGS, CFLAGS and LDFLAGS of a distribution, from the environment or the command
+# line, come after ours.
+PKG_CONFIG := pkg-config
+pkg = $(shell $(PKG_CONFIG) $(1) 2>/dev/null || echo $(2))
+ALL_CPPFLAGS := -D_GNU_SOURCE -Iinclude $(CPPFLAGS)
+ALL_CFLAGS := -std=gnu11 $(OPT) $(WARN) $(if $(SANITIZE),$(SANITIZE),$(HARDEN)) $(CFLAGS)
+ALL_LDFLAGS := $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
+
+CDB_LIBS := $(call pkg,--libs libcdb,-lcdb)
+CORE_LIBS := $(call pkg,--libs nettle libidn2,-lnettle -lidn2) -lresolv
+NET_LIBS := $(call pkg,--libs libevent_core libcares,-levent_core -lcares) $(CDB_LIBS)
+MAIN_LIBS := $(call pkg,--libs libconfuse,-lconfuse)
+TEST_LIBS := $(call pkg,--libs cmocka,-lcmocka)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 CORE := $(call obj,$(wildcard daemon/core/*.c))
@@ -48,14 +58,14 @@ $(B)/lib%.a:
 	$(call say,AR)ar rcs $@ $^
 
 $(B)/onionmxd: $(MAIN) $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(MAIN_LIBS) $(NET_LIBS) $(CORE_LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MAIN_LIBS) $(NET_LIBS) $(CORE_LIBS)
 
 $(B)/onionmap: $(TOOL) $(B)/libcore.a
-	$(call say,LD)$(CC) $(LDFLAGS) -pthread -o $@ $^ -lcdb $(CORE_LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CDB_LIBS) $(CORE_LIBS)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Each kind of test lists what it links: the core's have the core, the flow's have no
 # library of the shell.
@@ -66,25 +76,25 @@ REPLAY := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS) -lm
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS) -lm
 
 SCENARIOS := $(B)/tests/scenarios/scenarios
 $(SCENARIOS): $(call obj,$(wildcard tests/scenarios/*.c)) $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 $(B)/tests/flow/%: $(B)/obj/tests/flow/%.o $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
 
 $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 BENCH := $(patsubst %,$(B)/tests/bench/%,load bare buffered sink stream)
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/net.o
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ -levent_core
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ -levent_core
 
 # Running them
 
@@ -117,6 +127,11 @@ asan: test-deps $(B)/exim/usr/sbin/exim4	## all tests under clang's sanitizers
 valgrind: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests under valgrind
 	tests/run --build $(B) --valgrind --slack 10 $(SUITES)
 
+check-debian12: other-deps	## all tests in a minimal Debian 12, as root
+	tests/other-debian bookworm $(MAKE) -j2 check
+check-debian13: other-deps	## all tests in a minimal Debian 13, as root
+	tests/other-debian trixie $(MAKE) -j2 check
+
 demo: demo-deps all	## see it work: a real tor and DNS server, all on this machine
 	@/usr/bin/python3 tests/demo.py
 
@@ -125,7 +140,7 @@ T := dnsmsg
 SECONDS := 60
 fuzz:	## fuzz one parser: T=NAME, for SECONDS=60
 	@mkdir -p $(B)/fuzz/corpus-$(T)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	$(CLANG) $(ALL_CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $(B)/fuzz/$(T) \
 		tests/fuzz/fuzz_$(T).c $(wildcard daemon/core/*.c) $(CORE_LIBS)
 	$(B)/fuzz/$(T) -max_total_time=$(SECONDS) -artifact_prefix=$(B)/fuzz/ \
@@ -148,7 +163,7 @@ lint: test-deps $(B)/libcore.a	## check the format, the layers, and what the ana
 	clang-format --dry-run -Werror $(SOURCES)
 	tests/lint/layers $(B)
 	clang-tidy --quiet $(filter %.c,$(filter daemon/% tools/%,$(SOURCES))) -- \
-		$(CPPFLAGS) -std=gnu11
+		$(ALL_CPPFLAGS) -std=gnu11
 
 format:	## format the source
 	clang-format -i $(SOURCES)
@@ -164,6 +179,8 @@ test-deps:
 	@tests/install-packages $(TEST_PACKAGES)
 bench-deps:
 	@tests/install-packages $(BENCH_PACKAGES)
+other-deps:
+	@tests/install-packages $(OTHER_PACKAGES)
 
 # Exim and Postfix exclude each other as packages, so Exim is only unpacked.
 $(B)/exim/usr/sbin/exim4: | test-deps
@@ -203,7 +220,7 @@ help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
-.PHONY: all binaries unit scenarios check e2e asan valgrind demo fuzz bench lint format deps build-deps demo-deps \
-	test-deps bench-deps install clean help
+.PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e asan valgrind demo fuzz bench lint format deps build-deps demo-deps \
+	test-deps bench-deps other-deps install clean help
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
