@@ -13,6 +13,7 @@ struct message {
 	ns_msg handle;
 	char owner[NS_MAXDNAME]; /* the name asked for, or the end of its CNAMEs */
 	uint32_t ttl;            /* the least so far */
+	int rcode;               /* with the upper bits that EDNS adds */
 	struct onion_memo *memo;
 };
 
@@ -93,6 +94,31 @@ open_message(
 		return false;
 	strcpy(m->owner, ns_rr_name(question));
 	m->ttl = TTL_MAX;
+	return true;
+}
+
+/* Reads every record once, and the response code, whose upper eight bits are in an OPT
+ * record (RFC 6891 section 6.1.3). Our questions have none, but an answer may. A message
+ * has one OPT at most, among the additional records (section 6.1.1): with any other the
+ * response code isn't known. False: malformed. */
+static bool
+read_rcode(struct message *m)
+{
+	int opts = 0;
+
+	m->rcode = (int)ns_msg_getflag(m->handle, ns_f_rcode);
+	for (int section = ns_s_an; section <= ns_s_ar; section++)
+		for (int i = 0; i < ns_msg_count(m->handle, section); i++) {
+			ns_rr rr;
+
+			if (ns_parserr(&m->handle, (ns_sect)section, i, &rr) < 0)
+				return false;
+			if (ns_rr_type(rr) != ns_t_opt)
+				continue;
+			if (section != ns_s_ar || opts++ > 0)
+				return false;
+			m->rcode |= (int)(ns_rr_ttl(rr) >> 24) << 4;
+		}
 	return true;
 }
 
@@ -210,13 +236,15 @@ absence_proved(struct message *m)
 static enum reason
 read_message(struct message *m, enum dns_type type, struct dns_answer *a, int *used)
 {
-	int rcode = (int)ns_msg_getflag(m->handle, ns_f_rcode), found;
+	int found;
 
-	if (rcode != ns_r_noerror && rcode != ns_r_nxdomain)
+	if (!read_rcode(m))
+		return REASON_DNS_BAD;
+	if (m->rcode != ns_r_noerror && m->rcode != ns_r_nxdomain)
 		return REASON_DNS_FAILED;
 	if (!follow_cnames(m) || (found = read_records(m, type, a, used)) < 0)
 		return REASON_DNS_BAD;
-	if (found > 0 && rcode == ns_r_nxdomain)
+	if (found > 0 && m->rcode == ns_r_nxdomain)
 		return REASON_DNS_BAD;
 	if (found == 0 && !absence_proved(m))
 		return REASON_DNS_UNPROVEN;

@@ -116,6 +116,39 @@ test_headers(void **state)
 		}
 }
 
+/* EDNS, which is never asked for: eight more bits of the response code. */
+static void
+test_extended_rcodes(void **state)
+{
+	static const struct wire_row rows[] = {
+		{"none", ANSWER, RECORDS(300, 1, 0),
+			{SRV(Q, 300, 1, 1, 25, ONION_A), OPT}},
+		{"BADVERS", ANSWER, FAILED,
+			{SRV(Q, 300, 1, 1, 25, ONION_A), OPT_IN('x', 1)}},
+		{"BADCOOKIE", ANSWER | 7, FAILED,
+			{SRV(Q, 300, 1, 1, 25, ONION_A), OPT_IN('x', 1)}},
+		{"BADVERS in place of an absence", ANSWER, FAILED,
+			{SOA("example.org", 300, 60), OPT_IN('x', 1)}},
+		{"19, which looks like no name", NO_NAME, FAILED,
+			{SOA("example.org", 300, 60), OPT_IN('x', 1)}},
+		{"the greatest", ANSWER | 15, FAILED, {OPT_IN('x', 255)}},
+		{"behind another record", NO_NAME, FAILED,
+			{SOA("example.org", 300, 60),
+				{'x', "ns.example.org", ns_t_a, ns_c_in, 9, {1}, NULL, 0},
+				OPT_IN('x', 1)}},
+		{"two, alike", ANSWER, BAD, {SRV(Q, 300, 1, 1, 25, ONION_A), OPT, OPT}},
+		{"two, the second one not zero", NO_NAME, BAD,
+			{SOA("example.org", 300, 60), OPT, OPT_IN('x', 1)}},
+		{"in the answer", ANSWER, BAD,
+			{OPT_IN('a', 0), SRV(Q, 300, 1, 1, 25, ONION_A)}},
+		{"in the authority section", NO_NAME, BAD,
+			{SOA("example.org", 300, 60), OPT_IN('n', 0)}},
+	};
+
+	(void)state;
+	wire_check(rows, COUNT(rows), DNS_TYPE_SRV);
+}
+
 static void
 test_questions(void **state)
 {
@@ -358,6 +391,7 @@ main(void)
 		cmocka_unit_test(test_query_lengths),
 		cmocka_unit_test(test_query_answered),
 		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_extended_rcodes),
 		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_too_long),

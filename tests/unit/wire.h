@@ -40,7 +40,9 @@ struct rr {
 	{section, owner, ns_t_soa, ns_c_in, ttl, {minimum}, "ns.example.org", 0}
 #define SOA(owner, ttl, minimum) SOA_IN('n', owner, ttl, minimum)
 #define NS(owner) {'n', owner, ns_t_ns, ns_c_in, 3600, {0}, "ns.example.org", 0}
-#define OPT {'x', "", ns_t_opt, 1232, 0, {0}, NULL, 0}
+#define OPT_IN(section, upper_rcode) \
+	{section, "", ns_t_opt, 1232, (uint32_t)(upper_rcode) << 24, {0}, NULL, 0}
+#define OPT OPT_IN('x', 0)
 #define RAW(section, owner, type, bytes) \
 	{section, owner, type, ns_c_in, 300, {0}, bytes, sizeof(bytes) - 1}
 /* clang-format on */
