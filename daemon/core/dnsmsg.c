@@ -53,6 +53,14 @@ dnsmsg_query(uint8_t out[DNS_QUERY_MAX], uint16_t id, const char *name,
 	return (size_t)(p - out);
 }
 
+bool
+dnsmsg_is_truncated(const uint8_t *msg, size_t len)
+{
+	const uint8_t qr = 0x80, tc = 0x02;
+
+	return len >= NS_HFIXEDSZ && (msg[2] & (qr | tc)) == (qr | tc);
+}
+
 void
 dns_answer_fail(struct dns_answer *a, enum reason reason)
 {
@@ -201,6 +209,24 @@ encloses(const char *zone, const char *name)
 	return z == n || name[n - z - 1] == '.';
 }
 
+/* A DNAME above the name sends it elsewhere, and the CNAME that says where is missing:
+ * then the message is about the new name, whatever it says (RFC 6672 section 3.1). */
+static bool
+redirected(struct message *m)
+{
+	for (int i = 0; i < ns_msg_count(m->handle, ns_s_an); i++) {
+		ns_rr rr;
+
+		if (ns_parserr(&m->handle, ns_s_an, i, &rr) < 0)
+			return true;
+		if (ns_rr_type(rr) == ns_t_dname && ns_rr_class(rr) == ns_c_in &&
+			encloses(ns_rr_name(rr), m->owner) &&
+			strcasecmp(ns_rr_name(rr), m->owner) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* RFC 2308 section 5: the lesser of the SOA's TTL and its MINIMUM field. */
 static bool
 soa_ttl(struct message *m, const ns_rr *rr)
@@ -246,7 +272,7 @@ read_message(struct message *m, enum dns_type type, struct dns_answer *a, int *u
 		return REASON_DNS_BAD;
 	if (found > 0 && m->rcode == ns_r_nxdomain)
 		return REASON_DNS_BAD;
-	if (found == 0 && !absence_proved(m))
+	if (found == 0 && (redirected(m) || !absence_proved(m)))
 		return REASON_DNS_UNPROVEN;
 	a->ttl = m->ttl;
 	a->ad = ns_msg_getflag(m->handle, ns_f_ad) != 0;

@@ -67,6 +67,11 @@ struct dns_question {
 void dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *,
 	struct dns_answer *out, struct onion_memo *);
 
+/* Does this answer (QR) say of itself that it is truncated (TC)? Then the question is to
+ * be asked again by TCP. False for what is shorter than a header; the rest isn't looked
+ * at. */
+bool dnsmsg_is_truncated(const uint8_t *msg, size_t len);
+
 /* A failure that came without a message. */
 void dns_answer_fail(struct dns_answer *, enum reason);
 

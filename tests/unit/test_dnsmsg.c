@@ -195,6 +195,54 @@ test_cname(void **state)
 	wire_check(rows, COUNT(rows), DNS_TYPE_SRV);
 }
 
+/* RFC 6672: names below a DNAME are elsewhere, and the CNAME made from it says where. */
+static void
+test_dname(void **state)
+{
+	static const struct wire_row rows[] = {
+		{"with its CNAME", ANSWER, RECORDS(100, 1, 0),
+			{DNAME("example.org", 100, "example.net"),
+				CNAME(Q, 100, "_onion-mx._tcp.example.net"),
+				SRV("_onion-mx._tcp.example.net", 300, 1, 1, 25,
+					ONION_A)}},
+		{"with its CNAME, to no name", NO_NAME, NONE(60, 0),
+			{DNAME("example.org", 100, "example.net"),
+				CNAME(Q, 100, "_onion-mx._tcp.example.net"),
+				SOA("example.net", 300, 60)}},
+		{"records all the same", ANSWER, RECORDS(300, 1, 0),
+			{DNAME("example.org", 100, "example.net"),
+				SRV(Q, 300, 1, 1, 25, ONION_A)}},
+		{"alone", ANSWER, UNPROVEN, {DNAME("example.org", 100, "example.net")}},
+		{"alone, no data", ANSWER, UNPROVEN,
+			{DNAME("example.org", 100, "example.net"),
+				SOA("example.org", 300, 60)}},
+		{"alone, no name", NO_NAME, UNPROVEN,
+			{DNAME("example.org", 100, "example.net"), SOA("org", 300, 60)}},
+		{"of the root", NO_NAME, UNPROVEN,
+			{DNAME("", 100, "example.net"), SOA("", 300, 60)}},
+		{"in another case", NO_NAME, UNPROVEN,
+			{DNAME("Example.ORG", 100, "example.net"),
+				SOA("example.org", 300, 60)}},
+		{"above the end of the CNAMEs", NO_NAME, UNPROVEN,
+			{CNAME(Q, 100, "a.b.net"), DNAME("b.net", 100, "example.net"),
+				SOA("net", 300, 60)}},
+		{"of the name itself", ANSWER, NONE(60, 0),
+			{DNAME(Q, 100, "example.net"), SOA("example.org", 300, 60)}},
+		{"of a name that ends alike", ANSWER, NONE(60, 0),
+			{DNAME("ample.org", 100, "example.net"),
+				SOA("example.org", 300, 60)}},
+		{"of another class", ANSWER, NONE(60, 0),
+			{{'a', "example.org", ns_t_dname, ns_c_chaos, 9, {0}, "a", 0},
+				SOA("example.org", 300, 60)}},
+		{"not in the answer", ANSWER, NONE(60, 0),
+			{{'n', "example.org", ns_t_dname, ns_c_in, 9, {0}, "a", 0},
+				SOA("example.org", 300, 60)}},
+	};
+
+	(void)state;
+	wire_check(rows, COUNT(rows), DNS_TYPE_SRV);
+}
+
 /* The name "a.net" of one label isn't in the zone net, whatever its text looks like. */
 static void
 test_cname_to_a_dotted_label(void **state)
@@ -277,6 +325,7 @@ main(void)
 		cmocka_unit_test(test_absence),
 		cmocka_unit_test(test_unproven),
 		cmocka_unit_test(test_cname),
+		cmocka_unit_test(test_dname),
 		cmocka_unit_test(test_cname_to_a_dotted_label),
 		cmocka_unit_test(test_cname_chain),
 		cmocka_unit_test(test_malformed_records),

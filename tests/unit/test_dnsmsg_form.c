@@ -116,6 +116,36 @@ test_headers(void **state)
 		}
 }
 
+static void
+test_truncated(void **state)
+{
+	static const struct {
+		const char *what, *msg;
+		size_t len;
+		bool truncated;
+	} rows[] = {
+		{"an answer", BYTES("\x12\x34\x83\x80\0\1\0\0\0\0\0\0"), true},
+		{"a failure", BYTES("\x12\x34\x82\x02\0\0\0\0\0\0\0\0"), true},
+		{"more behind it", BYTES("\x12\x34\x83\x80\0\1\0\0\0\0\0\0xy"), true},
+		{"whole", BYTES("\x12\x34\x81\x80\0\1\0\0\0\0\0\0"), false},
+		{"a question", BYTES("\x12\x34\x03\x80\0\1\0\0\0\0\0\0"), false},
+		{"all but QR and TC", BYTES("\xff\xff\x7d\xff\0\1\0\0\0\0\0\0"), false},
+		{"less than a header", BYTES("\x12\x34\x83\x80\0\1\0\0\0\0\0"), false},
+		{"nothing", BYTES(""), false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint8_t *copy = malloc(rows[i].len + 1);
+
+		assert_non_null(copy);
+		memcpy(copy + 1, rows[i].msg, rows[i].len);
+		row_assert(rows[i].what,
+			dnsmsg_is_truncated(copy + 1, rows[i].len) == rows[i].truncated);
+		free(copy);
+	}
+}
+
 /* EDNS, which is never asked for: eight more bits of the response code. */
 static void
 test_extended_rcodes(void **state)
@@ -391,6 +421,7 @@ main(void)
 		cmocka_unit_test(test_query_lengths),
 		cmocka_unit_test(test_query_answered),
 		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_extended_rcodes),
 		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_every_cut),

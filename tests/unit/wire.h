@@ -36,6 +36,8 @@ struct rr {
 #define A(owner, ttl, ip) {'a', owner, ns_t_a, ns_c_in, ttl, {ip}, NULL, 0}
 #define CNAME(owner, ttl, target) \
 	{'a', owner, ns_t_cname, ns_c_in, ttl, {0}, target, 0}
+#define DNAME(owner, ttl, target) \
+	{'a', owner, ns_t_dname, ns_c_in, ttl, {0}, target, 0}
 #define SOA_IN(section, owner, ttl, minimum) \
 	{section, owner, ns_t_soa, ns_c_in, ttl, {minimum}, "ns.example.org", 0}
 #define SOA(owner, ttl, minimum) SOA_IN('n', owner, ttl, minimum)
