@@ -14,6 +14,7 @@ struct message {
 	char owner[NS_MAXDNAME]; /* the name asked for, or the end of its CNAMEs */
 	uint32_t ttl;            /* the least so far */
 	int rcode;               /* with the upper bits that EDNS adds */
+	int steps;               /* CNAMEs that led to owner */
 	struct onion_memo *memo;
 };
 
@@ -66,6 +67,7 @@ dns_answer_fail(struct dns_answer *a, enum reason reason)
 {
 	a->status = DNS_FAILED;
 	a->reason = reason;
+	a->bare = DNS_BARE_NO;
 	a->ttl = 0;
 	a->ad = false;
 	a->dropped = a->over = 0;
@@ -102,6 +104,7 @@ open_message(
 		return false;
 	strcpy(m->owner, ns_rr_name(question));
 	m->ttl = TTL_MAX;
+	m->steps = 0;
 	return true;
 }
 
@@ -151,6 +154,7 @@ follow_cname(struct message *m)
 		if (strchr(m->owner, '\\') != NULL)
 			return -1;
 		note_ttl(m, ns_rr_ttl(rr));
+		m->steps++;
 		return 1;
 	}
 	return 0;
@@ -241,27 +245,68 @@ soa_ttl(struct message *m, const ns_rr *rr)
 	return true;
 }
 
-/* Only the zone's own SOA proves that a name or a record isn't there. A referral, and
- * the empty answer of a lame server, have none. */
+/* Is there nothing in the answer section but the way to owner? A record of another name
+ * or type is no part of an absence: the server has answered something else. */
 static bool
-absence_proved(struct message *m)
+only_leads_here(struct message *m)
 {
+	int steps = 0;
+
+	for (int i = 0; i < ns_msg_count(m->handle, ns_s_an); i++) {
+		ns_rr rr;
+
+		if (ns_parserr(&m->handle, ns_s_an, i, &rr) < 0 ||
+			ns_rr_class(rr) != ns_c_in)
+			return false;
+		switch ((int)ns_rr_type(rr)) {
+		case ns_t_cname:
+			steps++;
+			break;
+		case ns_t_dname:
+		case ns_t_rrsig:
+			break;
+		default:
+			return false;
+		}
+	}
+	return steps == m->steps;
+}
+
+/* How much an absence is worth: the SOA of the name's own zone, or of one above it,
+ * proves it. Without that SOA it is bare (RFC 2308 section 2, types 3 and 4), but for
+ * NOERROR with NS records, which is a referral, or with the SOA of elsewhere. */
+static enum reason
+read_absence(struct message *m, struct dns_answer *a)
+{
+	bool elsewhere = false;
+
+	if (redirected(m))
+		return REASON_DNS_UNPROVEN;
 	for (int i = 0; i < ns_msg_count(m->handle, ns_s_ns); i++) {
 		ns_rr rr;
 
 		if (ns_parserr(&m->handle, ns_s_ns, i, &rr) < 0)
-			return false;
+			return REASON_DNS_BAD;
 		if (ns_rr_type(rr) == ns_t_soa && ns_rr_class(rr) == ns_c_in &&
 			encloses(ns_rr_name(rr), m->owner))
-			return soa_ttl(m, &rr);
+			return soa_ttl(m, &rr) ? REASON_NONE : REASON_DNS_BAD;
+		elsewhere |= ns_rr_type(rr) == ns_t_soa || ns_rr_type(rr) == ns_t_ns;
 	}
-	return false;
+	if (m->rcode == ns_r_nxdomain)
+		a->bare = DNS_BARE_NXDOMAIN;
+	else if (!elsewhere && only_leads_here(m))
+		a->bare = DNS_BARE_NODATA;
+	else
+		return REASON_DNS_UNPROVEN;
+	m->ttl = 0;
+	return REASON_NONE;
 }
 
 /* REASON_NONE, and the answer is set but for its status; else it proves nothing. */
 static enum reason
 read_message(struct message *m, enum dns_type type, struct dns_answer *a, int *used)
 {
+	enum reason reason;
 	int found;
 
 	if (!read_rcode(m))
@@ -272,15 +317,15 @@ read_message(struct message *m, enum dns_type type, struct dns_answer *a, int *u
 		return REASON_DNS_BAD;
 	if (found > 0 && m->rcode == ns_r_nxdomain)
 		return REASON_DNS_BAD;
-	if (found == 0 && (redirected(m) || !absence_proved(m)))
-		return REASON_DNS_UNPROVEN;
+	if (found == 0 && (reason = read_absence(m, a)) != REASON_NONE)
+		return reason;
 	a->ttl = m->ttl;
 	a->ad = ns_msg_getflag(m->handle, ns_f_ad) != 0;
 	return REASON_NONE;
 }
 
 void
-dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *q,
+dnsmsg_read(const uint8_t *msg, size_t len, const struct dns_question *q,
 	struct dns_answer *a, struct onion_memo *memo)
 {
 	enum reason reason = REASON_DNS_BAD;
@@ -297,4 +342,29 @@ dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *q,
 	}
 	a->reason = REASON_NONE;
 	a->status = used > 0 ? DNS_RECORDS : DNS_NONE;
+}
+
+void
+dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *q,
+	struct dns_answer *a, struct onion_memo *memo)
+{
+	dnsmsg_read(msg, len, q, a, memo);
+	/* Until it is tracked whether a resolver knows the type. */
+	if (a->bare != DNS_BARE_NO)
+		dns_answer_fail(a, REASON_DNS_UNPROVEN);
+}
+
+bool
+dns_answer_counts(const struct dns_answer *a, enum bare_negative setting, bool knows_type)
+{
+	switch (a->bare) {
+	case DNS_BARE_NO:
+		break;
+	case DNS_BARE_NXDOMAIN:
+		return setting != BARE_NEGATIVE_NONE;
+	case DNS_BARE_NODATA:
+		return setting == BARE_NEGATIVE_ANY ||
+		       (setting == BARE_NEGATIVE_KNOWN && knows_type);
+	}
+	return true;
 }

@@ -27,6 +27,15 @@ enum dns_status {
 	DNS_FAILED,  /* reason below: proves nothing */
 };
 
+/* A negative answer without the SOA record that proves it, as some resolvers give it
+ * (RFC 2308 section 2). Whether it counts is for dns_answer_counts(). */
+enum dns_bare {
+	DNS_BARE_NO,       /* it has that SOA, or isn't negative */
+	DNS_BARE_NXDOMAIN, /* the name isn't there, if the resolver is to be believed */
+	DNS_BARE_NODATA, /* the name has no such record, or the resolver doesn't know the
+			    type; not a referral, which is DNS_FAILED */
+};
+
 /* A record that was there and can't be used. */
 struct dns_dropped {
 	const char *why; /* static */
@@ -37,7 +46,8 @@ struct dns_dropped {
 struct dns_answer {
 	enum dns_status status;
 	enum reason reason;
-	uint32_t ttl;       /* seconds; for DNS_NONE by RFC 2308 section 5 */
+	enum dns_bare bare; /* only of DNS_NONE */
+	uint32_t ttl;       /* seconds; for DNS_NONE by RFC 2308 section 5; 0 if bare */
 	bool ad;            /* the resolver says that it has validated this (RFC 4035) */
 	uint16_t dropped;   /* targets that aren't valid names, or port 0 */
 	uint16_t over;      /* records beyond ROUTE_MAX */
@@ -62,10 +72,29 @@ struct dns_question {
 	enum dns_type type;
 };
 
-/* What a message proves about the name. Anything that isn't a whole, matching answer is
- * DNS_FAILED. A name's absence needs its SOA record. The memo may be NULL. */
+/* What a message says about the name, or about the end of its CNAMEs. Anything that isn't
+ * a whole, matching answer is DNS_FAILED. An absence whose SOA record is missing is
+ * DNS_NONE, with bare set, and isn't judged yet. The memo may be NULL. */
+void dnsmsg_read(const uint8_t *msg, size_t len, const struct dns_question *,
+	struct dns_answer *out, struct onion_memo *);
+
+/* What it proves: as dnsmsg_read(), but what is bare is DNS_FAILED. */
 void dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *,
 	struct dns_answer *out, struct onion_memo *);
+
+/* Which bare answers count. */
+enum bare_negative {
+	BARE_NEGATIVE_KNOWN, /* NXDOMAIN; NODATA of a resolver that knows the type */
+	BARE_NEGATIVE_ANY,
+	BARE_NEGATIVE_NONE,
+};
+
+/* Does an answer that was read count as what it says? One that isn't bare always does, a
+ * failure as a failure. knows_type: the resolver that gave it has answered a question for
+ * that type of record before with a record, or with an SOA. One for which it is false is
+ * to become a failure, REASON_DNS_UNPROVEN. */
+bool dns_answer_counts(
+	const struct dns_answer *, enum bare_negative setting, bool knows_type);
 
 /* Does this answer (QR) say of itself that it is truncated (TC)? Then the question is to
  * be asked again by TCP. False for what is shorter than a header; the rest isn't looked

@@ -33,11 +33,33 @@ check_targets(const struct dns_answer *a, enum dns_type type)
 	require(a->over == 0 || a->srv.n == ROUTE_MAX);
 }
 
+/* What the header of the message, 12 bytes, has to do with what was read. */
 static void
-check(const struct dns_answer *a, enum dns_type type, unsigned authorities)
+check_absence(const struct dns_answer *a, enum dns_type type, const uint8_t *header)
+{
+	const unsigned rcode = header[3] & 15, authorities = header[8] << 8 | header[9];
+
+	switch (a->bare) {
+	case DNS_BARE_NO:
+		/* Either records that we can't use, or room for a SOA. */
+		require(a->dropped > 0 || authorities > 0 || type == DNS_TYPE_TXT);
+		break;
+	case DNS_BARE_NXDOMAIN:
+		require(rcode == 3);
+		break;
+	case DNS_BARE_NODATA:
+		require(rcode == 0);
+		break;
+	}
+	require(a->bare == DNS_BARE_NO || (a->ttl == 0 && a->dropped == 0));
+}
+
+static void
+check(const struct dns_answer *a, enum dns_type type, const uint8_t *msg)
 {
 	require((a->status == DNS_FAILED) == (a->reason != REASON_NONE));
 	require(a->status != DNS_FAILED || (a->ttl == 0 && !a->ad));
+	require(a->status == DNS_NONE || a->bare == DNS_BARE_NO);
 	require(a->ttl <= 0x7fffffff);
 	if (a->status == DNS_RECORDS && (type == DNS_TYPE_SRV || type == DNS_TYPE_MX))
 		check_targets(a, type);
@@ -49,9 +71,8 @@ check(const struct dns_answer *a, enum dns_type type, unsigned authorities)
 		require(a->drop[i].why != NULL && len <= DOMAIN_MAX);
 		require(fuzz_printable(a->drop[i].host, len));
 	}
-	/* Either records that we can't use, or room for a SOA. */
-	if (a->status == DNS_NONE && type != DNS_TYPE_TXT)
-		require(a->dropped > 0 || authorities > 0);
+	if (a->status == DNS_NONE)
+		check_absence(a, type, msg);
 }
 
 static enum dns_status
@@ -59,11 +80,14 @@ parse(const uint8_t *msg, size_t len, enum dns_type type)
 {
 	static struct dns_answer a;
 	uint8_t *copy = fuzz_alloc(len);
+	bool truncated;
 
 	memcpy(copy, msg, len);
 	memset(&a, 0xee, sizeof(a));
-	dnsmsg_parse(copy, len, &(struct dns_question){asked[type], type}, &a, NULL);
-	check(&a, type, len < 12 ? 0 : (unsigned)(msg[8] << 8 | msg[9]));
+	dnsmsg_read(copy, len, &(struct dns_question){asked[type], type}, &a, NULL);
+	check(&a, type, msg);
+	truncated = dnsmsg_is_truncated(copy, len);
+	require(!truncated || (len >= 12 && a.status == DNS_FAILED));
 	free(copy);
 	return a.status;
 }
@@ -104,11 +128,11 @@ query(const char *text, size_t len, enum dns_type type)
 		return;
 	n = dnsmsg_query(out, 7, d.text, type, len % 2 == 0);
 	require(n == (size_t)12 + d.len + 2 + 4);
-	dnsmsg_parse(out, n, &(struct dns_question){d.text, type}, &a, NULL);
+	dnsmsg_read(out, n, &(struct dns_question){d.text, type}, &a, NULL);
 	require(a.status == DNS_FAILED && a.reason == REASON_DNS_BAD);
 	out[2] |= 0x80;
-	dnsmsg_parse(out, n, &(struct dns_question){d.text, type}, &a, NULL);
-	require(a.status == DNS_FAILED && a.reason == REASON_DNS_UNPROVEN);
+	dnsmsg_read(out, n, &(struct dns_question){d.text, type}, &a, NULL);
+	require(a.status == DNS_NONE && a.bare == DNS_BARE_NODATA && a.ttl == 0);
 }
 
 int

@@ -62,14 +62,16 @@ def servfail():
 
 
 def nxdomain(ttl=300, minimum=300):
-    return _negative(dnsmsg.NXDOMAIN, ttl, minimum)
+    return absent(dnsmsg.NXDOMAIN, ttl, minimum)
 
 
 def nodata(ttl=300, minimum=300):
-    return _negative(dnsmsg.NOERROR, ttl, minimum)
+    return absent(dnsmsg.NOERROR, ttl, minimum)
 
 
-def _negative(code, ttl, minimum):
+def absent(code, ttl=300, minimum=300):
+    """Nothing but the zone's SOA, with any rcode."""
+
     def behaviour(q):
         soa = dnsmsg.soa(zone_of(q), ttl, minimum)
         return [(0, message(q, authority=[soa], rcode=code))]
@@ -78,7 +80,7 @@ def _negative(code, ttl, minimum):
 
 
 def absent_without_soa(code):
-    """NXDOMAIN or NODATA that proves nothing."""
+    """NXDOMAIN or NODATA without the SOA that proves it."""
     return lambda q: [(0, message(q, rcode=code))]
 
 
@@ -163,6 +165,18 @@ def cname_chain(length, targets, ttl=300):
             for a, b in zip(names, names[1:])
         ]
         return [(0, message(q, answer=links + records(q, targets, ttl, names[-1])))]
+
+    return behaviour
+
+
+def dname_alone(code):
+    """The name is elsewhere, but the CNAME that would say where is missing."""
+
+    def behaviour(q):
+        zone = zone_of(q)
+        dname = dnsmsg.record(zone, dnsmsg.DNAME, 300, dnsmsg.name("elsewhere.net"))
+        soa = dnsmsg.soa(zone)
+        return [(0, message(q, answer=[dname], authority=[soa], rcode=code))]
 
     return behaviour
 

@@ -3,7 +3,7 @@
 import socket
 import struct
 
-A, NS, CNAME, SOA, TXT, SRV = 1, 2, 5, 6, 16, 33
+A, NS, CNAME, SOA, MX, TXT, SRV, DNAME, OPT, TLSA = 1, 2, 5, 6, 15, 16, 33, 39, 41, 52
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
 IN = 1
 
@@ -36,11 +36,20 @@ def soa(zone, ttl=300, minimum=300):
     return record(zone, SOA, ttl, rdata)
 
 
-def message(ident, asked, answer=(), authority=(), rcode=NOERROR, truncated=False):
+def opt(upper_rcode):
+    """EDNS, with the eight upper bits of the rcode."""
+    return b"\0" + struct.pack("!HHIH", OPT, 1232, upper_rcode << 24, 0)
+
+
+def message(
+    ident, asked, answer=(), authority=(), rcode=NOERROR, truncated=False, validated=False
+):
     """A response. asked is the question section, from question() or from a query."""
-    flags = 0x8180 | (0x0200 if truncated else 0) | rcode
-    head = struct.pack("!HHHHHH", ident, flags, 1, len(answer), len(authority), 0)
-    return head + asked + b"".join(answer) + b"".join(authority)
+    flags = 0x8180 | 0x0200 * truncated | 0x0020 * validated | rcode & 15
+    extra = [opt(rcode >> 4)] if rcode > 15 else []
+    sections = [answer, authority, extra]
+    head = struct.pack("!HHHHHH", ident, flags, 1, *map(len, sections))
+    return head + asked + b"".join(b"".join(section) for section in sections)
 
 
 def query(text, qtype, ident=1):

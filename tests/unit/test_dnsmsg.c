@@ -120,35 +120,75 @@ test_absence(void **state)
 	wire_check(rows, COUNT(rows), DNS_TYPE_SRV);
 }
 
+/* As many resolvers say it (RFC 2308 section 2.1, types 3 and 4; section 2.2, type 3). */
+static void
+test_bare_absence(void **state)
+{
+	static const struct wire_row rows[] = {
+		{"no data", ANSWER, BARE(NODATA), {{0}}},
+		{"no data, EDNS", ANSWER, BARE(NODATA), {OPT}},
+		{"no data, authoritative", 0x8400, BARE(NODATA), {{0}}},
+		{"no data by CNAMEs", ANSWER, BARE(NODATA),
+			{CNAME("b.net", 300, "c"), CNAME(Q, 300, "b.net")}},
+		{"no data by a DNAME", ANSWER, BARE(NODATA),
+			{DNAME("org", 100, "net"),
+				CNAME(Q, 100, "_onion-mx._tcp.example.net")}},
+		{"no data by a signed CNAME", ANSWER, BARE(NODATA),
+			{CNAME(Q, 300, "b.net"), RAW('a', Q, ns_t_rrsig, "x")}},
+		{"no data, other records of authority", ANSWER, BARE(NODATA),
+			{{'n', "example.org", ns_t_txt, ns_c_in, 9, {0}, "a", 0}}},
+		{"no data, more in the extras", ANSWER, BARE(NODATA),
+			{SOA_IN('x', "example.org", 300, 60)}},
+		{"no name", NO_NAME, BARE(NXDOMAIN), {{0}}},
+		{"no name by a CNAME", NO_NAME, BARE(NXDOMAIN), {CNAME(Q, 300, "b.net")}},
+		{"no name, with the SOA of where it began", NO_NAME, BARE(NXDOMAIN),
+			{CNAME(Q, 300, "b.net"), SOA("example.org", 300, 60)}},
+		{"no name, NS", NO_NAME, BARE(NXDOMAIN), {NS("example.org")}},
+		{"no name, SOA of a sister zone", NO_NAME, BARE(NXDOMAIN),
+			{SOA("example.net", 300, 60)}},
+		{"no name, SOA that ends alike", NO_NAME, BARE(NXDOMAIN),
+			{SOA("ample.org", 300, 60)}},
+		{"no name, SOA of a zone below", NO_NAME, BARE(NXDOMAIN),
+			{SOA("a." Q, 300, 60)}},
+		{"no name, a record of another name", NO_NAME, BARE(NXDOMAIN),
+			{A("example.org", 300, 1)}},
+	};
+
+	(void)state;
+	wire_check(rows, COUNT(rows), DNS_TYPE_SRV);
+}
+
 /* Each of these would send mail over clearnet if it were taken for an absence. */
 static void
 test_unproven(void **state)
 {
 	static const struct wire_row rows[] = {
-		{"empty", ANSWER, UNPROVEN, {{0}}},
-		{"empty no name", NO_NAME, UNPROVEN, {{0}}},
 		{"referral", 0x8100, UNPROVEN, {NS("example.org")}},
 		{"referral to the root", 0x8000, UNPROVEN, {NS("")}},
-		{"SOA of a sister zone", NO_NAME, UNPROVEN,
-			{SOA("example.net", 300, 60)}},
-		{"SOA that ends alike", NO_NAME, UNPROVEN, {SOA("ample.org", 300, 60)}},
-		{"SOA of a zone below", NO_NAME, UNPROVEN, {SOA("a." Q, 300, 60)}},
+		{"referral behind a CNAME", ANSWER, UNPROVEN,
+			{CNAME(Q, 300, "b.net"), NS("net")}},
+		{"referral of another class", ANSWER, UNPROVEN,
+			{{'n', "org", ns_t_ns, ns_c_chaos, 300, {0}, "a", 0}}},
+		{"SOA of a sister zone", ANSWER, UNPROVEN, {SOA("example.net", 300, 60)}},
+		{"SOA that ends alike", ANSWER, UNPROVEN, {SOA("ample.org", 300, 60)}},
+		{"SOA of a zone below", ANSWER, UNPROVEN, {SOA("a." Q, 300, 60)}},
 		{"SOA in the answer", ANSWER, UNPROVEN,
 			{SOA_IN('a', "example.org", 300, 60)}},
-		{"SOA in the extras", ANSWER, UNPROVEN,
-			{SOA_IN('x', "example.org", 300, 60)}},
 		{"SOA of another class", ANSWER, UNPROVEN,
 			{{'n', "example.org", ns_t_soa, ns_c_chaos, 300, {60}, "a", 0}}},
-		{"SOA cut short", NO_NAME, UNPROVEN,
+		{"SOA cut short", NO_NAME, BAD,
 			{RAW('n', "example.org", ns_t_soa, "\0\0abcdefghijklmnopqrs")}},
-		{"SOA too long", NO_NAME, UNPROVEN,
+		{"SOA too long", NO_NAME, BAD,
 			{RAW('n', "example.org", ns_t_soa, "\0\0abcdefghijklmnopqrstu")}},
 		{"record of another name", ANSWER, UNPROVEN,
 			{SRV("example.org", 300, 10, 5, 25, ONION_A)}},
+		{"record of another type", ANSWER, UNPROVEN, {A(Q, 300, 1)}},
 		{"record of another class", ANSWER, UNPROVEN,
 			{{'a', Q, ns_t_srv, ns_c_chaos, 300, {1, 1, 25}, ONION_A, 0}}},
-		{"record in the extras", ANSWER, UNPROVEN,
-			{{'x', Q, ns_t_srv, ns_c_in, 300, {1, 1, 25}, ONION_A, 0}}},
+		{"CNAME of another name", ANSWER, UNPROVEN,
+			{CNAME("b.net", 300, "c.net")}},
+		{"CNAME twice", ANSWER, UNPROVEN,
+			{CNAME(Q, 300, "b.net"), CNAME(Q, 300, "b.net")}},
 	};
 
 	(void)state;
@@ -173,9 +213,8 @@ test_cname(void **state)
 			{CNAME(Q, 30, "b.net"), SOA("net", 300, 60)}},
 		{"to no name", NO_NAME, NONE(60, 0),
 			{CNAME(Q, 300, "b.net"), SOA("b.net", 300, 60)}},
-		{"to no name, without SOA", NO_NAME, UNPROVEN, {CNAME(Q, 300, "b.net")}},
-		{"to nothing at all", ANSWER, UNPROVEN, {CNAME(Q, 300, "b.net")}},
-		{"with the SOA of where it began", NO_NAME, UNPROVEN,
+		{"to nothing at all", ANSWER, BARE(NODATA), {CNAME(Q, 300, "b.net")}},
+		{"with the SOA of where it began", ANSWER, UNPROVEN,
 			{CNAME(Q, 300, "b.net"), SOA("example.org", 300, 60)}},
 		{"with a record of where it began", ANSWER, UNPROVEN,
 			{CNAME(Q, 300, "b.net"), SRV(Q, 300, 10, 5, 25, ONION_A)}},
@@ -316,6 +355,58 @@ test_malformed_records(void **state)
 	wire_check(rows, COUNT(rows), DNS_TYPE_SRV);
 }
 
+static void
+test_which_bare_answers_count(void **state)
+{
+	static const struct {
+		enum dns_bare bare;
+		enum bare_negative setting;
+		bool unknown, known; /* if the resolver doesn't know the type, or does */
+	} rows[] = {
+		{DNS_BARE_NO, BARE_NEGATIVE_KNOWN, true, true},
+		{DNS_BARE_NO, BARE_NEGATIVE_ANY, true, true},
+		{DNS_BARE_NO, BARE_NEGATIVE_NONE, true, true},
+		{DNS_BARE_NXDOMAIN, BARE_NEGATIVE_KNOWN, true, true},
+		{DNS_BARE_NXDOMAIN, BARE_NEGATIVE_ANY, true, true},
+		{DNS_BARE_NXDOMAIN, BARE_NEGATIVE_NONE, false, false},
+		{DNS_BARE_NODATA, BARE_NEGATIVE_KNOWN, false, true},
+		{DNS_BARE_NODATA, BARE_NEGATIVE_ANY, true, true},
+		{DNS_BARE_NODATA, BARE_NEGATIVE_NONE, false, false},
+	};
+	static struct dns_answer a;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		a = (struct dns_answer){.status = DNS_NONE, .bare = rows[i].bare};
+		assert_int_equal(
+			dns_answer_counts(&a, rows[i].setting, false), rows[i].unknown);
+		assert_int_equal(
+			dns_answer_counts(&a, rows[i].setting, true), rows[i].known);
+	}
+	dns_answer_fail(&a, REASON_DNS_BAD);
+	assert_true(dns_answer_counts(&a, BARE_NEGATIVE_NONE, false));
+}
+
+/* Nobody judges yet what is bare, so that it proves nothing. */
+static void
+test_parse_believes_nothing_bare(void **state)
+{
+	static const unsigned flags[] = {ANSWER, NO_NAME};
+	static struct dns_answer a;
+	static struct wire w;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		wire_begin(&w, flags[i], 1);
+		wire_question(&w, Q, ns_t_srv, ns_c_in);
+		dnsmsg_parse(
+			w.at, w.len, &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
+		assert_int_equal(a.status, DNS_FAILED);
+		assert_int_equal(a.reason, REASON_DNS_UNPROVEN);
+		assert_int_equal(a.bare, DNS_BARE_NO);
+	}
+}
+
 int
 main(void)
 {
@@ -323,12 +414,15 @@ main(void)
 		cmocka_unit_test(test_srv_records),
 		cmocka_unit_test(test_srv_unusable),
 		cmocka_unit_test(test_absence),
+		cmocka_unit_test(test_bare_absence),
 		cmocka_unit_test(test_unproven),
 		cmocka_unit_test(test_cname),
 		cmocka_unit_test(test_dname),
 		cmocka_unit_test(test_cname_to_a_dotted_label),
 		cmocka_unit_test(test_cname_chain),
 		cmocka_unit_test(test_malformed_records),
+		cmocka_unit_test(test_which_bare_answers_count),
+		cmocka_unit_test(test_parse_believes_nothing_bare),
 	};
 
 	return cmocka_run_group_tests_name("dnsmsg", tests, NULL, NULL);

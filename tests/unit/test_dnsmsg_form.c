@@ -67,12 +67,12 @@ test_query_answered(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
 		w.len = dnsmsg_query(w.at, 7, names[i], DNS_TYPE_SRV, false);
-		dnsmsg_parse(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
+		dnsmsg_read(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
 			&a, NULL);
 		row_assert(names[i], a.status == DNS_FAILED);
 		w.at[2] = 0x81;
 		wire_section(&w, 'a', rr, COUNT(rr));
-		dnsmsg_parse(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
+		dnsmsg_read(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
 			&a, NULL);
 		row_assert(names[i], a.status == DNS_RECORDS && a.srv.n == 1);
 	}
@@ -110,7 +110,7 @@ test_headers(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++)
 		for (size_t k = 0; k < COUNT(rr); k++) {
 			const struct wire_row row = {"header", rows[i].flags,
-				{DNS_FAILED, rows[i].reason, 0, 0, 0}, {rr[k]}};
+				FAILURE(rows[i].reason), {rr[k]}};
 
 			wire_check(&row, 1, DNS_TYPE_SRV);
 		}
@@ -260,9 +260,9 @@ test_too_long(void **state)
 	static struct dns_answer a;
 
 	(void)state;
-	dnsmsg_parse(msg, sizeof(msg), &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
+	dnsmsg_read(msg, sizeof(msg), &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
 	assert_int_equal(a.status, DNS_FAILED);
-	dnsmsg_parse(msg, 0, &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
+	dnsmsg_read(msg, 0, &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
 	assert_int_equal(a.status, DNS_FAILED);
 }
 
@@ -335,8 +335,8 @@ test_a_answers(void **state)
 		{"behind a CNAME", ANSWER, RECORDS(30, 0, 0),
 			{CNAME(Q, 30, "b"), A("b", 60, 0x0ac00005)}},
 		{"no data", ANSWER, NONE(60, 0), {SOA("org", 300, 60)}},
-		{"nothing", ANSWER, UNPROVEN, {{0}}},
-		{"no name", NO_NAME, UNPROVEN, {{0}}},
+		{"nothing", ANSWER, BARE(NODATA), {{0}}},
+		{"no name", NO_NAME, BARE(NXDOMAIN), {{0}}},
 		{"failed", 0x8182, FAILED, {A(Q, 60, 0x0ac00005)}},
 		{"AAAA only", ANSWER, UNPROVEN,
 			{RAW('a', Q, ns_t_aaaa, "1234567890123456")}},
@@ -406,6 +406,7 @@ test_answer_fail(void **state)
 	dns_answer_fail(&a, REASON_DNS_TIMEOUT);
 	assert_int_equal(a.status, DNS_FAILED);
 	assert_int_equal(a.reason, REASON_DNS_TIMEOUT);
+	assert_int_equal(a.bare, DNS_BARE_NO);
 	assert_int_equal(a.ttl, 0);
 	assert_int_equal(a.srv.n, 0);
 	assert_int_equal(a.dropped, 0);

@@ -73,7 +73,7 @@ test_txt(void **state)
 		{"an empty string", ANSWER, NONE(300, 0), {TXT("\0")}},
 		{"a string beyond the record", ANSWER, BAD, {TXT("\012v=STSv1;")}},
 		{"no data", ANSWER, NONE(60, 0), {SOA("example.org", 300, 60)}},
-		{"unproven", NO_NAME, UNPROVEN, {{0}}},
+		{"no name, without SOA", NO_NAME, BARE(NXDOMAIN), {{0}}},
 	};
 
 	(void)state;
@@ -89,7 +89,7 @@ test_tlsa(void **state)
 		{"no data", ANSWER, NONE(60, 0), {SOA("example.org", 300, 60)}},
 		{"by a CNAME", ANSWER, RECORDS(100, 0, 0),
 			{CNAME(Q, 100, "b"), RAW('a', "b", 52, "\3\1\1abcdef")}},
-		{"unproven", ANSWER, UNPROVEN, {{0}}},
+		{"no data, without SOA", ANSWER, BARE(NODATA), {{0}}},
 	};
 
 	(void)state;
@@ -108,7 +108,8 @@ test_ad(void **state)
 		{AUTHENTIC, true, SOA("example.org", 300, 60)},
 		{ANSWER, false, SRV(Q, 300, 1, 1, 25, ONION_A)},
 		{ANSWER | 0x0010, false, SRV(Q, 300, 1, 1, 25, ONION_A)}, /* CD */
-		{AUTHENTIC, false, {0}},
+		{AUTHENTIC, true, {0}},
+		{AUTHENTIC, false, NS("example.org")},
 		{AUTHENTIC | ns_r_servfail, false, SRV(Q, 300, 1, 1, 25, ONION_A)},
 	};
 	static struct dns_answer a;

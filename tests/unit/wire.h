@@ -184,14 +184,18 @@ struct wire_want {
 	uint32_t ttl;
 	uint8_t n;
 	uint16_t dropped;
+	enum dns_bare bare;
 };
 
 /* clang-format off */
-#define RECORDS(ttl, n, dropped) {DNS_RECORDS, REASON_NONE, ttl, n, dropped}
-#define NONE(ttl, dropped) {DNS_NONE, REASON_NONE, ttl, 0, dropped}
-#define BAD {DNS_FAILED, REASON_DNS_BAD, 0, 0, 0}
-#define FAILED {DNS_FAILED, REASON_DNS_FAILED, 0, 0, 0}
-#define UNPROVEN {DNS_FAILED, REASON_DNS_UNPROVEN, 0, 0, 0}
+#define RECORDS(ttl, n, dropped) \
+	{DNS_RECORDS, REASON_NONE, ttl, n, dropped, DNS_BARE_NO}
+#define NONE(ttl, dropped) {DNS_NONE, REASON_NONE, ttl, 0, dropped, DNS_BARE_NO}
+#define BARE(kind) {DNS_NONE, REASON_NONE, 0, 0, 0, DNS_BARE_##kind}
+#define FAILURE(reason) {DNS_FAILED, reason, 0, 0, 0, DNS_BARE_NO}
+#define BAD FAILURE(REASON_DNS_BAD)
+#define FAILED FAILURE(REASON_DNS_FAILED)
+#define UNPROVEN FAILURE(REASON_DNS_UNPROVEN)
 /* clang-format on */
 
 /* A message with the question Q. */
@@ -211,6 +215,9 @@ wire_check_whole(const char *what, const struct dns_answer *a, enum dns_type typ
 	row_assert(what, a->status <= DNS_FAILED && a->reason < REASON_COUNT);
 	row_assert(what, (a->status == DNS_FAILED) == (a->reason != REASON_NONE));
 	row_assert(what, a->status != DNS_FAILED || (a->ttl == 0 && !a->ad));
+	row_assert(
+		what, a->bare == DNS_BARE_NO ||
+			      (a->status == DNS_NONE && a->ttl == 0 && a->dropped == 0));
 	if (a->status != DNS_RECORDS || type != DNS_TYPE_SRV)
 		return;
 	row_assert(what, a->srv.n >= 1 && a->srv.n <= ROUTE_MAX);
@@ -233,7 +240,7 @@ wire_parse(
 	assert_non_null(copy);
 	memcpy(copy, w->at, w->len);
 	memset(a, 0xee, sizeof(*a));
-	dnsmsg_parse(copy, w->len, &(struct dns_question){Q, type}, a, NULL);
+	dnsmsg_read(copy, w->len, &(struct dns_question){Q, type}, a, NULL);
 	free(copy);
 	wire_check_whole(what, a, type);
 }
@@ -263,6 +270,7 @@ wire_check(const struct wire_row *rows, size_t n, enum dns_type type)
 		row_assert(r->what, a.status == r->want.status);
 		row_assert(r->what, a.reason == r->want.reason);
 		row_assert(r->what, a.ttl == r->want.ttl);
+		row_assert(r->what, a.bare == r->want.bare);
 		if (type != DNS_TYPE_A && a.status != DNS_FAILED) {
 			row_assert(r->what, a.srv.n == r->want.n);
 			row_assert(r->what, a.dropped == r->want.dropped);
