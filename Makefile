@@ -96,12 +96,18 @@ $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/net.o
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ -levent_core
 
+# The shell's modules, each by itself, for tests in Python.
+HELPERS := $(patsubst %.c,$(B)/%,$(wildcard tests/daemon/*.c))
+$(B)/tests/daemon/%: $(B)/obj/tests/daemon/%.o $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(NET_LIBS) $(CORE_LIBS)
+
 # Running them
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow
 SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e
-binaries: all $(UNIT) $(FLOWT) $(SCENARIOS) $(REPLAY) $(BENCH)
+binaries: all $(UNIT) $(FLOWT) $(SCENARIOS) $(REPLAY) $(BENCH) $(HELPERS)
 
 unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow
 	$(TESTS) $(UNIT_SUITES)
@@ -157,7 +163,7 @@ bench: bench-deps all $(BENCH)	## measure, beside what others need: ONLY=hot ROU
 
 SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
 	tests/unit/*.[ch] tests/flow/*.[ch] tests/scenarios/*.[ch] tests/fuzz/*.[ch] \
-	tests/bench/*.[ch])
+	tests/bench/*.[ch] tests/daemon/*.[ch])
 
 lint: test-deps $(B)/libcore.a	## check the format, the layers, and what the analysers say
 	clang-format --dry-run -Werror $(SOURCES)
