@@ -15,7 +15,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 BUILD_PACKAGES := gcc libc6-dev make pkgconf libevent-dev libc-ares-dev libcdb-dev nettle-dev \
 	libidn2-dev libconfuse-dev uthash-dev
 DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
-TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev tinycdb mandoc iproute2 util-linux procps \
+TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev tinycdb mandoc iproute2 util-linux mount procps \
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	postfix torsocks nsd ldnsutils 'libgnutls-dane0t64|libgnutls-dane0' libidn12 libnsl2 \
 	'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang 'libclang-rt-dev|libclang-rt-14-dev' \
