@@ -157,28 +157,6 @@ read_tlsa(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_m
 
 /* Addresses */
 
-/* A virtual address is never one of the public Internet. If DNSPort turns out to be
- * an ordinary resolver, or one that lies, this keeps mail from leaving by a tor exit. */
-static bool
-is_private(uint32_t ip)
-{
-	static const struct {
-		uint32_t net, mask;
-	} nets[] = {
-		{0x0a000000, 0xff000000}, /* 10/8, 172.16/12, 192.168/16: RFC 1918 */
-		{0xac100000, 0xfff00000}, {0xc0a80000, 0xffff0000},
-		{0x7f000000, 0xff000000}, /* 127/8, tor's default range is in it */
-		{0x64400000, 0xffc00000}, /* 100.64/10, RFC 6598 */
-		{0xa9fe0000, 0xffff0000}, /* 169.254/16, RFC 3927 */
-		{0xc6120000, 0xfffe0000}, /* 198.18/15, RFC 2544 */
-	};
-
-	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
-		if ((ip & nets[i].mask) == nets[i].net)
-			return true;
-	return false;
-}
-
 static enum dnsrecord_status
 read_a(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo *memo)
 {
@@ -187,7 +165,7 @@ read_a(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo
 	if (ns_rr_rdlen(*rr) != 4)
 		return DNSRECORD_BAD;
 	a->ipv4 = (uint32_t)ns_get32(ns_rr_rdata(*rr));
-	return is_private(a->ipv4) ? DNSRECORD_USED : DNSRECORD_BAD;
+	return DNSRECORD_USED;
 }
 
 enum dnsrecord_status

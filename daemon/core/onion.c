@@ -149,3 +149,23 @@ onion_reason(enum onion_status st)
 
 	return text[st];
 }
+
+bool
+onion_is_virtual(uint32_t ip)
+{
+	static const struct {
+		uint32_t net, mask;
+	} nets[] = {
+		{0x0a000000, 0xff000000}, /* 10/8, 172.16/12, 192.168/16: RFC 1918 */
+		{0xac100000, 0xfff00000}, {0xc0a80000, 0xffff0000},
+		{0x7f000000, 0xff000000}, /* 127/8, tor's default range is in it */
+		{0x64400000, 0xffc00000}, /* 100.64/10, RFC 6598 */
+		{0xa9fe0000, 0xffff0000}, /* 169.254/16, RFC 3927 */
+		{0xc6120000, 0xfffe0000}, /* 198.18/15, RFC 2544 */
+	};
+
+	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
+		if ((ip & nets[i].mask) == nets[i].net)
+			return true;
+	return false;
+}

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/onion.h"
 #include "engine.h"
 
 static void address_answered(void *arg, const struct dns_answer *, struct monotime now);
@@ -102,6 +103,19 @@ addresses_finish(struct lookup *l, struct monotime now)
 	lookup_finish(l, &a, now);
 }
 
+/* An address that can't be tor's ends the lookup, and explain says why. */
+static bool
+is_tors(const struct address *a, uint32_t ip)
+{
+	if (onion_is_virtual(ip))
+		return true;
+	trail_add(a->lookup->trail,
+		"tor: %u.%u.%u.%u for %s isn't from a range for private use: is DNSPort "
+		"another resolver's?",
+		ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff, ip & 0xff, a->host);
+	return false;
+}
+
 static void
 address_answered(void *arg, const struct dns_answer *answer, struct monotime now)
 {
@@ -115,6 +129,10 @@ address_answered(void *arg, const struct dns_answer *answer, struct monotime now
 			answer->reason == REASON_DNS_TIMEOUT ? REASON_TOR_TIMEOUT
 							     : REASON_TOR_FAILED,
 			now);
+		return;
+	}
+	if (!is_tors(a, answer->ipv4)) {
+		lookup_finish_temp(l, REASON_TOR_FAILED, now);
 		return;
 	}
 	a->target.ipv4 = answer->ipv4;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/onion.h"
+
 /* Tor's receive buffer holds 256 queries and drops the rest without a word. So does that
  * of a DNS server, as Linux has it by default. */
 #define TOR_OUTSTANDING 100
@@ -70,7 +72,7 @@ tor_landed(void *arg, enum dns_type type, const char *subject,
 	(void)type;
 	(void)subject;
 	(void)now;
-	if (answer->status != DNS_RECORDS)
+	if (answer->status != DNS_RECORDS || !onion_is_virtual(answer->ipv4))
 		counters(e)->tor_failures++;
 }
 

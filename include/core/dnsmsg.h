@@ -51,7 +51,7 @@ struct dns_answer {
 	bool ad;            /* the resolver says that it has validated this (RFC 4035) */
 	uint16_t dropped;   /* targets that aren't valid names, or port 0 */
 	uint16_t over;      /* records beyond ROUTE_MAX */
-	uint32_t ipv4;      /* host byte order */
+	uint32_t ipv4;      /* host byte order; of several, the last */
 	struct srv_set srv; /* its names point into names[]; MX: the preference is the
 			       priority, and the port is SMTP_PORT */
 	char names[ROUTE_MAX][DOMAIN_MAX + 1];

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define ONION_LABEL_LEN 56 /* base32 of key (32), checksum (2) and version (1) */
 #define ONION_LEN (ONION_LABEL_LEN + 6)
@@ -36,6 +37,11 @@ struct onion_memo {
 /* Checks a lower-case name, subdomains of the service included ("mail.NAME.onion").
  * Not NUL-terminated; no trailing dot. memo may be NULL. */
 enum onion_status onion_check(const char *name, size_t len, struct onion_memo *memo);
+
+/* Can this IPv4 address, in host byte order, be one that tor stands for an onion with
+ * (VirtualAddrNetworkIPv4)? Never if it is one of the public Internet: if DNSPort turns
+ * out to be an ordinary resolver, or one that lies, mail would leave by a tor exit. */
+bool onion_is_virtual(uint32_t ip);
 
 /* What is wrong, in words that fit after "NAME: ". */
 const char *onion_reason(enum onion_status);

@@ -229,5 +229,7 @@ def test_public_address_from_tor_is_refused(lab):
     record = dnsmsg.record(onion(1), dnsmsg.A, 60, rdata)
     liar.on(onion(1), lambda q: [(0, dns_does.message(q, answer=[record]))])
     daemon = lab.daemon(tor=liar)
-    assert daemon.ask("readsocket", onion(1)).outcome == TEMP
-    assert liar.count(onion(1)) >= 1
+    assert daemon.ask("readsocket", onion(1)) == (TEMP, "tor is down or failing")
+    assert liar.count(onion(1)) == daemon.counter("tor_failures") == 1
+    explained = daemon.onionmap("explain", onion(1))
+    assert f"tor: 93.184.216.34 for {onion(1)} isn't from a range for private" in explained

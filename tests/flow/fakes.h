@@ -206,6 +206,9 @@ dns_failed(enum reason reason)
 	return (struct dns_answer){.status = DNS_FAILED, .reason = reason};
 }
 
+/* One of tor's addresses, from 1 on. */
+#define VIRTUAL(n) (0x0ac00000 + (uint32_t)(n))
+
 static inline struct dns_answer
 tor_address(uint32_t ipv4)
 {

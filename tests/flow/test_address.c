@@ -40,15 +40,15 @@ each_target_gets_its_address(void **state)
 	struct result r;
 
 	two_targets(w, &r);
-	answer_tor(w, B_ONION, tor_address(0x0ac00002));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(2)));
 	assert_int_equal(r.calls, 0);
-	answer_tor(w, A_ONION, tor_address(0x0ac00001));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	assert_int_equal(r.calls, 1);
 	assert_int_equal(r.outcome, OUTCOME_ROUTE);
 	assert_int_equal(r.n, 2);
-	assert_int_equal(r.ipv4[0], 0x0ac00001);
+	assert_int_equal(r.ipv4[0], VIRTUAL(1));
 	assert_int_equal(r.port[0], 25);
-	assert_int_equal(r.ipv4[1], 0x0ac00002);
+	assert_int_equal(r.ipv4[1], VIRTUAL(2));
 	assert_int_equal(r.port[1], 2525);
 }
 
@@ -61,13 +61,13 @@ srv_targets_and_onion_recipients_get_addresses_too(void **state)
 	look_up(w, w->address, "srv.example", &r);
 	answer_srv(w, "srv.example", srv_route(60, A_ONION, 25));
 	assert_int_equal(r.calls, 0);
-	answer_tor(w, A_ONION, tor_address(0x0ac00001));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	assert_route(&r, A_ONION, 25);
-	assert_int_equal(r.ipv4[0], 0x0ac00001);
+	assert_int_equal(r.ipv4[0], VIRTUAL(1));
 	look_up(w, w->address, "a@" B_ONION, &r);
-	answer_tor(w, B_ONION, tor_address(0x0ac00002));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(2)));
 	assert_route(&r, B_ONION, 25);
-	assert_int_equal(r.ipv4[0], 0x0ac00002);
+	assert_int_equal(r.ipv4[0], VIRTUAL(2));
 }
 
 static void
@@ -78,8 +78,8 @@ an_address_is_asked_for_anew_each_time(void **state)
 
 	for (uint32_t i = 1; i < 4; i++) {
 		look_up(w, w->address, "a@" A_ONION, &r);
-		answer_tor(w, A_ONION, tor_address(i));
-		assert_int_equal(r.ipv4[0], i);
+		answer_tor(w, A_ONION, tor_address(VIRTUAL(i)));
+		assert_int_equal(r.ipv4[0], VIRTUAL(i));
 	}
 	assert_int_equal(w->tor.asked, 3);
 }
@@ -93,9 +93,9 @@ one_question_for_all_who_ask(void **state)
 	for (int i = 0; i < 6; i++)
 		look_up(w, w->address, "a@" A_ONION, &r[i]);
 	assert_int_equal(w->tor.asked, 1);
-	answer_tor(w, A_ONION, tor_address(7));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(7)));
 	for (int i = 0; i < 6; i++)
-		assert_int_equal(r[i].ipv4[0], 7);
+		assert_int_equal(r[i].ipv4[0], VIRTUAL(7));
 }
 
 static void
@@ -105,19 +105,38 @@ tor_failing_is_temporary(void **state)
 	struct result r;
 
 	two_targets(w, &r);
-	answer_tor(w, A_ONION, tor_address(1));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	answer_tor(w, B_ONION, dns_failed(REASON_DNS_FAILED));
 	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
 	two_targets(w, &r);
 	answer_tor(w, A_ONION, dns_failed(REASON_DNS_TIMEOUT));
 	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_TIMEOUT);
-	answer_tor(w, B_ONION, tor_address(1));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(1)));
 	assert_int_equal(r.calls, 1);
 	two_targets(w, &r);
 	answer_tor(w, A_ONION, srv_none(60));
 	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
-	answer_tor(w, B_ONION, tor_address(1));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(1)));
 	assert_int_equal(w->counters.tor_failures, 3);
+}
+
+/* DNSPort is that of an ordinary resolver, or of a liar. */
+static void
+a_public_address_is_never_passed_on(void **state)
+{
+	struct world *w = *state;
+	struct result r;
+
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
+	answer_tor(w, B_ONION, tor_address(0x5db8d822));
+	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
+	two_targets(w, &r);
+	answer_tor(w, A_ONION, tor_address(0));
+	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(1)));
+	assert_int_equal(r.calls, 1);
+	assert_int_equal(w->counters.tor_failures, 2);
 }
 
 static void
@@ -127,10 +146,10 @@ silence_ends_at_the_deadline(void **state)
 	struct result r;
 
 	two_targets(w, &r);
-	answer_tor(w, A_ONION, tor_address(1));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	pass_ms(w, 4000);
 	assert_outcome(&r, OUTCOME_TEMP, REASON_DEADLINE);
-	answer_tor(w, B_ONION, tor_address(2));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(2)));
 	assert_int_equal(r.calls, 1);
 }
 
@@ -143,16 +162,16 @@ a_restart_between_two_addresses(void **state)
 	struct result r;
 
 	two_targets(w, &r);
-	answer_tor(w, A_ONION, tor_address(0x0ac00001));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	w->tor.source.epoch++;
-	answer_tor(w, B_ONION, tor_address(0x0ac10002));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(0x10002)));
 	assert_int_equal(r.calls, 0);
 	assert_int_equal(w->counters.tor_asked_again, 1);
 	assert_null(fake_find_typed(&w->tor, DNS_TYPE_A, B_ONION));
-	answer_tor(w, A_ONION, tor_address(0x0ac10001));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(0x10001)));
 	assert_int_equal(r.calls, 1);
-	assert_int_equal(r.ipv4[0], 0x0ac10001);
-	assert_int_equal(r.ipv4[1], 0x0ac10002);
+	assert_int_equal(r.ipv4[0], VIRTUAL(0x10001));
+	assert_int_equal(r.ipv4[1], VIRTUAL(0x10002));
 }
 
 static void
@@ -162,15 +181,15 @@ a_second_restart_asks_again(void **state)
 	struct result r;
 
 	two_targets(w, &r);
-	answer_tor(w, A_ONION, tor_address(1));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	w->tor.source.epoch++;
-	answer_tor(w, B_ONION, tor_address(2));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(2)));
 	w->tor.source.epoch++;
-	answer_tor(w, A_ONION, tor_address(3));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(3)));
 	assert_int_equal(r.calls, 0);
-	answer_tor(w, B_ONION, tor_address(4));
-	assert_int_equal(r.ipv4[0], 3);
-	assert_int_equal(r.ipv4[1], 4);
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(4)));
+	assert_int_equal(r.ipv4[0], VIRTUAL(3));
+	assert_int_equal(r.ipv4[1], VIRTUAL(4));
 }
 
 static const char *
@@ -194,8 +213,8 @@ a_hundred_questions_at_once(void **state)
 		look_up(w, w->address, nth(i), &r[i]);
 	assert_int_equal(fake_open(&w->tor), 100);
 	for (int i = 0; i < 150; i++) {
-		answer_tor(w, nth(i), tor_address((uint32_t)i + 1));
-		assert_int_equal(r[i].ipv4[0], i + 1);
+		answer_tor(w, nth(i), tor_address(VIRTUAL(i + 1)));
+		assert_int_equal(r[i].ipv4[0], VIRTUAL(i + 1));
 		assert_int_equal(fake_open(&w->tor), i < 99 ? 99 - i : 149 - i);
 	}
 }
@@ -210,18 +229,18 @@ a_question_without_an_answer(void **state)
 	for (int i = 0; i < 150; i++)
 		look_up(w, w->address, nth(i), &r[i]);
 	for (int i = 1; i < 100; i++)
-		answer_tor(w, nth(i), tor_address(1));
+		answer_tor(w, nth(i), tor_address(VIRTUAL(1)));
 	assert_int_equal(fake_open(&w->tor), 1);
 	pass_ms(w, FLIGHT_YOUNG_MS - 1);
 	assert_int_equal(fake_open(&w->tor), 1);
 	pass_ms(w, 1);
 	assert_int_equal(fake_open(&w->tor), 51);
 	for (int i = 100; i < 150; i++) {
-		answer_tor(w, nth(i), tor_address((uint32_t)i));
-		assert_int_equal(r[i].ipv4[0], i);
+		answer_tor(w, nth(i), tor_address(VIRTUAL(i)));
+		assert_int_equal(r[i].ipv4[0], VIRTUAL(i));
 	}
-	answer_tor(w, nth(0), tor_address(1));
-	assert_int_equal(r[0].ipv4[0], 1);
+	answer_tor(w, nth(0), tor_address(VIRTUAL(1)));
+	assert_int_equal(r[0].ipv4[0], VIRTUAL(1));
 }
 
 static void
@@ -234,7 +253,7 @@ nobody_waits_any_more_for_a_question_in_the_queue(void **state)
 		look_up(w, w->address, nth(i), &r[i]);
 	lookup_cancel(r[100].pending);
 	for (int i = 0; i < 100; i++)
-		answer_tor(w, nth(i), tor_address(1));
+		answer_tor(w, nth(i), tor_address(VIRTUAL(1)));
 	assert_int_equal(w->tor.asked, 100);
 }
 
@@ -245,9 +264,9 @@ cancel_with_addresses_under_way(void **state)
 	struct result r;
 
 	two_targets(w, &r);
-	answer_tor(w, A_ONION, tor_address(1));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	lookup_cancel(r.pending);
-	answer_tor(w, B_ONION, tor_address(2));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(2)));
 	assert_int_equal(r.calls, 0);
 }
 
@@ -276,6 +295,7 @@ main(void)
 		T(an_address_is_asked_for_anew_each_time),
 		T(one_question_for_all_who_ask),
 		T(tor_failing_is_temporary),
+		T(a_public_address_is_never_passed_on),
 		T(silence_ends_at_the_deadline),
 		T(a_restart_between_two_addresses),
 		T(a_second_restart_asks_again),

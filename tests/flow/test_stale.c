@@ -144,9 +144,9 @@ half_the_deadline_is_left_for_tor(void **state)
 	assert_int_equal(w->tor.asked, 0);
 	pass_ms(w, 1750);
 	assert_int_equal(address.calls, 0);
-	answer_tor(w, A_ONION, tor_address(0x0ac00001));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	assert_route(&address, A_ONION, 25);
-	assert_int_equal(address.ipv4[0], 0x0ac00001);
+	assert_int_equal(address.ipv4[0], VIRTUAL(1));
 	assert_int_equal(w->counters.deadlines, 0);
 	/* the late answer still counts, for others */
 	answer_srv(w, "example.org", srv_none(100));
@@ -396,9 +396,9 @@ without_tor_nobody_waits(void **state)
 	look_up(w, w->onion, "a@" B_ONION, &r);
 	assert_route(&r, B_ONION, 25);
 	pass_ms(w, BREAKER_PAUSE_MIN_MS);
-	answer_tor(w, A_ONION, tor_address(0x0ac00001));
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
 	look_up(w, w->address, "a@" B_ONION, &r);
-	answer_tor(w, B_ONION, tor_address(0x0ac00002));
+	answer_tor(w, B_ONION, tor_address(VIRTUAL(2)));
 	assert_route(&r, B_ONION, 25);
 }
 

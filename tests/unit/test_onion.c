@@ -200,6 +200,34 @@ test_reasons(void **state)
 			assert_string_not_equal(onion_reason(st), onion_reason(other));
 }
 
+/* The edges of the networks that a virtual address can be in. */
+static void
+test_virtual_addresses(void **state)
+{
+	static const struct {
+		uint32_t first, last;
+	} nets[] = {
+		{0x0a000000, 0x0affffff}, /* 10/8 */
+		{0x64400000, 0x647fffff}, /* 100.64/10 */
+		{0x7f000000, 0x7fffffff}, /* 127/8 */
+		{0xa9fe0000, 0xa9feffff}, /* 169.254/16 */
+		{0xac100000, 0xac1fffff}, /* 172.16/12 */
+		{0xc0a80000, 0xc0a8ffff}, /* 192.168/16 */
+		{0xc6120000, 0xc613ffff}, /* 198.18/15 */
+	};
+	static const uint32_t public[] = {0, 0x08080808, 0xe0000001, 0xffffffff};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(nets); i++) {
+		assert_true(onion_is_virtual(nets[i].first));
+		assert_true(onion_is_virtual(nets[i].last));
+		assert_false(onion_is_virtual(nets[i].first - 1));
+		assert_false(onion_is_virtual(nets[i].last + 1));
+	}
+	for (size_t i = 0; i < COUNT(public); i++)
+		assert_false(onion_is_virtual(public[i]));
+}
+
 int
 main(void)
 {
@@ -209,6 +237,7 @@ main(void)
 		cmocka_unit_test(test_made_names),
 		cmocka_unit_test(test_memo),
 		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_virtual_addresses),
 	};
 
 	return cmocka_run_group_tests_name("onion", tests, NULL, NULL);
