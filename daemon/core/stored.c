@@ -74,7 +74,7 @@ take_type(struct cursor *c, struct stored *s)
 {
 	struct cursor word = cursor_next_word(c);
 
-	for (enum dns_type t = DNS_TYPE_SRV; t < DNS_TYPES; t++)
+	for (enum dns_type t = DNS_TYPE_A; t < DNS_TYPES; t++)
 		if (cursor_is(word, dns_type_name(t))) {
 			s->type = t;
 			return true;

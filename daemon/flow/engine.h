@@ -65,7 +65,7 @@ struct lookup {
 	struct address *address; /* NULL as long as the targets aren't known */
 };
 
-/* The most questions that a decision can lack at once: TXT, and TLSA for each MX. */
+/* The most questions that a decision can lack at once: TXT, and A or TLSA for each MX. */
 #define WANTED_MAX (1 + ROUTE_MAX)
 
 struct wanted {

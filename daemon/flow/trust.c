@@ -115,40 +115,64 @@ struct protection {
 	enum reason failed; /* or can't be known */
 };
 
+/* False: it isn't known yet, or can't be, which is noted. */
+static bool
+learn(struct inquiry *q, enum dns_type type, const struct domain *d, struct fact *f,
+	struct protection *p)
+{
+	switch (know(q, type, d, f)) {
+	case KNOWN:
+		return true;
+	case UNKNOWABLE:
+		p->failed = f->reason;
+		break;
+	case WANTED:
+		p->wanted = true;
+		break;
+	}
+	return false;
+}
+
 static void
 look_for(struct inquiry *q, enum dns_type type, const struct domain *d,
 	struct protection *p)
 {
 	struct fact f;
 
-	switch (know(q, type, d, &f)) {
-	case KNOWN:
-		if (f.status == DNS_RECORDS) {
-			trail_add(q->trail, "%s of %s: there", dns_type_name(type),
-				d->text);
-			p->found = true;
-		}
-		break;
-	case UNKNOWABLE:
-		p->failed = f.reason;
-		break;
-	case WANTED:
-		p->wanted = true;
-		break;
-	}
+	if (!learn(q, type, d, &f, p) || f.status != DNS_RECORDS)
+		return;
+	trail_add(q->trail, "%s of %s: there", dns_type_name(type), d->text);
+	p->found = true;
+}
+
+/* RFC 7672 section 2.2.2: a host whose address, or the absence of one, isn't validated
+ * has no DANE, and TLSA isn't asked for. The DNS of many such hosts fails on that
+ * question. */
+static void
+look_for_dane(struct inquiry *q, const struct domain *host, struct protection *p)
+{
+	struct fact address;
+
+	if (!learn(q, DNS_TYPE_A, host, &address, p))
+		return;
+	if (address.ad)
+		look_for(q, DNS_TYPE_TLSA, host, p);
+	else
+		trail_add(q->trail, "A of %s: not validated, so the host has no DANE",
+			host->text);
 }
 
 static void
 look_at_hosts(struct inquiry *q, const struct fact *mx, struct protection *p)
 {
 	if (mx->status == DNS_NONE && mx->dropped == 0)
-		look_for(q, DNS_TYPE_TLSA, q->domain, p); /* RFC 5321 section 5.1 */
+		look_for_dane(q, q->domain, p); /* RFC 5321 section 5.1 */
 	for (uint8_t i = 0; i < mx->set.n && !p->found; i++) {
 		const struct srv_record *rr = &mx->set.rr[i];
 		struct domain host = {.len = rr->hostlen};
 
 		memcpy(host.text, rr->host, rr->hostlen);
-		look_for(q, DNS_TYPE_TLSA, &host, p);
+		look_for_dane(q, &host, p);
 	}
 }
 
@@ -159,19 +183,8 @@ find_protection(struct inquiry *q)
 	struct fact mx;
 
 	look_for(q, DNS_TYPE_TXT, q->domain, &p);
-	if (p.found)
-		return p;
-	switch (know(q, DNS_TYPE_MX, q->domain, &mx)) {
-	case KNOWN:
+	if (!p.found && learn(q, DNS_TYPE_MX, q->domain, &mx, &p))
 		look_at_hosts(q, &mx, &p);
-		break;
-	case UNKNOWABLE:
-		p.failed = mx.reason;
-		break;
-	case WANTED:
-		p.wanted = true;
-		break;
-	}
 	return p;
 }
 

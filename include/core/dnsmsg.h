@@ -13,7 +13,7 @@
 #include "core/srv.h"
 
 enum dns_type {
-	DNS_TYPE_A,
+	DNS_TYPE_A, /* of an MX host, and of an onion if tor is asked */
 	DNS_TYPE_SRV,
 	DNS_TYPE_MX,
 	DNS_TYPE_TXT,  /* of MTA-STS (RFC 8461 section 3.1); others don't count */

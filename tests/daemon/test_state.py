@@ -11,6 +11,7 @@ import pytest
 
 from harness import behaviours as does
 from harness.clients import NONE, ROUTE, TEMP, connect
+from harness.nsd import sign, write_zone
 from harness.onion import mistyped, onion
 from harness.proc import wait_until
 from harness.stored import NAME, cached, fact, line, pin
@@ -79,25 +80,31 @@ ZONE = (
     srv("sts", (1, 0, 25, onion("sts")))
     + '_mta-sts.sts TXT "v=STSv1; id=1"\n'
     + srv("dane", (1, 0, 25, onion("dane")))
-    + f"dane MX 1 mx\n_25._tcp.mx TLSA 3 1 1 {'00' * 32}\n"
+    + "dane MX 1 mx.signed.example.\n"
     + srv("plain", (1, 0, 25, onion("plain")))
     + "hosted MX 1 mail\n"
 )
+HOSTS = f"mx A 127.0.0.1\n_25._tcp.mx TLSA 3 1 1 {'00' * 32}\n"
 
 
 def test_every_type_of_record(lab, state):
-    unbound = lab.unbound(ZONE)
-    text = f"mx:mail.example {onion('mail')}\n"
+    signed = sign(write_zone(lab.dir, "signed.example", HOSTS))
+    zones = [signed, write_zone(lab.dir, "open.example", ZONE)]
+    unbound = lab.validating(zones, [signed])
+    text = f"mx:mail.open.example {onion('mail')}\n"
     options = {"protect_authenticated": "yes", "follow_mx": "yes", "map": text}
     daemon = start(lab, state, unbound, **options)
-    domains = ("sts.example", "dane.example", "plain.example", "hosted.example")
+    domains = [name + ".open.example" for name in ("sts", "dane", "plain", "hosted")]
     before = [ask(daemon, domain) for domain in domains]
     assert [a.outcome for a in before] == [NONE, NONE, ROUTE, ROUTE]
     daemon.terminate()
     unbound.stop()
+    kept = (state / "cache").read_text().splitlines()
+    assert {text.split()[1] for text in kept} == {"A", "SRV", "MX", "TXT", "TLSA"}
     daemon.start()
     assert [ask(daemon, domain) for domain in domains] == before
     assert daemon.counters()["dns_queries"] == 0
+    assert warnings(daemon) == []
 
 
 def test_failures_are_not_kept(lab, state, dns):
@@ -336,7 +343,7 @@ NONSENSE = [
     "cache SRV _onion-mx._tcp.X.example {when} 300 + - 0 1 0 25 {onion}",
     "cache SRV _onion-mx._tcp.x..example {when} 300 + - 0 1 0 25 {onion}",
     "cache SRV  {when} 300 + - 0 1 0 25 {onion}",
-    "cache A x.example {when} 300 + - 0",
+    "cache A x.example {when} 300 + - 0 1 0 25 {onion}",
     "cache AAAA x.example {when} 300 + - 0",
     "cache TXT x.example {when} 300 + - 0 1 0 25 {onion}",
     "cache MX x.example {when} 300 + - 0",

@@ -194,6 +194,15 @@ srv_none(uint32_t ttl)
 }
 
 static inline struct dns_answer
+dns_mx(const char *host, uint16_t preference)
+{
+	struct dns_answer a = {.status = DNS_RECORDS, .ttl = 300};
+
+	add_record(&a, host, preference, 25);
+	return a;
+}
+
+static inline struct dns_answer
 validated(struct dns_answer a)
 {
 	a.ad = true;
@@ -295,6 +304,17 @@ look_up(struct world *w, struct profile *profile, const char *key, struct result
 		r->pending = NULL;
 		note(r, &a);
 	}
+}
+
+/* What is answered at once. */
+static inline struct result
+look(struct world *w, const char *key)
+{
+	struct result r;
+
+	look_up(w, w->onion, key, &r);
+	assert_int_equal(r.calls, 1);
+	return r;
 }
 
 /* As the daemon's server does it: looks when the engine wants to be called, each time

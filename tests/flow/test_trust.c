@@ -1,40 +1,11 @@
-/* DNSSEC, DANE and MTA-STS, the MX of hosted domains, and the policies of map entries. */
+/* DNSSEC, the MX of hosted domains, and the policies of map entries. */
 #include "fakes.h"
-
-#define MTA_STS "_mta-sts.example.org"
-#define TLSA(host) "_25._tcp." host
 
 static void
 open_world(struct world *w, struct engine_config *config)
 {
 	config->max_flights = 100;
 	world_open(w, config);
-}
-
-static struct dns_answer
-mx(const char *host, uint16_t preference)
-{
-	struct dns_answer a = {.status = DNS_RECORDS, .ttl = 300};
-
-	add_record(&a, host, preference, 25);
-	return a;
-}
-
-static struct dns_answer
-there(void)
-{
-	return (struct dns_answer){.status = DNS_RECORDS, .ttl = 300};
-}
-
-/* What is answered at once. */
-static struct result
-look(struct world *w, const char *key)
-{
-	struct result r;
-
-	look_up(w, w->onion, key, &r);
-	assert_int_equal(r.calls, 1);
-	return r;
 }
 
 /* DNSSEC */
@@ -180,209 +151,6 @@ an_entry_may_choose_to_defer(void **state)
 	world_close(&w);
 }
 
-/* DANE and MTA-STS */
-
-static void
-open_protecting(struct world *w)
-{
-	struct engine_config config = world_config();
-
-	config.protect_authenticated = true;
-	open_world(w, &config);
-}
-
-static void
-a_domain_without_protection(void **state)
-{
-	struct world w;
-	struct result r;
-
-	(void)state;
-	open_protecting(&w);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
-	assert_true(asked(&w, DNS_TYPE_TXT, MTA_STS));
-	assert_true(asked(&w, DNS_TYPE_MX, "example.org"));
-	answer_dns(&w, DNS_TYPE_MX, "example.org", mx("mx.example.net", 10));
-	assert_true(asked(&w, DNS_TYPE_TLSA, TLSA("mx.example.net")));
-	answer_dns(&w, DNS_TYPE_TLSA, TLSA("mx.example.net"), srv_none(300));
-	assert_int_equal(r.calls, 0);
-	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, srv_none(300));
-	assert_route(&r, A_ONION, 25);
-	/* all of it is in the cache */
-	r = look(&w, "example.org");
-	assert_route(&r, A_ONION, 25);
-	assert_int_equal(w.srv.asked, 4);
-	assert_int_equal(w.counters.dns_queries, 4);
-	world_close(&w);
-}
-
-static void
-a_domain_with_mta_sts(void **state)
-{
-	struct world w;
-	struct result r;
-
-	(void)state;
-	open_protecting(&w);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
-	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, there());
-	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
-	assert_int_equal(w.counters.protected_refused, 1);
-	world_close(&w);
-}
-
-static void
-a_domain_with_dane(void **state)
-{
-	struct dns_answer two = mx("mx1.example.net", 10);
-	struct world w;
-	struct result r;
-
-	(void)state;
-	open_protecting(&w);
-	add_record(&two, "mx2.example.net", 20, 25);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
-	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, srv_none(300));
-	answer_dns(&w, DNS_TYPE_MX, "example.org", two);
-	answer_dns(&w, DNS_TYPE_TLSA, TLSA("mx1.example.net"), srv_none(300));
-	assert_int_equal(r.calls, 0);
-	answer_dns(&w, DNS_TYPE_TLSA, TLSA("mx2.example.net"), there());
-	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
-	world_close(&w);
-}
-
-/* RFC 5321 section 5.1; and RFC 7505, where there is no host at all. */
-static void
-a_domain_without_mx(void **state)
-{
-	struct dns_answer null_mx = srv_none(300);
-	struct world w;
-	struct result r;
-
-	(void)state;
-	open_protecting(&w);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
-	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, srv_none(300));
-	answer_dns(&w, DNS_TYPE_MX, "example.org", srv_none(300));
-	answer_dns(&w, DNS_TYPE_TLSA, TLSA("example.org"), there());
-	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
-	null_mx.dropped = 1;
-	look_up(&w, w.onion, "null.example", &r);
-	answer_srv(&w, "null.example", srv_route(300, A_ONION, 25));
-	answer_dns(&w, DNS_TYPE_TXT, "_mta-sts.null.example", srv_none(300));
-	answer_dns(&w, DNS_TYPE_MX, "null.example", null_mx);
-	assert_route(&r, A_ONION, 25);
-	world_close(&w);
-}
-
-static void
-a_validated_route_needs_no_more(void **state)
-{
-	struct world w;
-	struct result r;
-
-	(void)state;
-	open_protecting(&w);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", validated(srv_route(300, A_ONION, 25)));
-	assert_route(&r, A_ONION, 25);
-	look_up(&w, w.onion, "none.example", &r);
-	answer_srv(&w, "none.example", srv_none(300));
-	assert_int_equal(w.srv.asked, 2);
-	world_close(&w);
-}
-
-static void
-unknown_protection_is_temporary(void **state)
-{
-	struct world w;
-	struct result r;
-
-	(void)state;
-	for (int failing = 0; failing < 3; failing++) {
-		open_protecting(&w);
-		look_up(&w, w.onion, "example.org", &r);
-		answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
-		answer_dns(&w, DNS_TYPE_MX, "example.org",
-			failing == 0 ? dns_failed(REASON_DNS_BAD)
-				     : mx("mx.example.net", 10));
-		if (failing == 1)
-			answer_dns(&w, DNS_TYPE_TXT, MTA_STS, dns_failed(REASON_DNS_BAD));
-		if (failing == 2) {
-			answer_dns(&w, DNS_TYPE_TXT, MTA_STS, srv_none(300));
-			answer_dns(&w, DNS_TYPE_TLSA, TLSA("mx.example.net"),
-				dns_failed(REASON_DNS_BAD));
-		}
-		assert_outcome(&r, OUTCOME_TEMP, REASON_DNS_BAD);
-		world_close(&w);
-	}
-	open_protecting(&w);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
-	pass_ms(&w, 500);
-	assert_outcome(&r, OUTCOME_TEMP, REASON_DEADLINE);
-	world_close(&w);
-}
-
-static void
-an_mx_at_an_onion_is_never_asked_for(void **state)
-{
-	struct world w;
-	struct result r;
-
-	(void)state;
-	open_protecting(&w);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
-	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, srv_none(300));
-	answer_dns(&w, DNS_TYPE_MX, "example.org", mx(B_ONION, 10));
-	assert_route(&r, A_ONION, 25);
-	assert_int_equal(w.srv.asked, 3);
-	world_close(&w);
-}
-
-/* Answers that may not be kept are still good for the lookup that asked. */
-static void
-answers_without_ttl(void **state)
-{
-	struct engine_config config = world_config();
-	struct world w;
-	struct result r;
-
-	(void)state;
-	config.protect_authenticated = true;
-	config.ttl_min = 0;
-	open_world(&w, &config);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", srv_route(0, A_ONION, 2525));
-	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, srv_none(0));
-	answer_dns(&w, DNS_TYPE_MX, "example.org", srv_none(0));
-	answer_dns(&w, DNS_TYPE_TLSA, TLSA("example.org"), srv_none(0));
-	assert_route(&r, A_ONION, 2525);
-	assert_int_equal(w.srv.asked, 4);
-	world_close(&w);
-}
-
-static void
-cancelled_amid_its_questions(void **state)
-{
-	struct world w;
-	struct result r;
-
-	(void)state;
-	open_protecting(&w);
-	look_up(&w, w.onion, "example.org", &r);
-	answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
-	lookup_cancel(r.pending);
-	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, there());
-	answer_dns(&w, DNS_TYPE_MX, "example.org", srv_none(300));
-	world_close(&w);
-}
-
 /* The MX of hosted domains */
 
 static void
@@ -422,16 +190,16 @@ a_hosted_domain_goes_by_its_hosts_onion(void **state)
 
 	(void)state;
 	open_following(&w);
-	r = look_hosted(&w, "customer.example", mx("mx1.host.example", 10));
+	r = look_hosted(&w, "customer.example", dns_mx("mx1.host.example", 10));
 	assert_int_equal(r.outcome, OUTCOME_ROUTE);
 	assert_int_equal(r.n, 2);
 	assert_string_equal(r.host[0], A_ONION);
 	assert_int_equal(r.port[1], 26);
-	r = look_hosted(&w, "other.example", mx("b.cluster.example", 10));
+	r = look_hosted(&w, "other.example", dns_mx("b.cluster.example", 10));
 	assert_route(&r, B_ONION, 25);
-	r = look_hosted(&w, "third.example", mx("elsewhere.example", 10));
+	r = look_hosted(&w, "third.example", dns_mx("elsewhere.example", 10));
 	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
-	r = look_hosted(&w, "fourth.example", mx("never.example", 10));
+	r = look_hosted(&w, "fourth.example", dns_mx("never.example", 10));
 	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
 	assert_int_equal(w.counters.mx_routes, 2);
 	r = look(&w, "customer.example"); /* from the cache */
@@ -447,7 +215,7 @@ a_hosted_domain_goes_by_its_hosts_onion(void **state)
 static void
 only_the_most_preferred_hosts_count(void **state)
 {
-	struct dns_answer a = mx("elsewhere.example", 10);
+	struct dns_answer a = dns_mx("elsewhere.example", 10);
 	struct world w;
 	struct result r;
 
@@ -490,13 +258,13 @@ an_mx_that_may_be_forged(void **state)
 	open_following(&w);
 	w.map.more[3].key = "own.example";
 	w.map.more[3].value = "srv dnssec=require on_failure=defer";
-	r = look_hosted(&w, "a.example", mx("signed.example", 10));
+	r = look_hosted(&w, "a.example", dns_mx("signed.example", 10));
 	/* on_failure=clearnet doesn't help: nothing has failed */
 	assert_outcome(&r, OUTCOME_TEMP, REASON_INSECURE);
-	r = look_hosted(&w, "b.example", validated(mx("signed.example", 10)));
+	r = look_hosted(&w, "b.example", validated(dns_mx("signed.example", 10)));
 	assert_route(&r, C_ONION, 25);
 	/* the domain's own policy is in force, too */
-	r = look_hosted(&w, "own.example", mx("mx1.host.example", 10));
+	r = look_hosted(&w, "own.example", dns_mx("mx1.host.example", 10));
 	assert_outcome(&r, OUTCOME_TEMP, REASON_INSECURE);
 	assert_int_equal(w.counters.insecure_refused, 2);
 	world_close(&w);
@@ -514,7 +282,7 @@ an_mx_that_fails_is_temporary(void **state)
 	assert_outcome(&r, OUTCOME_TEMP, REASON_DNS_FAILED);
 	w.map.more[3].key = "mx:bad.example";
 	w.map.more[3].value = "srv";
-	r = look_hosted(&w, "b.example", mx("bad.example", 10));
+	r = look_hosted(&w, "b.example", dns_mx("bad.example", 10));
 	assert_outcome(&r, OUTCOME_TEMP, REASON_MAP);
 	assert_int_equal(w.counters.map_broken, 1);
 	world_close(&w);
@@ -529,15 +297,6 @@ main(void)
 		cmocka_unit_test(an_entry_may_require_dnssec),
 		cmocka_unit_test(an_entry_may_choose_clearnet),
 		cmocka_unit_test(an_entry_may_choose_to_defer),
-		cmocka_unit_test(a_domain_without_protection),
-		cmocka_unit_test(a_domain_with_mta_sts),
-		cmocka_unit_test(a_domain_with_dane),
-		cmocka_unit_test(a_domain_without_mx),
-		cmocka_unit_test(a_validated_route_needs_no_more),
-		cmocka_unit_test(unknown_protection_is_temporary),
-		cmocka_unit_test(an_mx_at_an_onion_is_never_asked_for),
-		cmocka_unit_test(answers_without_ttl),
-		cmocka_unit_test(cancelled_amid_its_questions),
 		cmocka_unit_test(a_hosted_domain_goes_by_its_hosts_onion),
 		cmocka_unit_test(only_the_most_preferred_hosts_count),
 		cmocka_unit_test(a_domain_is_its_own_mx),

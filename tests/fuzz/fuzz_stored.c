@@ -11,7 +11,7 @@ check(const struct stored *s)
 {
 	bool srv = s->type == DNS_TYPE_SRV;
 
-	require(s->kind <= STORED_HELD && s->type > DNS_TYPE_A && s->type < DNS_TYPES);
+	require(s->kind <= STORED_HELD && s->type < DNS_TYPES);
 	require(domain_is_canonical(s->domain.text, s->domain.len));
 	require(s->domain.text[s->domain.len] == '\0' && s->when >= 0);
 	require(s->fact.status != DNS_FAILED && s->fact.reason == REASON_NONE);

@@ -150,11 +150,30 @@ def other_owner(targets, ttl=300):
     return lambda q: [(0, message(q, answer=records(q, targets, ttl, owner)))]
 
 
+def one_record(rtype, rdata):
+    """Whatever the type that was asked for."""
+    answer = lambda q: [dnsmsg.record(q.name, rtype, 300, rdata)]
+    return lambda q: [(0, message(q, answer=answer(q)))]
+
+
 def a_records():
     """The right question, but A records in the answer."""
-    rdata = bytes([10, 192, 0, 1])
-    answer = lambda q: [dnsmsg.record(q.name, dnsmsg.A, 300, rdata)]
-    return lambda q: [(0, message(q, answer=answer(q)))]
+    return one_record(dnsmsg.A, bytes([10, 192, 0, 1]))
+
+
+def mx(host):
+    return one_record(dnsmsg.MX, struct.pack("!H", 10) + dnsmsg.name(host))
+
+
+def by_type(behaviours):
+    """Of the types that aren't there, the name has no records."""
+    return lambda q: behaviours.get(q.qtype, nodata())(q)
+
+
+def validated(behaviour):
+    """With the AD bit."""
+    mark = lambda reply: reply[:3] + bytes([reply[3] | 0x20]) + reply[4:]
+    return lambda q: [(wait, mark(reply)) for wait, reply in behaviour(q)]
 
 
 def cname_chain(length, targets, ttl=300):

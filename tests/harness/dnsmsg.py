@@ -41,11 +41,9 @@ def opt(upper_rcode):
     return b"\0" + struct.pack("!HHIH", OPT, 1232, upper_rcode << 24, 0)
 
 
-def message(
-    ident, asked, answer=(), authority=(), rcode=NOERROR, truncated=False, validated=False
-):
+def message(ident, asked, answer=(), authority=(), rcode=NOERROR, truncated=False):
     """A response. asked is the question section, from question() or from a query."""
-    flags = 0x8180 | 0x0200 * truncated | 0x0020 * validated | rcode & 15
+    flags = 0x8180 | 0x0200 * truncated | rcode & 15
     extra = [opt(rcode >> 4)] if rcode > 15 else []
     sections = [answer, authority, extra]
     head = struct.pack("!HHHHHH", ident, flags, 1, *map(len, sections))

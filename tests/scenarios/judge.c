@@ -78,6 +78,12 @@ isnt_validated(const struct world *w, const struct landing *e, unsigned arg)
 	return !e->ad;
 }
 
+static bool
+is_validated(const struct world *w, const struct landing *e, unsigned arg)
+{
+	return !isnt_validated(w, e, arg);
+}
+
 /* As secure as a route must be. */
 static bool
 is_secure(const struct world *w, const struct landing *e, unsigned arg)
@@ -154,6 +160,22 @@ is_map_route(const struct answer *a, unsigned port)
 	return a->route.n == 1 && a->route.target[0].port == port;
 }
 
+/* A host whose address isn't validated has no DANE, whatever TLSA would say. */
+static bool
+has_no_dane(const struct world *w, const struct lookup_model *l, unsigned host)
+{
+	return founded(w, l, DNS_TYPE_A, host, isnt_validated, 0) ||
+	       (founded(w, l, DNS_TYPE_A, host, is_validated, 0) &&
+		       founded(w, l, DNS_TYPE_TLSA, host, is_absence, 0));
+}
+
+static bool
+has_dane(const struct world *w, const struct lookup_model *l, unsigned host)
+{
+	return founded(w, l, DNS_TYPE_A, host, is_validated, 0) &&
+	       founded(w, l, DNS_TYPE_TLSA, host, is_there, 0);
+}
+
 /* With protect_authenticated, a route that isn't validated needs the certainty that the
  * domain has neither MTA-STS nor DANE. */
 static bool
@@ -162,10 +184,9 @@ is_unprotected(const struct world *w, const struct lookup_model *l)
 	unsigned d = l->domain;
 
 	return founded(w, l, DNS_TYPE_TXT, d, is_absence, 0) &&
-	       ((founded(w, l, DNS_TYPE_MX, d, is_absence, 0) &&
-			founded(w, l, DNS_TYPE_TLSA, d, is_absence, 0)) ||
+	       ((founded(w, l, DNS_TYPE_MX, d, is_absence, 0) && has_no_dane(w, l, d)) ||
 		       (founded(w, l, DNS_TYPE_MX, d, is_there, 0) &&
-			       founded(w, l, DNS_TYPE_TLSA, DOMAINS, is_absence, 0)));
+			       has_no_dane(w, l, DOMAINS)));
 }
 
 static bool
@@ -237,8 +258,7 @@ is_protected(const struct world *w, const struct lookup_model *l)
 	return w->config.protect_authenticated &&
 	       founded(w, l, DNS_TYPE_SRV, l->domain, is_insecure, 0) &&
 	       (founded(w, l, DNS_TYPE_TXT, l->domain, is_there, 0) ||
-		       founded(w, l, DNS_TYPE_TLSA, l->domain, is_there, 0) ||
-		       founded(w, l, DNS_TYPE_TLSA, DOMAINS, is_there, 0));
+		       has_dane(w, l, l->domain) || has_dane(w, l, DOMAINS));
 }
 
 static void

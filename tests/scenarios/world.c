@@ -96,6 +96,7 @@ change_truth(struct world *w, unsigned domain)
 		.mx = one_in(w, 2),
 		.sts = one_in(w, 4),
 		.tlsa = one_in(w, 4),
+		.address = !one_in(w, 4),
 		.ad = one_in(w, 2),
 		.ttl = ttls[roll(w, 6)]};
 }
@@ -122,6 +123,29 @@ subject(const struct world *w, const struct dns_query *q)
 
 /* Servers */
 
+/* RFC 7672 section 2.2.2: only of a host whose address is validated. */
+static void
+asks_for_dane(const struct world *w, unsigned domain)
+{
+	for (size_t i = 0; i < w->landings; i++)
+		if (w->landing[i].type == DNS_TYPE_A && w->landing[i].domain == domain &&
+			w->landing[i].ad)
+			return;
+	wrong(w, "asked for TLSA of a host whose address was never validated");
+}
+
+static void
+may_be_asked(const struct world *w, const struct dns_query *q)
+{
+	unsigned domain = subject(w, q);
+
+	if (q->type == DNS_TYPE_TLSA)
+		asks_for_dane(w, domain);
+	if (domain < DOMAINS &&
+		(w->entry[domain] == ENTRY_TARGET || w->entry[domain] == ENTRY_NEVER))
+		wrong(w, "asked for %s, which is in the map", q->name);
+}
+
 static struct dns_query *
 ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *done,
 	void *arg)
@@ -131,7 +155,6 @@ ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *d
 	struct server_model *s = (struct server_model *)source;
 	struct world *w = s->world;
 	struct dns_query *q = s->query;
-	unsigned domain;
 
 	if (one_in(w, 200))
 		return NULL;
@@ -141,9 +164,8 @@ ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *d
 	*q = (struct dns_query){
 		.server = s, .open = true, .type = type, .done = done, .arg = arg};
 	strcpy(q->name, name);
-	if (!s->is_tor && *name != '\0' && (domain = subject(w, q)) < DOMAINS &&
-		(w->entry[domain] == ENTRY_TARGET || w->entry[domain] == ENTRY_NEVER))
-		wrong(w, "asked for %s, which is in the map", name);
+	if (!s->is_tor && *name != '\0')
+		may_be_asked(w, q);
 	q->fails = one_in(w, 8);
 	q->reason = reasons[roll(w, 4)];
 	if (!s->down && !one_in(w, 10))
@@ -176,13 +198,15 @@ add_target(struct dns_answer *a, const char *host, unsigned port)
 static void
 speak_truth(struct world *w, const struct dns_query *q, struct dns_answer *a)
 {
-	static const struct truth host = {.tlsa = false};
-	unsigned domain = subject(w, q);
-	const struct truth *t = domain == DOMAINS ? &host : &w->truth[domain];
+	const struct truth *t = &w->truth[subject(w, q)];
 
 	a->ttl = t->ttl;
 	a->ad = t->ad;
 	switch (q->type) {
+	case DNS_TYPE_A:
+		a->ipv4 = 0xc0000201; /* 192.0.2.1 */
+		a->status = t->address ? DNS_RECORDS : DNS_NONE;
+		break;
 	case DNS_TYPE_SRV:
 		for (unsigned i = 0; i < t->targets; i++)
 			add_target(a, onion, 1000 + 4 * t->version + i);
@@ -225,7 +249,7 @@ note_landing(struct world *w, const struct dns_query *q, const struct dns_answer
 		.domain = domain,
 		.records = a->status == DNS_RECORDS,
 		.ad = a->ad,
-		.version = domain < DOMAINS ? w->truth[domain].version : 0,
+		.version = w->truth[domain].version,
 		.ttl = clamped(&w->config, a)};
 	tell(w, "DNS: %s of %s: %s, version %u, for %u s%s", dns_type_name(q->type),
 		q->name, a->status == DNS_RECORDS ? "there" : "none",
@@ -393,6 +417,7 @@ world_open(struct world *w, uint64_t seed)
 		if (one_in(w, 3))
 			w->entry[i] = (enum entry_kind)roll(w, ENTRY_KINDS);
 	}
+	change_truth(w, DOMAINS);
 	if (one_in(w, 3))
 		w->pins = pins_new(&pins);
 	open_engine(w);
@@ -568,7 +593,7 @@ static void
 surprise(struct world *w)
 {
 	if (one_in(w, 4))
-		change_truth(w, roll(w, DOMAINS));
+		change_truth(w, roll(w, DOMAINS + 1));
 	if (one_in(w, 6))
 		w->server[roll(w, SERVERS)].down ^= true;
 	if (one_in(w, 8))

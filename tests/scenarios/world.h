@@ -15,7 +15,7 @@
 #define SERVERS 3
 #define QUERIES 512
 #define LOOKUPS 400
-#define LANDINGS 400
+#define LANDINGS 500
 #define HOLD 500 /* seconds, of a change of a pinned route */
 
 /* What a domain's DNS says at a time. The version stands in the ports of the targets, so
@@ -23,7 +23,7 @@
 struct truth {
 	unsigned version;
 	uint8_t targets; /* 0: no SRV */
-	bool mx, sts, tlsa;
+	bool mx, sts, tlsa, address;
 	bool ad;
 	uint32_t ttl;
 };
@@ -86,7 +86,7 @@ struct world {
 	struct map_source map;
 	struct server_model server[SERVERS], tor;
 	size_t nservers;
-	struct truth truth[DOMAINS];
+	struct truth truth[DOMAINS + 1]; /* the last: of the MX host */
 	enum entry_kind entry[DOMAINS];
 	unsigned versions;
 	struct landing landing[LANDINGS];

@@ -117,7 +117,7 @@ test_round_trip(void **state)
 	struct stored s;
 
 	(void)state;
-	for (enum dns_type t = DNS_TYPE_SRV; t < DNS_TYPES; t++) {
+	for (enum dns_type t = DNS_TYPE_A; t < DNS_TYPES; t++) {
 		s = example(STORED_CACHE, t);
 		check_round_trip(&s);
 		s.prefix = "_a._b-c.";
@@ -195,6 +195,7 @@ test_refused(void **state)
 		"cache MX example.org 1795612345 3600 + - 0",
 		"cache MX example.org 1795612345 3600 + - 0 10 5 25 a_b.example",
 		"pin MX example.org 1795612345 3600 + - 0 10 5 25 mx.example",
+		"pin A example.org 1795612345 3600 + - 0",
 		"held TXT example.org 1795612345 3600 + - 0",
 	};
 	struct stored s;
