@@ -26,56 +26,41 @@ wall_clock(void)
 	return (int64_t)time(NULL);
 }
 
-/* How long the last answer to a question can be of use. */
-static int
-whole_timeout(int timeout_ms, int tries)
-{
-	const int max = 60000;
-
-	for (; tries > 1 && timeout_ms < max; tries--)
-		timeout_ms *= 2;
-	return timeout_ms < max ? timeout_ms : max;
-}
-
-static bool
-start_resolver(struct daemon *d, const struct net_addr *server)
-{
-	const struct config *c = d->config;
-	struct resolver_config config = {.server = *server,
-		.timeout_ms = whole_timeout(c->dns_timeout_ms, c->dns_tries),
-		.ask_ad = c->dnssec != DNSSEC_OFF};
-
-	if (c->dnssec == DNSSEC_REQUIRE && !net_addr_is_local(server)) {
-		log_errorx("dnssec = require needs resolvers on this machine, and those "
-			   "of /etc/resolv.conf aren't");
-		return false;
-	}
-	if ((d->dns[d->ndns] = resolver_new(d->loop, &config)) == NULL)
-		return false;
-	d->ndns++;
-	return true;
-}
-
 static bool
 start_resolvers(struct daemon *d)
 {
 	const struct config *c = d->config;
-	struct net_addr system[UPSTREAM_SERVERS];
-	const struct net_addr *server = c->resolver;
-	size_t n = c->nresolvers;
-	struct resolver_config tor = {.server = c->tor_dnsport,
-		.timeout_ms = whole_timeout(c->tor_timeout_ms, c->tor_tries),
-		.keep_socket = true};
+	const struct resolvers_config config = {.loop = d->loop,
+		.counters = &d->counters,
+		.server = c->resolver,
+		.n = c->nresolvers,
+		.file = "/etc/resolv.conf",
+		.tcp_ms = c->dns_timeout_ms,
+		.dnssec = c->dnssec};
+	const struct resolver_config tor = {.loop = d->loop,
+		.counters = &d->counters,
+		.server = c->tor_dnsport,
+		.is_tor = true};
 
-	if (n == 0) {
-		n = resolver_of_system(system, UPSTREAM_SERVERS);
-		server = system;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (!start_resolver(d, &server[i]))
-			return false;
-	d->tor = resolver_new(d->loop, &tor);
-	return n > 0 && d->tor != NULL;
+	d->dns = resolvers_open(&config);
+	d->tor = resolver_new(&tor);
+	if (d->tor != NULL)
+		d->tor_outage = (struct outage){
+			.what = "tor's DNSPort", .name = resolver_source(d->tor)->name};
+	return d->dns != NULL && d->tor != NULL;
+}
+
+static void
+server_event(void *arg, const struct dns_source *source, enum upstream_event event)
+{
+	struct daemon *d = arg;
+
+	if (source != resolver_source(d->tor))
+		resolvers_event(d->dns, source, event);
+	else if (event == UPSTREAM_DOWN)
+		outage_seen(&d->tor_outage, loop_now());
+	else if (event == UPSTREAM_UP)
+		outage_over(&d->tor_outage, loop_now());
 }
 
 static void
@@ -96,6 +81,7 @@ engine_config_of(const struct config *c)
 		.on_insecure = c->on_insecure,
 		.protect_authenticated = c->protect_authenticated,
 		.follow_mx = c->follow_mx,
+		.bare_negative = c->bare_negative,
 		.dns = {c->dns_timeout_ms, (unsigned)c->dns_tries},
 		.tor = {c->tor_timeout_ms, (unsigned)c->tor_tries},
 		.ttl_min = (uint32_t)c->min_ttl,
@@ -199,7 +185,6 @@ start_engine(struct daemon *d)
 	const struct config *c = d->config;
 	struct engine_config config = engine_config_of(c);
 	struct engine_ports ports = {.map = d->map ? mapfile_source(d->map) : NULL,
-		.ndns = d->ndns,
 		.tor = resolver_source(d->tor),
 		.random = random_number,
 		.counters = &d->counters,
@@ -210,11 +195,12 @@ start_engine(struct daemon *d)
 		.bridge = cross_bridge,
 		.bridge_arg = d,
 		.observe = c->log_level == LOG_LEVEL_DEBUG ? trace_lookup : NULL,
+		.server_event = server_event,
+		.server_event_arg = d,
 		.alarm = deadline_changed,
 		.alarm_arg = d};
 
-	for (size_t i = 0; i < d->ndns; i++)
-		ports.dns[i] = resolver_source(d->dns[i]);
+	ports.ndns = resolvers_sources(d->dns, ports.dns);
 	d->engine = engine_new(&config, &ports);
 	if (d->engine == NULL)
 		log_errorx("out of memory");
@@ -248,7 +234,8 @@ start_serving(struct daemon *d)
 	for (size_t i = 0; i < d->config->nlisteners; i++)
 		if (!start_listener(d, i))
 			return false;
-	return d->map == NULL || mapfile_watch(d->map, d->loop);
+	return resolvers_start(d->dns, d->engine) &&
+	       (d->map == NULL || mapfile_watch(d->map, d->loop));
 }
 
 /* Explanations take as long as an answer to Exim may. */

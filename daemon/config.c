@@ -38,6 +38,7 @@ static cfg_opt_t opts[] = {
 	CFG_INT("max_pins", 100000, CFGF_NONE),
 	CFG_BOOL("follow_mx", cfg_false, CFGF_NONE),
 	CFG_STR_LIST("resolvers", NULL, CFGF_NONE),
+	CFG_STR("bare_negative", "known", CFGF_NONE),
 	CFG_INT("dns_timeout_ms", 2000, CFGF_NONE),
 	CFG_INT("dns_tries", 3, CFGF_NONE),
 	CFG_STR("tor_dnsport", "127.0.0.1:5300", CFGF_NONE),
@@ -176,6 +177,7 @@ take_globals(struct config *c, cfg_t *cfg)
 	c->max_pins = (int)cfg_getint(cfg, "max_pins");
 	c->follow_mx = cfg_getbool(cfg, "follow_mx");
 	take_resolvers(c, cfg);
+	config_bare_negative_by_text(cfg_getstr(cfg, "bare_negative"), &c->bare_negative);
 	take_bridge(c, cfg);
 	c->dns_timeout_ms = (int)cfg_getint(cfg, "dns_timeout_ms");
 	c->dns_tries = (int)cfg_getint(cfg, "dns_tries");

@@ -190,6 +190,21 @@ config_dnssec_by_text(const char *text, enum dnssec *dnssec)
 }
 
 bool
+config_bare_negative_by_text(const char *text, enum bare_negative *setting)
+{
+	static const char *const names[] = {
+		[BARE_NEGATIVE_KNOWN] = "known",
+		[BARE_NEGATIVE_ANY] = "any",
+		[BARE_NEGATIVE_NONE] = "none",
+	};
+	size_t i = 0;
+	bool found = WORD_BY_TEXT(text, names, &i);
+
+	*setting = (enum bare_negative)i;
+	return found;
+}
+
+bool
 config_answer_by_text(const char *text, enum answer_style *style)
 {
 	static const char *const names[] = {
@@ -281,6 +296,17 @@ check_dnssec(cfg_t *cfg, cfg_opt_t *opt)
 	if (config_dnssec_by_text(text, &dnssec))
 		return 0;
 	return fault(cfg, opt, text, "expected off, prefer or require");
+}
+
+static int
+check_bare_negative(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	enum bare_negative setting;
+
+	if (config_bare_negative_by_text(text, &setting))
+		return 0;
+	return fault(cfg, opt, text, "expected known, any or none");
 }
 
 static int
@@ -445,6 +471,7 @@ static const struct {
 	{"dnssec", check_dnssec},
 	{"on_insecure", check_on_failure},
 	{"resolvers", check_ip},
+	{"bare_negative", check_bare_negative},
 	{"dns_timeout_ms", check_positive},
 	{"dns_tries", check_tries},
 	{"tor_dnsport", check_ip},

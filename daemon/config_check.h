@@ -21,6 +21,7 @@ bool config_mode_by_text(const char *text, mode_t *);
 bool config_owner_by_text(const char *text, uid_t *);
 bool config_group_by_text(const char *text, gid_t *);
 bool config_dnssec_by_text(const char *text, enum dnssec *);
+bool config_bare_negative_by_text(const char *text, enum bare_negative *);
 bool config_answer_by_text(const char *text, enum answer_style *);
 bool config_isolate_by_text(const char *text, enum isolate *);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "core/resolvconf.h"
 #include "net/log.h"
 #include "net/notify.h"
 
@@ -14,7 +15,10 @@
 static rlim_t
 descriptors_aside(const struct config *config)
 {
-	rlim_t aside = DESCRIPTORS_ASIDE + config->nlisteners;
+	const size_t resolvers =
+		config->nresolvers > 0 ? config->nresolvers : RESOLVCONF_SERVERS;
+	rlim_t aside =
+		DESCRIPTORS_ASIDE + config->nlisteners + resolvers * RESOLVER_SOCKETS_MAX;
 
 	if (config_has_bridge(config))
 		aside += config->bridge.max + 2 * (rlim_t)config->bridge_max_clients +
@@ -193,8 +197,7 @@ daemon_close(struct daemon *d)
 	bridge_close(d->bridge);
 	pinfile_close(d->pinfile);
 	pins_free(d->pins);
-	for (size_t i = 0; i < d->ndns; i++)
-		resolver_free(d->dns[i]);
+	resolvers_close(d->dns);
 	resolver_free(d->tor);
 	mapfile_free(d->map);
 	loop_free(d->loop);

@@ -8,16 +8,19 @@
 #include "net/cachefile.h"
 #include "net/control.h"
 #include "net/mapfile.h"
+#include "net/outage.h"
 #include "net/pinfile.h"
 #include "net/resolver.h"
+#include "net/resolvers.h"
 
 struct daemon {
 	const struct config *config;
 	struct counters counters;
 	struct mapfile *map; /* NULL: none is configured */
 	struct loop *loop;
-	struct resolver *dns[UPSTREAM_SERVERS], *tor;
-	size_t ndns;
+	struct resolvers *dns;
+	struct resolver *tor;
+	struct outage tor_outage;
 	struct pins *pins; /* NULL: none are kept */
 	struct pinfile *pinfile;
 	struct bridge *bridge; /* NULL: no listener answers with it */

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "net/resolver.h"
 #include "version.h"
 
 struct options {
@@ -147,6 +148,11 @@ main(int argc, char **argv)
 	struct daemon *d;
 	int ready = -1, status = 0;
 
+	/* What the resolver's library makes of the environment isn't ours. */
+	unsetenv("RES_OPTIONS");
+	unsetenv("LOCALDOMAIN");
+	if (!resolver_library_fits())
+		return 1;
 	if (!o.foreground && !o.check_only && (ready = go_to_background()) < 0) {
 		log_error("can't go to the background");
 		return 1;

@@ -34,7 +34,8 @@ struct config {
 	int max_pins;
 	bool follow_mx;
 	struct net_addr resolver[UPSTREAM_SERVERS];
-	size_t nresolvers; /* 0: those of the system */
+	size_t nresolvers; /* 0: those of /etc/resolv.conf */
+	enum bare_negative bare_negative;
 	int dns_timeout_ms;
 	int dns_tries;
 	struct net_addr tor_dnsport;

@@ -1,27 +1,34 @@
 #include "core/breaker.h"
 
-void
+bool
 breaker_success(struct breaker *b)
 {
+	bool was_open = b->open;
+
 	*b = (struct breaker){0};
+	return was_open;
 }
 
 bool
 breaker_failure(struct breaker *b, struct monotime now)
 {
-	bool opens = !b->open && ++b->failures >= BREAKER_FAILURES;
+	if (b->probing || ++b->failures < BREAKER_FAILURES)
+		return false;
+	b->probing = true;
+	b->pause_ms = BREAKER_PAUSE_MIN_MS;
+	b->probe = now;
+	return true;
+}
 
-	if (opens) {
-		b->open = true;
-		b->pause_ms = BREAKER_PAUSE_MIN_MS;
-		b->probe = monotime_add_ms(now, b->pause_ms);
-	} else if (b->open && monotime_reached(b->probe, now)) {
-		/* The probe's own failure. Those of questions that were under way when it
-		 * opened change nothing. */
-		b->pause_ms *= 2;
-		if (b->pause_ms > BREAKER_PAUSE_MAX_MS)
-			b->pause_ms = BREAKER_PAUSE_MAX_MS;
-		b->probe = monotime_add_ms(now, b->pause_ms);
-	}
+bool
+breaker_probe_failed(struct breaker *b, struct monotime now)
+{
+	bool opens = !b->open;
+
+	b->open = true;
+	b->probe = monotime_add_ms(now, b->pause_ms);
+	b->pause_ms *= 2;
+	if (b->pause_ms > BREAKER_PAUSE_MAX_MS)
+		b->pause_ms = BREAKER_PAUSE_MAX_MS;
 	return opens;
 }

@@ -68,6 +68,7 @@ dns_answer_fail(struct dns_answer *a, enum reason reason)
 	a->status = DNS_FAILED;
 	a->reason = reason;
 	a->bare = DNS_BARE_NO;
+	a->from = NULL;
 	a->ttl = 0;
 	a->ad = false;
 	a->dropped = a->over = 0;
@@ -100,7 +101,7 @@ open_message(
 		ns_parserr(&m->handle, ns_s_qd, 0, &question) < 0)
 		return false;
 	if (ns_rr_type(question) != type || ns_rr_class(question) != ns_c_in ||
-		strcasecmp(ns_rr_name(question), name) != 0)
+		strcasecmp(ns_rr_name(question), *name == '\0' ? "." : name) != 0)
 		return false;
 	strcpy(m->owner, ns_rr_name(question));
 	m->ttl = TTL_MAX;
@@ -325,7 +326,7 @@ read_message(struct message *m, enum dns_type type, struct dns_answer *a, int *u
 }
 
 void
-dnsmsg_read(const uint8_t *msg, size_t len, const struct dns_question *q,
+dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *q,
 	struct dns_answer *a, struct onion_memo *memo)
 {
 	enum reason reason = REASON_DNS_BAD;
@@ -342,16 +343,6 @@ dnsmsg_read(const uint8_t *msg, size_t len, const struct dns_question *q,
 	}
 	a->reason = REASON_NONE;
 	a->status = used > 0 ? DNS_RECORDS : DNS_NONE;
-}
-
-void
-dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *q,
-	struct dns_answer *a, struct onion_memo *memo)
-{
-	dnsmsg_read(msg, len, q, a, memo);
-	/* Until it is tracked whether a resolver knows the type. */
-	if (a->bare != DNS_BARE_NO)
-		dns_answer_fail(a, REASON_DNS_UNPROVEN);
 }
 
 bool

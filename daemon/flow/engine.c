@@ -36,6 +36,14 @@ dns_name(
 	dns_name_of(arg, type, subject, out);
 }
 
+/* Whether anybody is there, and what this machine lacks, isn't. */
+static bool
+is_about_the_name(enum reason reason)
+{
+	return reason != REASON_DNS_DOWN && reason != REASON_NOMEM &&
+	       reason != REASON_DESCRIPTORS && reason != REASON_BUSY;
+}
+
 /* Every answer passes here, wanted or late. */
 static void
 dns_landed(void *arg, enum dns_type type, const char *subject,
@@ -57,8 +65,7 @@ dns_landed(void *arg, enum dns_type type, const char *subject,
 		return;
 	}
 	counters(e)->dns_failures++;
-	/* Whether anybody is there, and whether there is memory, isn't about the name. */
-	if (answer->reason != REASON_DNS_DOWN && answer->reason != REASON_NOMEM)
+	if (is_about_the_name(answer->reason))
 		counters(e)->cache_evictions +=
 			cache_fail(e->cache, type, &d, answer->reason, now);
 }
@@ -156,6 +163,13 @@ engine_pending(const struct engine *e)
 	return e->pending;
 }
 
+bool
+engine_set_dns(
+	struct engine *e, struct dns_source *const dns[], size_t n, struct monotime now)
+{
+	return upstream_set_servers(e->dns, dns, n, now);
+}
+
 /* Restarts */
 
 void
@@ -214,7 +228,11 @@ open_dns(struct engine *e)
 		/* The root: any resolver that works has an answer, and it tells nobody
 		 * whom mail is for. */
 		.probe = "",
+		.bare_negative = e->config.bare_negative,
 		.opened = &counters(e)->dns_down,
+		.bare = &counters(e)->bare_negatives,
+		.event = e->ports.server_event,
+		.event_arg = e->ports.server_event_arg,
 		.alarm = e->ports.alarm,
 		.alarm_arg = e->ports.alarm_arg};
 	struct flights_config flights = {.max = e->config.max_flights,
@@ -243,6 +261,9 @@ open_tor(struct engine *e)
 		.timeout_ms = e->config.tor.timeout_ms,
 		.tries = e->config.tor.tries,
 		.opened = &counters(e)->tor_down,
+		.bare = &counters(e)->bare_negatives,
+		.event = e->ports.server_event,
+		.event_arg = e->ports.server_event_arg,
 		.alarm = e->ports.alarm,
 		.alarm_arg = e->ports.alarm_arg};
 	struct flights_config flights = {.max = e->config.max_flights,

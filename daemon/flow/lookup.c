@@ -333,8 +333,10 @@ explain(struct lookup *l, const struct wait *w, const struct dns_answer *answer)
 	const char *type = dns_type_name(w->type), *name = w->subject.text;
 
 	if (answer->status != DNS_FAILED)
-		trail_add(l->trail, "%s of %s: DNS says, for %u s%s", type, name,
-			(unsigned)answer->ttl, answer->ad ? ", validated" : "");
+		trail_add(l->trail, "%s of %s: %s says, for %u s%s%s", type, name,
+			answer->from != NULL ? answer->from : "DNS",
+			(unsigned)answer->ttl, answer->ad ? ", validated" : "",
+			answer->bare != DNS_BARE_NO ? ", without an SOA record" : "");
 	for (uint8_t i = 0; i < answer->srv.n; i++) {
 		const struct srv_record *rr = &answer->srv.rr[i];
 

@@ -4,26 +4,13 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "core/breaker.h"
-
-struct server {
-	struct upstream *upstream;
-	struct dns_source *source;
-	struct breaker breaker;
-	struct monotime answered; /* when it did so last */
-	struct dns_query *probe;  /* NULL: none is under way */
-	struct monotime probe_deadline;
-
-	/* What it left unanswered: a probe asks for that, if for nothing better. */
-	enum dns_type type;
-	char name[DOMAIN_MAX + 1];
-};
+#include "dns_server.h"
 
 /* A question to one server. It stays under way when the next one is asked. */
 struct attempt {
 	SLIST_ENTRY(attempt) entry;
 	struct upstream_query *query;
-	size_t server;
+	struct dns_server *server;
 	struct monotime since;
 	struct dns_query *asked;
 };
@@ -31,9 +18,9 @@ struct attempt {
 struct upstream_query {
 	TAILQ_ENTRY(upstream_query) entry; /* in its round */
 	struct upstream *upstream;
-	SLIST_HEAD(, attempt) attempts;  /* under way, the last one first */
-	struct monotime since, deadline; /* of the last one */
-	size_t last;                     /* its server */
+	SLIST_HEAD(, attempt) attempts; /* under way */
+	struct attempt *latest;         /* of these; NULL: it has ended */
+	struct monotime deadline;       /* of the latest */
 	unsigned round;
 	unsigned asked;  /* servers that were asked in this round, a bit for each */
 	unsigned failed; /* servers that have answered, and failed */
@@ -46,29 +33,12 @@ struct upstream_query {
 
 struct upstream {
 	struct upstream_config config;
-	struct server server[UPSTREAM_SERVERS];
-	uint32_t epoch;
+	struct dns_server *server[UPSTREAM_SERVERS];
+	size_t n;
 
 	/* Within a round the timeout is the same for all: the first ends first. */
 	TAILQ_HEAD(, upstream_query) round[UPSTREAM_TRIES];
 };
-
-struct upstream *
-upstream_new(const struct upstream_config *config)
-{
-	struct upstream *u = calloc(1, sizeof(*u));
-
-	if (u == NULL)
-		return NULL;
-	u->config = *config;
-	for (size_t i = 0; i < config->n; i++) {
-		u->server[i].upstream = u;
-		u->server[i].source = config->server[i];
-	}
-	for (size_t i = 0; i < UPSTREAM_TRIES; i++)
-		TAILQ_INIT(&u->round[i]);
-	return u;
-}
 
 static void
 alarm_caller(const struct upstream *u)
@@ -77,98 +47,11 @@ alarm_caller(const struct upstream *u)
 		u->config.alarm(u->config.alarm_arg);
 }
 
-/* Servers */
-
-static bool
-left_unanswered(const struct dns_answer *answer)
-{
-	return answer->status == DNS_FAILED && (answer->reason == REASON_DNS_TIMEOUT ||
-						       answer->reason == REASON_DNS_DOWN);
-}
-
-/* It has left a question unanswered that was asked then. If it has answered others since,
- * that is about the name. */
-static void
-server_failed(struct server *s, struct monotime since, struct monotime now)
-{
-	struct upstream *u = s->upstream;
-
-	u->epoch++;
-	if (s->answered.ns != 0 && !monotime_before(s->answered, since))
-		return;
-	if (breaker_failure(&s->breaker, now)) {
-		++*u->config.opened;
-		alarm_caller(u);
-	}
-}
-
-static void
-server_answered(struct server *s, struct monotime now)
-{
-	s->answered = now;
-	breaker_success(&s->breaker);
-}
-
-static void
-remember(struct server *s, const struct upstream_query *q)
-{
-	memcpy(s->name, q->name, strlen(q->name) + 1);
-	s->type = q->type;
-}
-
-static void
-probed(void *arg, const struct dns_answer *answer, struct monotime now)
-{
-	struct server *s = arg;
-
-	s->probe = NULL;
-	if (left_unanswered(answer))
-		server_failed(s, now, now);
-	else
-		server_answered(s, now);
-	/* The next probe may be due before this one would have been given up. */
-	alarm_caller(s->upstream);
-}
-
-static struct dns_query *
-start_probe(struct server *s)
-{
-	const char *name = s->upstream->config.probe;
-
-	if (name != NULL)
-		return s->source->ask(s->source, DNS_TYPE_A, name, probed, s);
-	return s->source->ask(s->source, s->type, s->name, probed, s);
-}
-
-/* The breaker of this server is open. */
-static void
-probe_if_due(struct server *s, struct monotime now)
-{
-	if (s->probe != NULL) {
-		if (!monotime_reached(s->probe_deadline, now))
-			return;
-		s->source->cancel(s->probe);
-		s->probe = NULL;
-		server_failed(s, now, now);
-	} else if (monotime_reached(s->breaker.probe, now)) {
-		s->probe = start_probe(s);
-		s->probe_deadline = monotime_add_ms(now, s->upstream->config.timeout_ms);
-		if (s->probe == NULL) /* no memory: later */
-			server_failed(s, now, now);
-	}
-}
-
-static bool
-is_open(const struct upstream *u, size_t i)
-{
-	return u->server[i].breaker.open;
-}
-
 bool
 upstream_is_down(const struct upstream *u)
 {
-	for (size_t i = 0; i < u->config.n; i++)
-		if (!is_open(u, i))
+	for (size_t i = 0; i < u->n; i++)
+		if (!dns_server_is_down(u->server[i]))
 			return false;
 	return true;
 }
@@ -176,27 +59,41 @@ upstream_is_down(const struct upstream *u)
 uint32_t
 upstream_epoch(const struct upstream *u)
 {
-	uint32_t epoch = u->epoch;
+	uint32_t epoch = 0;
 
-	for (size_t i = 0; i < u->config.n; i++)
-		epoch += u->server[i].source->epoch;
+	for (size_t i = 0; i < u->n; i++)
+		epoch += dns_server_epoch(u->server[i]);
 	return epoch;
 }
 
 /* Questions */
 
+static void
+forget_attempt(struct attempt *a)
+{
+	struct upstream_query *q = a->query;
+
+	SLIST_REMOVE(&q->attempts, a, attempt, entry);
+	if (q->latest == a)
+		q->latest = NULL;
+	free(a);
+}
+
+static void
+cancel_attempt(struct attempt *a)
+{
+	dns_server_source(a->server)->cancel(a->asked);
+	forget_attempt(a);
+}
+
 void
 upstream_cancel(struct upstream_query *q)
 {
-	struct upstream *u = q->upstream;
 	struct attempt *a;
 
-	while ((a = SLIST_FIRST(&q->attempts)) != NULL) {
-		SLIST_REMOVE_HEAD(&q->attempts, entry);
-		u->server[a->server].source->cancel(a->asked);
-		free(a);
-	}
-	TAILQ_REMOVE(&u->round[q->round], q, entry);
+	while ((a = SLIST_FIRST(&q->attempts)) != NULL)
+		cancel_attempt(a);
+	TAILQ_REMOVE(&q->upstream->round[q->round], q, entry);
 	free(q);
 }
 
@@ -222,9 +119,9 @@ end_failed(struct upstream_query *q, enum reason reason, struct monotime now)
 static void answered(void *arg, const struct dns_answer *, struct monotime now);
 
 static bool
-start_attempt(struct upstream_query *q, size_t server, struct monotime now)
+start_attempt(struct upstream_query *q, struct dns_server *server, struct monotime now)
 {
-	struct dns_source *source = q->upstream->server[server].source;
+	struct dns_source *source = dns_server_source(server);
 	struct attempt *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
@@ -237,22 +134,21 @@ start_attempt(struct upstream_query *q, size_t server, struct monotime now)
 		return false;
 	}
 	SLIST_INSERT_HEAD(&q->attempts, a, entry);
+	q->latest = a;
 	return true;
 }
 
 static bool
-attempt(struct upstream_query *q, size_t server, struct monotime now)
+attempt(struct upstream_query *q, size_t i, struct monotime now)
 {
 	struct upstream *u = q->upstream;
 
-	q->asked |= 1U << server;
-	q->last = server;
-	q->since = now;
+	q->asked |= 1U << i;
 	q->deadline = monotime_add_ms(now, u->config.timeout_ms << q->round);
 	TAILQ_REMOVE(&u->round[q->round], q, entry);
 	TAILQ_INSERT_TAIL(&u->round[q->round], q, entry);
 	alarm_caller(u);
-	return start_attempt(q, server, now);
+	return start_attempt(q, u->server[i], now);
 }
 
 /* The next server to ask in this round; n: there is none. Those that don't work are
@@ -263,10 +159,11 @@ choose(const struct upstream_query *q)
 	const struct upstream *u = q->upstream;
 	bool down = upstream_is_down(u);
 
-	for (size_t i = 0; i < u->config.n; i++)
-		if (((q->asked | q->failed) & 1U << i) == 0 && (down || !is_open(u, i)))
+	for (size_t i = 0; i < u->n; i++)
+		if (((q->asked | q->failed) & 1U << i) == 0 &&
+			(down || !dns_server_is_down(u->server[i])))
 			return i;
-	return u->config.n;
+	return u->n;
 }
 
 static bool
@@ -287,14 +184,37 @@ next_round(struct upstream_query *q)
 static void
 ask_next(struct upstream_query *q, struct monotime now)
 {
+	const struct upstream *u = q->upstream;
 	size_t i = choose(q);
 
-	if (i == q->upstream->config.n && next_round(q))
+	if (i == u->n && next_round(q))
 		i = choose(q);
-	if (i == q->upstream->config.n)
+	if (i == u->n)
 		end_failed(q, q->reason, now);
 	else if (!attempt(q, i, now))
 		end_failed(q, REASON_NOMEM, now);
+}
+
+/* The next server is asked by the next upstream_expire(). */
+static void
+set_due(struct upstream_query *q, struct monotime now)
+{
+	struct upstream *u = q->upstream;
+
+	q->deadline = now;
+	TAILQ_REMOVE(&u->round[q->round], q, entry);
+	TAILQ_INSERT_HEAD(&u->round[q->round], q, entry);
+	alarm_caller(u);
+}
+
+static size_t
+server_index(const struct upstream *u, const struct dns_server *server)
+{
+	size_t i = 0;
+
+	while (u->server[i] != server)
+		i++;
+	return i;
 }
 
 static void
@@ -302,35 +222,35 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 {
 	struct attempt *a = arg;
 	struct upstream_query *q = a->query;
-	size_t i = a->server;
-	struct server *s = &q->upstream->server[i];
+	const bool was_latest = q->latest == a;
+	const bool same_server = q->latest != NULL && q->latest->server == a->server;
+	const size_t i = server_index(q->upstream, a->server);
+	const enum reason why =
+		dns_server_answered(a->server, q->type, q->name, answer, a->since, now);
 
-	SLIST_REMOVE(&q->attempts, a, attempt, entry);
-	if (left_unanswered(answer)) {
-		remember(s, q);
-		server_failed(s, a->since, now);
-	} else if (answer->reason != REASON_NOMEM) {
-		server_answered(s, now);
-	}
-	free(a);
-	if (answer->status != DNS_FAILED) {
+	forget_attempt(a);
+	if (why == REASON_NONE) {
 		end(q, answer, now);
 		return;
 	}
-	q->failed |= 1U << i;
-	q->reason = answer->reason;
-	if (q->last == i)
+	q->reason = why;
+	/* A connection that hangs may be an accident: the server may be asked again. One
+	 * that has said "failure" isn't, and a later try needn't be waited for. */
+	if (why != REASON_DNS_TCP_TIMEOUT)
+		q->failed |= 1U << i;
+	if (why != REASON_DNS_TCP_TIMEOUT ? same_server : was_latest)
 		ask_next(q, now);
 }
 
 static void
 timed_out(struct upstream_query *q, struct monotime now)
 {
-	struct server *s = &q->upstream->server[q->last];
+	const struct attempt *a = q->latest;
 
-	remember(s, q);
-	server_failed(s, q->since, now);
-	q->reason = REASON_DNS_TIMEOUT;
+	if (a != NULL) {
+		dns_server_unanswered(a->server, q->type, q->name, a->since, now);
+		q->reason = REASON_DNS_TIMEOUT;
+	}
 	ask_next(q, now);
 }
 
@@ -347,56 +267,113 @@ upstream_ask(struct upstream *u, enum dns_type type, const char *name,
 	q->type = type;
 	q->done = done;
 	q->arg = arg;
+	q->reason = REASON_DNS_DOWN;
 	SLIST_INIT(&q->attempts);
 	memcpy(q->name, name, len + 1);
 	TAILQ_INSERT_TAIL(&u->round[0], q, entry);
+	if (u->n == 0) {
+		set_due(q, now);
+		return q;
+	}
 	if (attempt(q, choose(q), now))
 		return q;
 	upstream_cancel(q);
 	return NULL;
 }
 
-/* Time */
+/* Servers that come and go */
 
-void
-upstream_expire(struct upstream *u, struct monotime now)
+static struct dns_server *
+find_server(const struct upstream *u, const struct dns_source *source)
 {
-	struct upstream_query *q;
+	for (size_t i = 0; i < u->n; i++)
+		if (dns_server_source(u->server[i]) == source)
+			return u->server[i];
+	return NULL;
+}
 
-	for (size_t i = 0; i < u->config.tries; i++)
-		while ((q = TAILQ_FIRST(&u->round[i])) != NULL &&
-			monotime_reached(q->deadline, now))
-			timed_out(q, now);
-	for (size_t i = 0; i < u->config.n; i++)
-		if (is_open(u, i))
-			probe_if_due(&u->server[i], now);
+/* Cancels what the question had asked of the server. */
+static void
+leave_server(
+	struct upstream_query *q, const struct dns_server *server, struct monotime now)
+{
+	struct attempt *a, *next;
+
+	for (a = SLIST_FIRST(&q->attempts); a != NULL; a = next) {
+		next = SLIST_NEXT(a, entry);
+		if (a->server == server)
+			cancel_attempt(a);
+	}
+	if (q->latest == NULL)
+		set_due(q, now);
 }
 
 static void
-note_earlier(struct monotime at, struct monotime *when, bool *any)
+remove_server(struct upstream *u, struct dns_server *server, struct monotime now)
 {
-	if (!*any || monotime_before(at, *when))
-		*when = at;
-	*any = true;
+	for (size_t i = 0; i < UPSTREAM_TRIES; i++) {
+		struct upstream_query *q, *next;
+
+		for (q = TAILQ_FIRST(&u->round[i]); q != NULL; q = next) {
+			next = TAILQ_NEXT(q, entry);
+			leave_server(q, server, now);
+		}
+	}
+	dns_server_free(server);
+}
+
+/* Those that have failed, or were asked, aren't the same any more. */
+static void
+forget_servers(struct upstream *u)
+{
+	struct upstream_query *q;
+
+	for (size_t i = 0; i < UPSTREAM_TRIES; i++)
+		TAILQ_FOREACH (q, &u->round[i], entry)
+			q->asked = q->failed = 0;
 }
 
 bool
-upstream_next_deadline(const struct upstream *u, struct monotime *when)
+upstream_set_servers(struct upstream *u, struct dns_source *const source[], size_t n,
+	struct monotime now)
 {
-	bool any = false;
+	struct dns_server *old[UPSTREAM_SERVERS], *new[UPSTREAM_SERVERS];
+	const size_t nold = u->n;
 
-	for (size_t i = 0; i < u->config.tries; i++)
-		if (!TAILQ_EMPTY(&u->round[i]))
-			note_earlier(TAILQ_FIRST(&u->round[i])->deadline, when, &any);
-	for (size_t i = 0; i < u->config.n; i++) {
-		const struct server *s = &u->server[i];
-
-		if (s->breaker.open)
-			note_earlier(
-				s->probe != NULL ? s->probe_deadline : s->breaker.probe,
-				when, &any);
+	for (size_t i = 0; i < n; i++) {
+		new[i] = find_server(u, source[i]);
+		if (new[i] != NULL ||
+			(new[i] = dns_server_new(&u->config, source[i])) != NULL)
+			continue;
+		while (i-- > 0)
+			if (find_server(u, source[i]) == NULL)
+				dns_server_free(new[i]);
+		return false;
 	}
-	return any;
+	memcpy(old, u->server, sizeof(old));
+	memcpy(u->server, new, n * sizeof(new[0]));
+	u->n = n;
+	forget_servers(u);
+	for (size_t i = 0; i < nold; i++)
+		if (find_server(u, dns_server_source(old[i])) == NULL)
+			remove_server(u, old[i], now);
+	return true;
+}
+
+struct upstream *
+upstream_new(const struct upstream_config *config)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+
+	if (u == NULL)
+		return NULL;
+	u->config = *config;
+	for (size_t i = 0; i < UPSTREAM_TRIES; i++)
+		TAILQ_INIT(&u->round[i]);
+	if (upstream_set_servers(u, config->server, config->n, (struct monotime){0}))
+		return u;
+	upstream_free(u);
+	return NULL;
 }
 
 void
@@ -410,8 +387,45 @@ upstream_free(struct upstream *u)
 		while ((q = TAILQ_FIRST(&u->round[i])) != NULL)
 			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 			upstream_cancel(q);
-	for (size_t i = 0; i < u->config.n; i++)
-		if (u->server[i].probe != NULL)
-			u->server[i].source->cancel(u->server[i].probe);
+	for (size_t i = 0; i < u->n; i++)
+		dns_server_free(u->server[i]);
 	free(u);
+}
+
+/* Time */
+
+void
+upstream_expire(struct upstream *u, struct monotime now)
+{
+	struct upstream_query *q;
+
+	for (size_t i = 0; i < u->config.tries; i++)
+		while ((q = TAILQ_FIRST(&u->round[i])) != NULL &&
+			monotime_reached(q->deadline, now))
+			timed_out(q, now);
+	for (size_t i = 0; i < u->n; i++)
+		dns_server_expire(u->server[i], now);
+}
+
+static void
+note_earlier(struct monotime at, struct monotime *when, bool *any)
+{
+	if (!*any || monotime_before(at, *when))
+		*when = at;
+	*any = true;
+}
+
+bool
+upstream_next_deadline(const struct upstream *u, struct monotime *when)
+{
+	struct monotime at;
+	bool any = false;
+
+	for (size_t i = 0; i < u->config.tries; i++)
+		if (!TAILQ_EMPTY(&u->round[i]))
+			note_earlier(TAILQ_FIRST(&u->round[i])->deadline, when, &any);
+	for (size_t i = 0; i < u->n; i++)
+		if (dns_server_next_deadline(u->server[i], &at))
+			note_earlier(at, when, &any);
+	return any;
 }

@@ -1,204 +1,225 @@
 #include "net/resolver.h"
 
-#include <ares.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
+#include "dns_channel.h"
 #include "loop_base.h"
 #include "net/log.h"
 
-/* c-ares looks at its timeouts when we tell it to. ares_timeout() would walk through
- * all questions each time, so a tick does it while there are any. */
-#define TICK_MS 50
+/* Questions to one server that have a channel each, and with it a source port and a
+ * receive buffer. Further ones share: a channel costs 72 kB with c-ares 1.18. */
+#define ALONE_MAX 256
+#define SHARED_QUESTIONS 64
+#define UDP_CHANNELS_MAX (ALONE_MAX + 64)
 
-/* A socket of c-ares. */
-struct watch {
-	LIST_ENTRY(watch) entry;
+/* Connections to one server by TCP, each for one question. */
+#define TCP_CHANNELS_MAX 256
+
+_Static_assert(UDP_CHANNELS_MAX + TCP_CHANNELS_MAX <= RESOLVER_SOCKETS_MAX,
+	"each channel has a socket");
+
+/* Questions on tor's channel for whose answers nobody waits any more. c-ares keeps them
+ * until the channel is destroyed. */
+#define FORGOTTEN_MAX 256
+
+enum use {
+	USE_ALONE,
+	USE_SHARED,
+	USE_TCP,
+	USE_TOR,
+	USES,
+};
+
+struct channel {
+	LIST_ENTRY(channel) entry; /* the resolver's open ones, or those condemned */
 	struct resolver *resolver;
-	ares_socket_t fd;
-	struct event event;
+	struct dns_channel *dns; /* NULL: destroyed; it is freed with its last question */
+	enum use use;
+	bool full;               /* takes no more questions */
+	bool condemned;          /* to be destroyed */
+	enum reason why;         /* its questions end if it is condemned */
+	size_t asked;            /* questions in all */
+	size_t awaited;          /* those not handed out yet that somebody waits for */
+	size_t forgotten;        /* and those that nobody waits for any more */
+	struct event tcp_expiry; /* for USE_TCP */
 };
 
 struct dns_query {
-	struct resolver *resolver;
-	TAILQ_ENTRY(dns_query) failed_entry;
+	struct dns_exchange exchange; /* first: it is the query for who has its address */
+	struct channel *channel;
 	dns_done *done; /* NULL: cancelled */
 	void *arg;
 	enum dns_type type;
-	bool asking;        /* we are inside ares_send() */
-	enum reason failed; /* it ended there */
+	enum reason by_tcp; /* not REASON_NONE: it is asked by TCP, and fails with this */
 	char name[];
 };
 
 struct resolver {
 	struct dns_source source;
-	struct loop *loop;
-	bool ask_ad;
+	struct resolver_config config;
+	char address[NET_ADDR_TEXT];
 	bool is_local;
-	ares_channel channel;
-	LIST_HEAD(, watch) watches;
-	size_t outstanding;
-	struct event tick;
+	size_t awaited;         /* questions, on all channels */
+	size_t channels[USES];  /* how many there are */
+	struct channel *newest; /* that is shared, or tor's; NULL: none that takes more */
+	LIST_HEAD(, channel) open, condemned;
+	struct dns_exchanges ended; /* to be handed out */
+	struct event later;         /* hands out, and destroys what is condemned */
 	uint16_t id[64]; /* random ones, as many as the kernel is asked for at once */
 	size_t nids;
-	TAILQ_HEAD(, dns_query)
-	failed; /* ended inside ares_send(), not yet called back */
-	struct event failed_event;
+	bool handing_out; /* callers of a callback are on the stack */
+	bool freed;       /* by one of those */
 	struct dns_answer answer;
 	struct onion_memo memo; /* of SRV targets */
 };
 
-/* Sockets */
-
 static void
-socket_ready(evutil_socket_t fd, short what, void *arg)
+do_later(struct resolver *r)
 {
-	struct watch *w = arg;
-
-	/* The watch may be gone when this returns. */
-	ares_process_fd(w->resolver->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
-		what & EV_WRITE ? fd : ARES_SOCKET_BAD);
+	if (!r->handing_out) /* which looks after all of this at its end */
+		event_active(&r->later, EV_TIMEOUT, 0);
 }
 
-static struct watch *
-find_watch(struct resolver *r, ares_socket_t fd)
-{
-	struct watch *w;
+/* Channels */
 
-	LIST_FOREACH (w, &r->watches, entry)
-		if (w->fd == fd)
-			return w;
-	return NULL;
+/* Destroys it once nothing of it is on the stack. Its questions end with this reason. */
+static void
+condemn(struct channel *ch, enum reason why)
+{
+	struct resolver *r = ch->resolver;
+
+	if (ch->condemned)
+		return;
+	ch->condemned = true;
+	ch->why = why;
+	if (r->newest == ch)
+		r->newest = NULL;
+	LIST_REMOVE(ch, entry);
+	LIST_INSERT_HEAD(&r->condemned, ch, entry);
+	do_later(r);
 }
 
+/* After all that changes what it has under way. Without anybody who waits it is of no
+ * more use; but tor's stays, as its socket shows at once when tor has gone. */
 static void
-drop_watch(struct watch *w)
+look_after(struct channel *ch)
 {
-	event_del(&w->event);
-	LIST_REMOVE(w, entry);
-	free(w);
-}
+	struct resolver *r = ch->resolver;
 
-static void
-watch_socket(struct resolver *r, ares_socket_t fd, short what)
-{
-	struct watch *w = find_watch(r, fd);
-
-	if (w != NULL)
-		event_del(&w->event);
-	else if ((w = calloc(1, sizeof(*w))) != NULL)
-		LIST_INSERT_HEAD(&r->watches, w, entry);
-	else
-		return; /* its questions will time out */
-	w->resolver = r;
-	w->fd = fd;
-	event_assign(&w->event, loop_base(r->loop), fd, (short)(what | EV_PERSIST),
-		socket_ready, w);
-	event_add(&w->event, NULL);
+	if (ch->dns == NULL)
+		return;
+	if (dns_channel_is_deaf(ch->dns))
+		condemn(ch, REASON_NOMEM);
+	if (ch->forgotten >= FORGOTTEN_MAX)
+		ch->full = true;
+	if (ch->full && r->newest == ch && ch->use == USE_TOR)
+		r->newest = NULL;
+	if (ch->awaited == 0 && (ch->use != USE_TOR || ch->full))
+		condemn(ch, REASON_NONE);
+	if (!TAILQ_EMPTY(&r->ended))
+		do_later(r);
 }
 
 static void
-socket_state(void *arg, ares_socket_t fd, int readable, int writable)
+free_if_done(struct channel *ch)
 {
-	struct resolver *r = arg;
-	struct watch *w;
-
-	if (readable || writable)
-		watch_socket(r, fd,
-			(short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0)));
-	else if ((w = find_watch(r, fd)) != NULL)
-		drop_watch(w);
-}
-
-/* c-ares makes a new socket when the old one has reported an error. */
-static int
-socket_made(ares_socket_t fd, int type, void *arg)
-{
-	struct resolver *r = arg;
-
-	(void)fd;
-	(void)type;
-	r->source.epoch++;
-	return ARES_SUCCESS;
+	if (ch->dns == NULL && ch->awaited + ch->forgotten == 0)
+		free(ch);
 }
 
 static void
-tick(evutil_socket_t fd, short what, void *arg)
+destroy(struct channel *ch)
 {
-	struct resolver *r = arg;
+	dns_channel_destroy(ch->dns, ch->why);
+	ch->dns = NULL;
+	event_del(&ch->tcp_expiry);
+	ch->resolver->channels[ch->use]--;
+	LIST_REMOVE(ch, entry);
+	free_if_done(ch);
+}
 
+static void hand_out(struct resolver *);
+
+static void
+ready(struct dns_channel *dns, void *arg)
+{
+	struct channel *ch = arg;
+
+	(void)dns;
+	hand_out(ch->resolver);
+}
+
+static void
+tcp_expired(evutil_socket_t fd, short what, void *arg)
+{
 	(void)fd;
 	(void)what;
-	ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	condemn(arg, REASON_DNS_TIMEOUT);
+}
+
+/* NULL: out of memory. */
+static struct channel *
+open_channel(struct resolver *r, enum use use)
+{
+	struct channel *ch = calloc(1, sizeof(*ch));
+	struct dns_channel_config config = {.loop = r->config.loop,
+		.server = r->config.server,
+		.tcp = use == USE_TCP,
+		.keep_socket = use == USE_TOR,
+		.ended = &r->ended,
+		.ready = ready,
+		.arg = ch,
+		.sockets = &r->source.epoch};
+
+	if (ch == NULL)
+		return NULL;
+	if ((ch->dns = dns_channel_open(&config)) == NULL) {
+		free(ch);
+		return NULL;
+	}
+	ch->resolver = r;
+	ch->use = use;
+	evtimer_assign(&ch->tcp_expiry, loop_base(r->config.loop), tcp_expired, ch);
+	LIST_INSERT_HEAD(&r->open, ch, entry);
+	r->channels[use]++;
+	return ch;
+}
+
+static struct channel *
+open_tcp(struct resolver *r)
+{
+	struct timeval limit = timeval_ms(r->config.tcp_ms);
+	struct channel *ch = open_channel(r, USE_TCP);
+
+	if (ch != NULL && event_add(&ch->tcp_expiry, &limit) < 0) {
+		condemn(ch, REASON_NOMEM);
+		return NULL;
+	}
+	return ch;
+}
+
+/* The channel for a question by UDP. When there are too many, more questions share the
+ * newest. */
+static struct channel *
+choose_channel(struct resolver *r)
+{
+	const bool too_many =
+		r->channels[USE_ALONE] + r->channels[USE_SHARED] >= UDP_CHANNELS_MAX;
+
+	if (r->config.is_tor) {
+		if (r->newest == NULL)
+			r->newest = open_channel(r, USE_TOR);
+		return r->newest;
+	}
+	if (r->awaited < ALONE_MAX && !too_many)
+		return open_channel(r, USE_ALONE);
+	if (r->newest == NULL || (r->newest->full && !too_many))
+		r->newest = open_channel(r, USE_SHARED);
+	return r->newest;
 }
 
 /* Questions */
-
-static void
-query_ended(struct dns_query *q)
-{
-	struct resolver *r = q->resolver;
-
-	if (--r->outstanding == 0)
-		event_del(&r->tick);
-	free(q);
-}
-
-static enum reason
-status_reason(int status)
-{
-	switch (status) {
-	case ARES_ETIMEOUT:
-		return REASON_DNS_TIMEOUT;
-	case ARES_ECONNREFUSED:
-		return REASON_DNS_DOWN;
-	case ARES_ENOMEM:
-		return REASON_NOMEM;
-	default:
-		return REASON_DNS_FAILED;
-	}
-}
-
-static void
-answered(void *arg, int status, int timeouts, unsigned char *msg, int len)
-{
-	struct dns_query *q = arg;
-	struct resolver *r = q->resolver;
-	const struct dns_question question = {q->name, q->type};
-
-	(void)timeouts;
-	if (q->asking) {
-		q->failed = status_reason(status);
-		return;
-	}
-	if (q->done != NULL && status != ARES_EDESTRUCTION) {
-		if (status == ARES_SUCCESS)
-			dnsmsg_parse(msg, (size_t)len, &question, &r->answer, &r->memo);
-		else
-			dns_answer_fail(&r->answer, status_reason(status));
-		r->answer.ad &= r->ask_ad && r->is_local;
-		q->done(q->arg, &r->answer, loop_now());
-	}
-	query_ended(q);
-}
-
-static void
-call_back_failed(evutil_socket_t fd, short what, void *arg)
-{
-	struct resolver *r = arg;
-	struct dns_query *q;
-
-	(void)fd;
-	(void)what;
-	while ((q = TAILQ_FIRST(&r->failed)) != NULL) {
-		TAILQ_REMOVE(&r->failed, q, failed_entry);
-		dns_answer_fail(&r->answer, q->failed);
-		q->done(q->arg, &r->answer, loop_now());
-		query_ended(q);
-	}
-}
 
 static uint16_t
 next_id(struct resolver *r)
@@ -210,6 +231,29 @@ next_id(struct resolver *r)
 	return r->id[--r->nids];
 }
 
+static void
+free_query(struct dns_query *q)
+{
+	dns_exchange_clear(&q->exchange);
+	free(q);
+}
+
+static void
+start(struct dns_query *q, struct channel *ch)
+{
+	struct resolver *r = ch->resolver;
+	uint8_t msg[DNS_QUERY_MAX];
+	size_t len = dnsmsg_query(msg, next_id(r), q->name, q->type, r->config.ask_ad);
+
+	q->channel = ch;
+	ch->awaited++;
+	r->awaited++;
+	if (++ch->asked >= SHARED_QUESTIONS && ch->use == USE_SHARED)
+		ch->full = true;
+	dns_channel_send(ch->dns, msg, len, &q->exchange);
+	look_after(ch);
+}
+
 static struct dns_query *
 ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *done,
 	void *arg)
@@ -217,71 +261,187 @@ ask(struct dns_source *source, enum dns_type type, const char *name, dns_done *d
 	struct resolver *r = (struct resolver *)source;
 	size_t namelen = strlen(name);
 	struct dns_query *q = malloc(sizeof(*q) + namelen + 1);
-	struct timeval every = timeval_ms(TICK_MS);
-	uint8_t msg[DNS_QUERY_MAX];
-	size_t len;
+	struct channel *ch;
 
-	if (q == NULL)
+	dns_channel_assert_outside();
+	if (q == NULL || (ch = choose_channel(r)) == NULL) {
+		free(q);
 		return NULL;
-	*q = (struct dns_query){
-		.resolver = r, .done = done, .arg = arg, .type = type, .asking = true};
-	memcpy(q->name, name, namelen + 1);
-	len = dnsmsg_query(msg, next_id(r), name, type, r->ask_ad);
-	if (r->outstanding++ == 0)
-		event_add(&r->tick, &every);
-	ares_send(r->channel, msg, (int)len, answered, q);
-	q->asking = false;
-	if (q->failed != REASON_NONE) {
-		TAILQ_INSERT_TAIL(&r->failed, q, failed_entry);
-		event_active(&r->failed_event, EV_TIMEOUT, 0);
 	}
+	*q = (struct dns_query){.done = done, .arg = arg, .type = type};
+	memcpy(q->name, name, namelen + 1);
+	start(q, ch);
 	return q;
 }
 
+/* c-ares can't forget a single question: it ends with its channel. */
 static void
 cancel(struct dns_query *q)
 {
+	struct channel *ch = q->channel;
+
+	dns_channel_assert_outside();
 	q->done = NULL;
-	if (q->failed != REASON_NONE) {
-		TAILQ_REMOVE(&q->resolver->failed, q, failed_entry);
-		query_ended(q);
+	ch->awaited--;
+	ch->resolver->awaited--;
+	ch->forgotten++;
+	look_after(ch);
+}
+
+/* A server that has sent an answer, even a useless one, is there. REASON_NONE: the
+ * question is under way again. */
+static enum reason
+ask_by_tcp(struct resolver *r, struct dns_query *q, enum reason why)
+{
+	struct channel *ch;
+
+	r->source.heard = loop_now();
+	if (r->channels[USE_TCP] >= TCP_CHANNELS_MAX) {
+		r->config.counters->dns_tcp_full++;
+		return REASON_BUSY;
 	}
+	if ((ch = open_tcp(r)) == NULL)
+		return REASON_NOMEM;
+	r->config.counters->dns_tcp_queries++;
+	dns_exchange_clear(&q->exchange);
+	q->by_tcp = why;
+	start(q, ch);
+	return REASON_NONE;
+}
+
+/* Why the question is to be asked by TCP; REASON_NONE: it isn't. A malformed answer by
+ * UDP may be a forger's. */
+static enum reason
+why_by_tcp(const struct resolver *r, const struct dns_query *q)
+{
+	const struct dns_exchange *x = &q->exchange;
+
+	if (r->config.is_tor || q->by_tcp != REASON_NONE)
+		return REASON_NONE;
+	if (x->message != NULL && dnsmsg_is_truncated(x->message, x->len))
+		return REASON_DNS_TCP;
+	return r->answer.reason == REASON_DNS_BAD ? REASON_DNS_BAD : REASON_NONE;
+}
+
+/* Without a message. */
+static enum reason
+why_failed(const struct dns_query *q)
+{
+	const enum reason failed = q->exchange.failed;
+
+	if (q->by_tcp == REASON_NONE || failed == REASON_NOMEM ||
+		failed == REASON_DESCRIPTORS)
+		return failed;
+	if (q->by_tcp == REASON_DNS_TCP && failed == REASON_DNS_TIMEOUT)
+		return REASON_DNS_TCP_TIMEOUT;
+	return q->by_tcp;
+}
+
+static void
+read_answer(struct resolver *r, const struct dns_query *q)
+{
+	const struct dns_question question = {q->name, q->type};
+	const struct dns_exchange *x = &q->exchange;
+
+	if (x->failed == REASON_NONE)
+		dnsmsg_parse(x->message, x->len, &question, &r->answer, &r->memo);
+	else
+		dns_answer_fail(&r->answer, why_failed(q));
+	r->answer.ad &= r->config.ask_ad && r->is_local;
+	r->answer.from = r->address;
+}
+
+/* It has left the list of those that have ended. */
+static void
+leave_channel(struct dns_query *q)
+{
+	struct channel *ch = q->channel;
+
+	if (q->done == NULL) {
+		ch->forgotten--;
+	} else {
+		ch->awaited--;
+		ch->resolver->awaited--;
+	}
+	look_after(ch);
+	free_if_done(ch);
+}
+
+/* Hands out how a question has ended, or asks it by TCP. */
+static void
+conclude(struct resolver *r, struct dns_query *q)
+{
+	enum reason why;
+
+	leave_channel(q);
+	if (q->done == NULL) {
+		free_query(q);
+		return;
+	}
+	read_answer(r, q);
+	if ((why = why_by_tcp(r, q)) != REASON_NONE) {
+		if ((why = ask_by_tcp(r, q, why)) == REASON_NONE)
+			return;
+		dns_answer_fail(&r->answer, why);
+	}
+	q->done(q->arg, &r->answer, loop_now());
+	free_query(q);
+}
+
+static void
+release(struct resolver *r)
+{
+	struct dns_exchange *x;
+
+	while (!LIST_EMPTY(&r->open))
+		condemn(LIST_FIRST(&r->open), REASON_NONE);
+	while (!LIST_EMPTY(&r->condemned))
+		destroy(LIST_FIRST(&r->condemned));
+	while ((x = TAILQ_FIRST(&r->ended)) != NULL) {
+		TAILQ_REMOVE(&r->ended, x, entry);
+		leave_channel((struct dns_query *)x);
+		free_query((struct dns_query *)x);
+	}
+	event_del(&r->later);
+	free(r);
+}
+
+/* What has ended by now. What that starts, and ends at once, comes later. */
+static void
+hand_out(struct resolver *r)
+{
+	const struct dns_exchange *last = TAILQ_LAST(&r->ended, dns_exchanges);
+	struct dns_exchange *x = NULL;
+
+	r->handing_out = true;
+	while (x != last && !r->freed) {
+		x = TAILQ_FIRST(&r->ended);
+		TAILQ_REMOVE(&r->ended, x, entry);
+		conclude(r, (struct dns_query *)x);
+	}
+	r->handing_out = false;
+	if (r->freed) {
+		release(r);
+		return;
+	}
+	while (!LIST_EMPTY(&r->condemned))
+		destroy(LIST_FIRST(&r->condemned));
+	if (!TAILQ_EMPTY(&r->ended))
+		do_later(r);
+}
+
+static void
+later(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	hand_out(arg);
 }
 
 /* The whole */
 
-/* One try for each question: repeating is not its business. An answer "failure" is
- * handed over like every other. */
-static bool
-open_channel(struct resolver *r, const struct resolver_config *config)
-{
-	struct ares_options o = {
-		.flags = ARES_FLAG_NOCHECKRESP |
-			 (config->keep_socket ? ARES_FLAG_STAYOPEN | ARES_FLAG_IGNTC : 0),
-		.timeout = config->timeout_ms,
-		.tries = 1,
-		.sock_state_cb = socket_state,
-		.sock_state_cb_data = r,
-	};
-	char server[NET_ADDR_TEXT];
-	int rc = ares_init_options(&r->channel, &o,
-		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-			ARES_OPT_SOCK_STATE_CB);
-
-	net_addr_text(&config->server, server);
-	if (rc == ARES_SUCCESS &&
-		(rc = ares_set_servers_ports_csv(r->channel, server)) != ARES_SUCCESS)
-		ares_destroy(r->channel);
-	if (rc != ARES_SUCCESS) {
-		log_errorx("can't set up DNS: %s", ares_strerror(rc));
-		return false;
-	}
-	ares_set_socket_callback(r->channel, socket_made, r);
-	return true;
-}
-
 struct resolver *
-resolver_new(struct loop *loop, const struct resolver_config *config)
+resolver_new(const struct resolver_config *config)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 
@@ -289,44 +449,28 @@ resolver_new(struct loop *loop, const struct resolver_config *config)
 		log_error("resolver");
 		return NULL;
 	}
+	r->config = *config;
+	net_addr_text(&config->server, r->address);
+	r->is_local = net_addr_is_local(&config->server);
+	r->source.name = r->address;
 	r->source.ask = ask;
 	r->source.cancel = cancel;
-	r->loop = loop;
-	r->ask_ad = config->ask_ad;
-	r->is_local = net_addr_is_local(&config->server);
-	LIST_INIT(&r->watches);
-	TAILQ_INIT(&r->failed);
-	event_assign(&r->tick, loop_base(loop), -1, EV_PERSIST, tick, r);
-	event_assign(&r->failed_event, loop_base(loop), -1, 0, call_back_failed, r);
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
-		!open_channel(r, config)) {
-		free(r);
-		return NULL;
-	}
+	LIST_INIT(&r->open);
+	LIST_INIT(&r->condemned);
+	TAILQ_INIT(&r->ended);
+	evtimer_assign(&r->later, loop_base(config->loop), later, r);
 	return r;
 }
 
 void
 resolver_free(struct resolver *r)
 {
-	struct dns_query *q;
-	struct watch *w, *next;
-
 	if (r == NULL)
 		return;
-	while ((q = TAILQ_FIRST(&r->failed)) != NULL) {
-		TAILQ_REMOVE(&r->failed, q, failed_entry);
-		query_ended(q);
-	}
-	ares_destroy(r->channel);
-	event_del(&r->tick);
-	event_del(&r->failed_event);
-	for (w = LIST_FIRST(&r->watches); w != NULL; w = next) {
-		next = LIST_NEXT(w, entry);
-		drop_watch(w);
-	}
-	ares_library_cleanup();
-	free(r);
+	dns_channel_assert_outside();
+	r->freed = true;
+	if (!r->handing_out)
+		release(r);
 }
 
 struct dns_source *
@@ -335,47 +479,8 @@ resolver_source(struct resolver *r)
 	return &r->source;
 }
 
-/* The servers of the system */
-
-static void
-take_server(struct net_addr *addr, const struct ares_addr_port_node *node)
+bool
+resolver_library_fits(void)
 {
-	struct sockaddr_in *in = (struct sockaddr_in *)&addr->sa;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr->sa;
-	in_port_t port = htons(node->udp_port ? (in_port_t)node->udp_port : 53);
-
-	memset(addr, 0, sizeof(*addr));
-	if (node->family == AF_INET6) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = port;
-		memcpy(&in6->sin6_addr, &node->addr.addr6, sizeof(in6->sin6_addr));
-		addr->len = sizeof(*in6);
-	} else {
-		in->sin_family = AF_INET;
-		in->sin_port = port;
-		in->sin_addr = node->addr.addr4;
-		addr->len = sizeof(*in);
-	}
-}
-
-size_t
-resolver_of_system(struct net_addr servers[], size_t max)
-{
-	struct ares_addr_port_node *list = NULL;
-	ares_channel channel = NULL;
-	size_t n = 0;
-	int rc = ares_library_init(ARES_LIB_INIT_ALL);
-
-	if (rc == ARES_SUCCESS && (rc = ares_init(&channel)) == ARES_SUCCESS)
-		rc = ares_get_servers_ports(channel, &list);
-	if (rc != ARES_SUCCESS)
-		log_errorx("can't read the system's resolvers: %s", ares_strerror(rc));
-	for (struct ares_addr_port_node *node = list; node != NULL && n < max;
-		node = node->next)
-		take_server(&servers[n++], node);
-	ares_free_data(list);
-	if (channel != NULL)
-		ares_destroy(channel);
-	ares_library_cleanup();
-	return n;
+	return dns_channel_library_fits();
 }

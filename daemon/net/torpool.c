@@ -8,13 +8,16 @@
 #include "core/breaker.h"
 #include "loop_base.h"
 #include "net/log.h"
+#include "net/outage.h"
 
 #define PROBE_MS 1000
 
 struct tor {
 	struct torpool *pool;
 	struct net_addr address;
+	char name[NET_ADDR_TEXT];
 	struct breaker breaker;
+	struct outage outage;
 	size_t load;
 	struct event timer; /* for the next probe */
 	struct event probe;
@@ -80,7 +83,8 @@ torpool_worked(struct torpool *p, size_t i)
 {
 	struct tor *t = &p->tor[i];
 
-	breaker_success(&t->breaker);
+	if (breaker_success(&t->breaker))
+		outage_over(&t->outage, loop_now());
 	event_del(&t->timer);
 	end_probe(t);
 }
@@ -99,8 +103,6 @@ torpool_failed(struct torpool *p, size_t i)
 	struct tor *t = &p->tor[i];
 
 	if (breaker_failure(&t->breaker, loop_now()))
-		p->counters->socks_down++;
-	if (t->breaker.open && t->fd < 0)
 		wait_for_probe(t);
 }
 
@@ -108,17 +110,20 @@ static void
 probe_failed(struct tor *t)
 {
 	end_probe(t);
-	torpool_failed(t->pool, (size_t)(t - t->pool->tor));
+	t->pool->counters->socks_down += breaker_probe_failed(&t->breaker, loop_now());
+	outage_seen(&t->outage, loop_now());
+	wait_for_probe(t);
 }
 
 static void
 probe_answered(evutil_socket_t fd, short what, void *arg)
 {
 	struct tor *t = arg;
-	char answer[2];
+	char answer[2] = {0};
 
+	/* RFC 1928 section 3: the version, and the method, which is none. */
 	if (!(what & EV_TIMEOUT) && recv(fd, answer, sizeof(answer), 0) > 0 &&
-		answer[0] == 5)
+		answer[0] == 5 && answer[1] == 0)
 		torpool_worked(t->pool, (size_t)(t - t->pool->tor));
 	else
 		probe_failed(t);
@@ -179,6 +184,8 @@ torpool_new(struct loop *loop, const struct net_addr socks[], size_t n,
 
 		t->pool = p;
 		t->address = socks[i];
+		net_addr_text(&socks[i], t->name);
+		t->outage = (struct outage){.what = "tor's SOCKS port", .name = t->name};
 		t->fd = -1;
 		evtimer_assign(&t->timer, loop_base(loop), start_probe, t);
 		event_assign(&t->probe, loop_base(loop), -1, 0, probe_answered, t);

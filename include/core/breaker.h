@@ -1,6 +1,7 @@
-/* A circuit breaker: a server that has left several questions in a row unanswered isn't
- * asked any more, but probed, until it answers again. An answer that says "failure" is an
- * answer. */
+/* A circuit breaker. A server that has left several questions in a row unanswered is
+ * probed; it goes on being asked until a probe has failed, too, since the silence may
+ * have been about the names. Then it is only probed, until it answers again. An answer
+ * that says "failure" is an answer. */
 #ifndef CORE_BREAKER_H
 #define CORE_BREAKER_H
 
@@ -9,22 +10,26 @@
 
 #include "core/monotime.h"
 
-#define BREAKER_FAILURES 5       /* in a row, to open it */
-#define BREAKER_PAUSE_MIN_MS 500 /* before the first probe; doubled with each */
+#define BREAKER_FAILURES 5       /* in a row, before the first probe */
+#define BREAKER_PAUSE_MIN_MS 500 /* before the second probe; doubled with each */
 #define BREAKER_PAUSE_MAX_MS 5000
 
 /* All zeros is a closed one. */
 struct breaker {
 	unsigned failures; /* in a row */
-	bool open;
+	bool probing;
+	bool open; /* don't ask; only while probing */
 	int64_t pause_ms;
-	struct monotime probe; /* when to probe next; only while it is open */
+	struct monotime probe; /* when to probe next; only while probing */
 };
 
-/* It has answered. */
-void breaker_success(struct breaker *);
+/* The server has answered. Returns true if that has closed an open breaker. */
+bool breaker_success(struct breaker *breaker);
 
-/* It hasn't. Returns true if that has opened the breaker. */
-bool breaker_failure(struct breaker *, struct monotime now);
+/* It has left a question unanswered. Returns true if probing begins, at once. */
+bool breaker_failure(struct breaker *breaker, struct monotime now);
+
+/* It has left a probe unanswered. Returns true if that has opened the breaker. */
+bool breaker_probe_failed(struct breaker *breaker, struct monotime now);
 
 #endif

@@ -42,6 +42,9 @@
 	X(dns_failures)                                                                  \
 	X(dns_down)            /* resolvers that stopped answering */                    \
 	X(dns_down_answers)    /* not asked: no resolver answers */                      \
+	X(bare_negatives)      /* negative answers without an SOA record */              \
+	X(dns_tcp_queries)     /* answers too long for UDP, or malformed, asked again */ \
+	X(dns_tcp_full)        /* not asked by TCP: too many connections */              \
 	X(srv_targets_dropped) /* not a valid onion name, or port 0 */                   \
 	X(srv_records_over)    /* beyond the 16 that are kept */                         \
 	X(tor_queries)                                                                   \

@@ -49,9 +49,10 @@ struct dns_answer {
 	enum dns_bare bare; /* only of DNS_NONE */
 	uint32_t ttl;       /* seconds; for DNS_NONE by RFC 2308 section 5; 0 if bare */
 	bool ad;            /* the resolver says that it has validated this (RFC 4035) */
-	uint16_t dropped;   /* targets that aren't valid names, or port 0 */
-	uint16_t over;      /* records beyond ROUTE_MAX */
-	uint32_t ipv4;      /* host byte order; of several, the last */
+	const char *from; /* the server that gave it; NULL: none. Its source sets this */
+	uint16_t dropped; /* targets that aren't valid names, or port 0 */
+	uint16_t over;    /* records beyond ROUTE_MAX */
+	uint32_t ipv4;    /* host byte order; of several, the last */
 	struct srv_set srv; /* its names point into names[]; MX: the preference is the
 			       priority, and the port is SMTP_PORT */
 	char names[ROUTE_MAX][DOMAIN_MAX + 1];
@@ -61,9 +62,9 @@ struct dns_answer {
 #define DNS_QUERY_MAX (12 + 255 + 4)
 
 /* Writes a query with RD set; name is in canonical form, without a trailing dot, and
- * may have labels that begin with an underscore. ad asks for the AD bit (RFC 6840 section
- * 5.7). Returns its length, or 0 if the name is too long for DNS. The message is never
- * shorter than a header (12 bytes): a shorter datagram kills tor. */
+ * may have labels that begin with an underscore; "" is the root. ad asks for the AD bit
+ * (RFC 6840 section 5.7). Returns its length, or 0 if the name is too long for DNS. The
+ * message is never shorter than a header (12 bytes): a shorter datagram kills tor. */
 size_t dnsmsg_query(uint8_t out[DNS_QUERY_MAX], uint16_t id, const char *name,
 	enum dns_type type, bool ad);
 
@@ -75,10 +76,6 @@ struct dns_question {
 /* What a message says about the name, or about the end of its CNAMEs. Anything that isn't
  * a whole, matching answer is DNS_FAILED. An absence whose SOA record is missing is
  * DNS_NONE, with bare set, and isn't judged yet. The memo may be NULL. */
-void dnsmsg_read(const uint8_t *msg, size_t len, const struct dns_question *,
-	struct dns_answer *out, struct onion_memo *);
-
-/* What it proves: as dnsmsg_read(), but what is bare is DNS_FAILED. */
 void dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *,
 	struct dns_answer *out, struct onion_memo *);
 

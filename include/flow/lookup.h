@@ -44,6 +44,7 @@ struct engine_config {
 	enum on_failure on_insecure; /* of a route that isn't validated and should be */
 	bool protect_authenticated;
 	bool follow_mx;
+	enum bare_negative bare_negative;
 	struct patience dns, tor;
 	uint32_t ttl_min, ttl_max; /* seconds; what the cache makes of a TTL */
 	uint32_t negative_ttl_max; /* seconds */
@@ -57,7 +58,7 @@ struct engine_config {
 struct engine_ports {
 	struct map_source *map;                   /* NULL: no static map */
 	struct dns_source *dns[UPSTREAM_SERVERS]; /* the preferred one first */
-	size_t ndns;
+	size_t ndns; /* 0: what DNS would be asked for is a temporary failure */
 	struct dns_source *tor;   /* NULL: no profile may have STYLE_ADDRESS */
 	uint64_t (*random)(void); /* for the order of SRV targets */
 	struct counters *counters;
@@ -77,6 +78,13 @@ struct engine_ports {
 
 	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */
 	void (*observe)(const struct domain *, const struct answer *);
+
+	/* A server, one of those above, has gone or come back, or has sent its first
+	 * negative answer without an SOA. Called from inside the engine: it may not call
+	 * it. NULL: nobody looks. */
+	void (*server_event)(
+		void *arg, const struct dns_source *server, enum upstream_event);
+	void *server_event_arg;
 
 	/* engine_next_deadline() may have come nearer. Called from inside the engine: it
 	 * may ask for that deadline and nothing else. NULL: the caller looks by itself.
@@ -128,6 +136,11 @@ void engine_expire(struct engine *, struct monotime now);
 bool engine_next_deadline(const struct engine *, struct monotime *);
 
 size_t engine_pending(const struct engine *);
+
+/* Other DNS servers from now on; questions under way lose nothing. See
+ * upstream_set_servers(). */
+bool engine_set_dns(struct engine *engine, struct dns_source *const dns[], size_t n,
+	struct monotime now);
 
 /* For a restart: what the cache knows, and puts back. See cache_walk(), cache_restore().
  */

@@ -38,13 +38,19 @@ typedef void dns_done(void *arg, const struct dns_answer *, struct monotime now)
 
 /* A DNS server. */
 struct dns_source {
+	const char *name; /* for the log and for explanations: its address */
+
 	/* Starts a question; the name (NUL-terminated) is copied. NULL: out of memory.
 	 * done runs at most once, never before this has returned, and not at all after
-	 * cancel. It is asked once only: without an answer done runs at some time with
-	 * REASON_DNS_TIMEOUT, or at once with REASON_DNS_DOWN if nobody is there. */
+	 * cancel. The question is asked once. Without an answer it stays under way until
+	 * it is cancelled; if nobody is there, done runs soon with REASON_DNS_DOWN. */
 	struct dns_query *(*ask)(struct dns_source *, enum dns_type, const char *name,
 		dns_done *done, void *arg);
 	void (*cancel)(struct dns_query *);
+
+	/* When the server last sent something, though it wasn't a whole answer. Zero:
+	 * never. */
+	struct monotime heard;
 
 	/* Changes when the server may have been restarted. */
 	uint32_t epoch;

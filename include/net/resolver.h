@@ -1,38 +1,46 @@
-/* A DNS server on the network, by c-ares. */
+/* A DNS server on the network, by c-ares. Each question to a resolver has a channel of
+ * its own, and so a source port that a forger must guess (RFC 5452); when there are many,
+ * a few share one. Answers that don't fit into UDP are asked for by TCP, each by a
+ * connection of its own, so that a dead connection harms no other question. */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/counters.h"
 #include "flow/sources.h"
 #include "net/addr.h"
 #include "net/loop.h"
 
+/* The most descriptors that one resolver takes. */
+#define RESOLVER_SOCKETS_MAX 576
+
 struct resolver;
 
 struct resolver_config {
+	struct loop *loop;
+	struct counters *counters;
 	struct net_addr server;
-	int timeout_ms; /* how long an answer can still be of use */
-	bool ask_ad;    /* for the AD bit */
+	int tcp_ms;  /* how long an answer by TCP may take, in milliseconds */
+	bool ask_ad; /* for the AD bit */
 
-	/* For tor's DNSPort: it has no TCP, and a socket that stays open shows at once
-	 * when tor has gone. For others each burst of questions takes a new port, which
-	 * makes forged answers harder (RFC 5452). */
-	bool keep_socket;
+	/* It is tor's DNSPort: no TCP, and one channel for all questions, whose socket
+	 * stays open and so shows at once when tor has gone. */
+	bool is_tor;
 };
 
-/* NULL on failure, logged. The AD bit of its answers counts only if it was asked for
+/* NULL: out of memory, logged. The AD bit of its answers counts only if it was asked for
  * and the server is on this machine: on a network anybody could set it. */
-struct resolver *resolver_new(struct loop *, const struct resolver_config *);
+struct resolver *resolver_new(const struct resolver_config *config);
 
-/* Questions under way are forgotten, not called back. */
-void resolver_free(struct resolver *);
+/* Questions under way are forgotten, not called back. Legal in a callback of its own. */
+void resolver_free(struct resolver *resolver);
 
-struct dns_source *resolver_source(struct resolver *);
+struct dns_source *resolver_source(struct resolver *resolver);
 
-/* The servers of /etc/resolv.conf, max at most. Returns how many; 0 on failure, logged.
+/* Does the program's c-ares behave like the one that it was built with? False is logged.
  */
-size_t resolver_of_system(struct net_addr servers[], size_t max);
+bool resolver_library_fits(void);
 
 #endif

@@ -28,7 +28,6 @@ LAME = {
     "refuses": does.rcode(dnsmsg.REFUSED),
     "fails": does.servfail(),
     "knows nothing": does.absent_without_soa(dnsmsg.NOERROR),
-    "denies without proof": does.absent_without_soa(dnsmsg.NXDOMAIN),
     "denies for the zone above": does.absent_with_soa_of("parent.example"),
     "denies for another zone": does.absent_with_soa_of("elsewhere.net"),
     "refers to others": does.referral(),
@@ -136,19 +135,19 @@ def test_cname_across_zones(lab):
     assert ask(daemon, "wild.a.example").hosts() == [onion("wild")]
 
 
-def test_a_thousand_records(lab):
-    """16 are kept, the most preferred ones that can be used. So many fit into a message
-    only if some are short, since targets aren't compressed."""
-    usable = [(1000 - i, 0, 1001 + i, onion(i)) for i in range(650)]
-    others = [(i % 50, 0, 25, f"mx{i}") for i in range(350)]
+def test_hundreds_of_records(lab):
+    """16 are kept, the most preferred ones that can be used. c-ares 1.34 takes fewer than
+    800 in all."""
+    usable = [(1000 - i, 0, 1001 + i, onion(i)) for i in range(450)]
+    others = [(i % 50, 0, 25, f"mx{i}") for i in range(250)]
     zone = write_zone(lab.dir, "big.example", srv("many", *usable, *others))
     daemon = lab.daemon(dns=lab.validating([zone]))
-    wanted = [(onion(i), 1001 + i) for i in reversed(range(634, 650))]
+    wanted = [(onion(i), 1001 + i) for i in reversed(range(434, 450))]
     for listener in "tcp_table", "socketmap":
         assert daemon.ask(listener, "many.big.example").targets() == wanted
     counters = daemon.counters()
-    assert counters["srv_records_over"] == 650 - 16
-    assert counters["srv_targets_dropped"] == 350
+    assert counters["srv_records_over"] == 450 - 16
+    assert counters["srv_targets_dropped"] == 250
     assert counters["dns_queries"] == 1
 
 
@@ -184,8 +183,8 @@ BAD = ["dead", "silent", "refusing", "failing", "lame", "garbled"]
 @pytest.mark.parametrize("kinds", [[kind] for kind in BAD] + [BAD], ids="-".join)
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_one_resolver_works(lab, good, kinds, place):
-    """Wherever it stands. One that doesn't answer, or talks rubbish, is soon not waited
-    for; on a slow machine, nor is one that does, now and then."""
+    """Wherever it stands. One that doesn't answer is soon not waited for; on a slow
+    machine, nor is one that does, now and then."""
     bad = [bad_resolver(lab, kind) for kind in kinds]
     resolvers = [good.address, *bad] if place == "first" else [*bad, good.address]
     daemon = lab.daemon(resolvers=resolvers, dns_timeout_ms=200, dns_tries=1)
@@ -194,7 +193,7 @@ def test_one_resolver_works(lab, good, kinds, place):
         assert ask(daemon, f"d{i}.z.example").hosts() == [onion(f"d{i}")]
     assert ask(daemon, "absent.z.example").outcome == NONE
     assert time.monotonic() - began < 8 * SLACK
-    down = {"dead", "silent", "garbled"} & set(kinds) if place == "last" else set()
+    down = {"dead", "silent"} & set(kinds) if place == "last" else set()
     assert daemon.counter("dns_down") >= len(down)
 
 

@@ -34,7 +34,6 @@ UNCERTAIN = {
     "less than a header": does.short(),
     "referral": does.referral(),
     "NODATA without SOA": does.absent_without_soa(dnsmsg.NOERROR),
-    "NXDOMAIN without SOA": does.absent_without_soa(dnsmsg.NXDOMAIN),
     "SOA of another zone": does.absent_with_soa_of("elsewhere.net"),
     "SOA of a sibling": does.absent_with_soa_of("y.x.example"),
     "records of another name": does.other_owner(GOOD),
@@ -52,7 +51,6 @@ UNCERTAIN = {
     "SRV of 5 bytes": does.cut_rdata(HEAD[:5]),
     "SRV of 0 bytes": does.cut_rdata(b""),
     "SRV with a cut name": does.cut_rdata(HEAD + WIRE[:-3]),
-    "SRV with bytes after its name": does.cut_rdata(HEAD + WIRE + b"x"),
     "compression loop": does.compression_loop(),
     "message cut in the record": does.cut_message(does.one("good"), 12),
     "message cut in the SOA": does.cut_message(does.nxdomain(), 4),
@@ -182,12 +180,20 @@ def test_tcp_refused(lab):
     assert ask(start(lab, dns)).outcome == TEMP
 
 
-def test_a_thousand_records(lab, dns):
-    """16 are kept, the most preferred ones."""
-    dns.on("x.example", does.truncated(does.many(1000, range(20), 1001)))
+def test_many_records(lab, dns):
+    """16 are kept, the most preferred ones. c-ares 1.34 takes no more than 790."""
+    dns.on("x.example", does.truncated(does.many(700, range(20), 1001)))
     daemon = start(lab, dns)
-    assert [port for _, port in ask(daemon).targets()] == list(range(2000, 1984, -1))
-    assert daemon.counter("srv_records_over") == 1000 - 16
+    assert [port for _, port in ask(daemon).targets()] == list(range(1700, 1684, -1))
+    assert daemon.counter("srv_records_over") == 700 - 16
+    assert daemon.counter("dns_tcp_queries") == 1
+
+
+def test_bytes_after_a_name(lab, dns):
+    """c-ares 1.34 leaves them out before we see the answer; 1.18 doesn't."""
+    dns.on("x.example", does.cut_rdata(HEAD + WIRE + b"x"))
+    answer = ask(start(lab, dns))
+    assert answer.outcome == TEMP or answer.targets() == [(onion("good"), 25)]
 
 
 def test_second_resolver_is_asked(lab, dns):

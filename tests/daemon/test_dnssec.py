@@ -174,7 +174,7 @@ def test_explain_tells_what_is_validated(lab, world, dnssec):
     """As DNS says it, and then from the cache."""
     daemon = lab.daemon(dns=world, dnssec=dnssec)
     for domain in [*SECURE, *SECURE_ABSENCE]:
-        for place in ("DNS says, for", "in the cache for another"):
+        for place in (f"{world.address} says, for", "in the cache for another"):
             line = rf"^SRV of {domain}: {place} \d+ s(, validated)?$"
             found = re.search(line, explained := daemon.onionmap("explain", domain), re.M)
             assert found, explained

@@ -195,7 +195,7 @@ def test_explain(lab, world):
     explained = daemon.onionmap("explain", "hosted0.signed.example")
     for line in (
         "SRV of hosted0.signed.example: none",
-        r"MX of hosted0.signed.example: DNS says, for \d+ s, validated",
+        r"MX of hosted0.signed.example: [0-9.:]+ says, for \d+ s, validated",
         rf"map: mx:mx.provider.example  {onion('provider')}:2525, {onion('second')}",
         "outcome: ROUTE",
         f"target: {onion('provider')}:2525",

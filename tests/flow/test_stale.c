@@ -343,6 +343,9 @@ dns_goes_down(struct world *w)
 		answer_srv(w, domain, dns_failed(REASON_DNS_TIMEOUT));
 		assert_outcome(&r, OUTCOME_TEMP, REASON_DNS_TIMEOUT);
 	}
+	assert_int_equal(w->counters.dns_down, 0);
+	pass_ms(w, 0); /* a probe */
+	answer_dns(w, DNS_TYPE_A, "", dns_failed(REASON_DNS_DOWN));
 	assert_int_equal(w->counters.dns_down, 1);
 }
 
@@ -387,6 +390,8 @@ without_tor_nobody_waits(void **state)
 		answer_tor(w, A_ONION, dns_failed(REASON_DNS_DOWN));
 		assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
 	}
+	pass_ms(w, 0); /* a probe */
+	answer_tor(w, A_ONION, dns_failed(REASON_DNS_DOWN));
 	assert_int_equal(w->counters.tor_down, 1);
 	asked = w->tor.asked;
 	look_up(w, w->address, "a@" B_ONION, &r);

@@ -10,8 +10,9 @@ struct servers {
 	struct monotime now;
 	struct fake_dns server[3];
 	struct upstream *upstream;
-	uint64_t opened;
+	uint64_t opened, bare;
 	unsigned alarms;
+	unsigned events[UPSTREAM_EVENTS];
 
 	/* the last answer */
 	unsigned calls;
@@ -25,23 +26,38 @@ rang(void *arg)
 }
 
 static void
-open_servers(struct servers *s, size_t n, unsigned tries)
+happened(void *arg, const struct dns_source *source, enum upstream_event event)
 {
-	struct upstream_config config = {.n = n,
-		.timeout_ms = 1000,
-		.tries = tries,
-		.opened = &s->opened,
-		.alarm = rang,
-		.alarm_arg = s};
+	struct servers *s = arg;
 
+	assert_non_null(source);
+	s->events[event]++;
+}
+
+static void
+open_configured(struct servers *s, struct upstream_config config)
+{
 	memset(s, 0, sizeof(*s));
 	s->now.ns = 1000000000;
-	for (size_t i = 0; i < n; i++) {
+	config.timeout_ms = 1000;
+	config.opened = &s->opened;
+	config.bare = &s->bare;
+	config.event = happened;
+	config.event_arg = s;
+	config.alarm = rang;
+	config.alarm_arg = s;
+	for (size_t i = 0; i < 3; i++) {
 		s->server[i].source.ask = fake_ask;
 		s->server[i].source.cancel = fake_cancel;
 		config.server[i] = &s->server[i].source;
 	}
 	s->upstream = upstream_new(&config);
+}
+
+static void
+open_servers(struct servers *s, size_t n, unsigned tries)
+{
+	open_configured(s, (struct upstream_config){.n = n, .tries = tries});
 }
 
 static void
@@ -77,13 +93,20 @@ pass(struct servers *s, int64_t ms)
 }
 
 static void
-answer(struct servers *s, size_t i, struct dns_answer a)
+answer_question(struct servers *s, size_t i, enum dns_type type, const char *name,
+	struct dns_answer a)
 {
-	struct dns_query *q = fake_find_typed(&s->server[i], DNS_TYPE_SRV, NAME);
+	struct dns_query *q = fake_find_typed(&s->server[i], type, name);
 
 	assert_non_null(q);
 	q->open = false;
 	q->done(q->arg, &a, s->now);
+}
+
+static void
+answer(struct servers *s, size_t i, struct dns_answer a)
+{
+	answer_question(s, i, DNS_TYPE_SRV, NAME, a);
 }
 
 static void
@@ -214,6 +237,32 @@ a_late_failure_doesnt_end_the_wait(void **state)
 	close_servers(&s);
 }
 
+/* An answer by TCP that doesn't come is no answer, but its time is up. */
+static void
+a_connection_that_hangs_is_given_up(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 3);
+	ask(&s);
+	pass(&s, 1000);
+	assert_int_equal(s.server[0].asked, 2);
+	answer(&s, 0, dns_failed(REASON_DNS_TCP_TIMEOUT)); /* of the first try */
+	assert_int_equal(s.server[0].asked, 2);
+	answer(&s, 0, dns_failed(REASON_DNS_TCP_TIMEOUT)); /* of the second */
+	assert_int_equal(s.server[0].asked, 3);
+	assert_int_equal(s.calls, 0);
+	answer(&s, 0, srv_none(60));
+	assert_int_equal(s.answer.status, DNS_NONE);
+	ask(&s);
+	for (int i = 0; i < 3; i++)
+		answer(&s, 0, dns_failed(REASON_DNS_TCP_TIMEOUT));
+	assert_int_equal(s.calls, 1);
+	assert_int_equal(s.answer.reason, REASON_DNS_TCP_TIMEOUT);
+	close_servers(&s);
+}
+
 static void
 without_memory_it_fails(void **state)
 {
@@ -250,6 +299,14 @@ a_cancelled_question_is_never_called_back(void **state)
 
 /* Breakers */
 
+/* A probe is due, and is left unanswered. */
+static void
+fail_probe(struct servers *s, size_t i)
+{
+	pass(s, 0);
+	answer(s, i, dns_failed(REASON_DNS_TIMEOUT));
+}
+
 static void
 break_down(struct servers *s)
 {
@@ -257,7 +314,10 @@ break_down(struct servers *s)
 		ask(s);
 		answer(s, 0, dns_failed(REASON_DNS_TIMEOUT));
 	}
+	assert_int_equal(s->opened, 0);
+	fail_probe(s, 0);
 	assert_int_equal(s->opened, 1);
+	assert_int_equal(s->events[UPSTREAM_DOWN], 1);
 }
 
 static void
@@ -272,13 +332,98 @@ a_dead_server_is_left_out(void **state)
 		pass(&s, 1000);
 		answer(&s, 1, srv_none(60));
 	}
+	fail_probe(&s, 0);
 	assert_int_equal(s.opened, 1);
 	assert_false(upstream_is_down(s.upstream));
 	ask(&s);
-	assert_int_equal(s.server[0].asked, BREAKER_FAILURES);
-	pass(&s, 400); /* before a probe is due */
+	assert_int_equal(s.server[0].asked, BREAKER_FAILURES + 1);
+	pass(&s, 400); /* before the next probe is due */
 	answer(&s, 1, srv_none(60));
 	assert_int_equal(s.calls, 1);
+	close_servers(&s);
+}
+
+/* Names in a dead zone, one after the other: they fail, and nothing else does. */
+static void
+a_dead_zone_is_no_dead_server(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_configured(&s, (struct upstream_config){.n = 1, .tries = 1, .probe = ""});
+	for (int i = 0; i < 4 * BREAKER_FAILURES; i++) {
+		ask(&s);
+		pass(&s, 1000);
+		assert_int_equal(s.calls, 1);
+		assert_int_equal(s.answer.reason, REASON_DNS_TIMEOUT);
+		assert_false(upstream_is_down(s.upstream));
+		if (fake_find_typed(&s.server[0], DNS_TYPE_A, "") != NULL)
+			answer_question(&s, 0, DNS_TYPE_A, "", srv_none(60));
+		pass(&s, 1);
+	}
+	assert_int_equal(s.opened, 0);
+	assert_int_equal(s.server[0].asked, 4 * BREAKER_FAILURES + 4);
+	close_servers(&s);
+}
+
+/* While it isn't known, questions are asked as ever. */
+static void
+nobody_is_refused_before_a_probe_has_failed(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_configured(&s, (struct upstream_config){.n = 1, .tries = 1, .probe = ""});
+	for (int i = 0; i < BREAKER_FAILURES; i++)
+		ask(&s);
+	pass(&s, 1000);
+	assert_non_null(fake_find_typed(&s.server[0], DNS_TYPE_A, ""));
+	ask(&s);
+	pass(&s, 999);
+	assert_false(upstream_is_down(s.upstream));
+	answer(&s, 0, srv_none(60));
+	assert_int_equal(s.answer.status, DNS_NONE);
+	pass(&s, 1); /* what the probe has to say doesn't matter any more */
+	assert_false(upstream_is_down(s.upstream));
+	assert_int_equal(s.events[UPSTREAM_DOWN] + s.events[UPSTREAM_UP], 0);
+	close_servers(&s);
+}
+
+/* The source has had a part of an answer: the server is there. */
+static void
+a_part_of_an_answer_is_a_sign_of_life(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	for (int i = 0; i < 2 * BREAKER_FAILURES; i++) {
+		ask(&s);
+		s.server[0].source.heard = s.now;
+		pass(&s, 1000);
+		assert_int_equal(s.calls, 1);
+	}
+	assert_false(upstream_next_deadline(s.upstream, &(struct monotime){0}));
+	assert_int_equal(s.server[0].asked, 2 * BREAKER_FAILURES);
+	close_servers(&s);
+}
+
+/* Nor does it make a server dead that this machine lacks something. */
+static void
+what_this_machine_lacks_is_about_no_server(void **state)
+{
+	static const enum reason reasons[] = {
+		REASON_NOMEM, REASON_DESCRIPTORS, REASON_BUSY};
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	for (int i = 0; i < 3 * BREAKER_FAILURES; i++) {
+		ask(&s);
+		answer(&s, 0, dns_failed(reasons[i % 3]));
+		assert_int_equal(s.answer.reason, reasons[i % 3]);
+	}
+	assert_false(upstream_next_deadline(s.upstream, &(struct monotime){0}));
 	close_servers(&s);
 }
 
@@ -297,7 +442,7 @@ a_server_that_answers_others_works(void **state)
 	answer(&s, 0, srv_none(60));
 	pass(&s, 500);
 	assert_int_equal(s.calls, 1 + 2 * BREAKER_FAILURES);
-	assert_int_equal(s.opened, 0);
+	assert_false(upstream_next_deadline(s.upstream, &(struct monotime){0}));
 	assert_false(upstream_is_down(s.upstream));
 	close_servers(&s);
 }
@@ -305,18 +450,16 @@ a_server_that_answers_others_works(void **state)
 static void
 a_probe_asks_for_what_is_configured(void **state)
 {
-	struct upstream_config config = {
-		.n = 1, .timeout_ms = 1000, .tries = 1, .probe = "probe.example"};
 	struct servers s;
 
 	(void)state;
-	open_servers(&s, 1, 1);
-	upstream_free(s.upstream);
-	config.server[0] = &s.server[0].source;
-	config.opened = &s.opened;
-	s.upstream = upstream_new(&config);
-	break_down(&s);
-	pass(&s, BREAKER_PAUSE_MIN_MS);
+	open_configured(&s,
+		(struct upstream_config){.n = 1, .tries = 1, .probe = "probe.example"});
+	for (int i = 0; i < BREAKER_FAILURES; i++) {
+		ask(&s);
+		answer(&s, 0, dns_failed(REASON_DNS_DOWN));
+	}
+	pass(&s, 0);
 	assert_non_null(fake_find_typed(&s.server[0], DNS_TYPE_A, "probe.example"));
 	close_servers(&s);
 }
@@ -342,6 +485,7 @@ all_are_down_until_a_probe_is_answered(void **state)
 	assert_next(&s, 2 * BREAKER_PAUSE_MIN_MS);
 	pass(&s, 2 * BREAKER_PAUSE_MIN_MS);
 	answer(&s, 0, dns_failed(REASON_DNS_FAILED)); /* it is there again */
+	assert_int_equal(s.events[UPSTREAM_UP], 1);
 	assert_false(upstream_is_down(s.upstream));
 	assert_false(upstream_next_deadline(s.upstream, &(struct monotime){0}));
 	assert_int_equal(s.calls, 1); /* the probe was nobody's question */
@@ -360,6 +504,9 @@ a_question_goes_through_all_the_same(void **state)
 		answer(&s, 0, dns_failed(REASON_DNS_DOWN));
 		answer(&s, 1, dns_failed(REASON_DNS_DOWN));
 	}
+	pass(&s, 0);
+	answer(&s, 0, dns_failed(REASON_DNS_DOWN));
+	answer(&s, 1, dns_failed(REASON_DNS_DOWN));
 	assert_int_equal(s.opened, 2);
 	assert_true(upstream_is_down(s.upstream));
 	ask(&s);
@@ -380,8 +527,8 @@ a_probe_without_memory_is_tried_again(void **state)
 	s.server[0].no_memory = true;
 	pass(&s, BREAKER_PAUSE_MIN_MS);
 	s.server[0].no_memory = false;
-	assert_next(&s, 2 * BREAKER_PAUSE_MIN_MS);
-	pass(&s, 2 * BREAKER_PAUSE_MIN_MS);
+	assert_next(&s, BREAKER_PAUSE_MIN_MS);
+	pass(&s, BREAKER_PAUSE_MIN_MS);
 	answer(&s, 0, srv_none(60));
 	assert_false(upstream_is_down(s.upstream));
 	close_servers(&s);
@@ -415,6 +562,216 @@ the_epoch_tells_of_possible_restarts(void **state)
 	close_servers(&s);
 }
 
+/* Negative answers without an SOA */
+
+static struct dns_answer
+bare(enum dns_bare kind)
+{
+	return (struct dns_answer){.status = DNS_NONE, .bare = kind};
+}
+
+/* Asks, and returns how it ended. */
+static enum dns_status
+say(struct servers *s, size_t i, struct dns_answer a)
+{
+	assert_non_null(ask(s));
+	answer(s, i, a);
+	assert_int_equal(s->calls, 1);
+	return s->answer.status;
+}
+
+static void
+a_bare_denial_counts_from_who_knows_the_type(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NXDOMAIN)), DNS_NONE);
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NODATA)), DNS_FAILED);
+	assert_int_equal(s.answer.reason, REASON_DNS_UNPROVEN);
+	/* Another type isn't this one. */
+	upstream_ask(s.upstream, DNS_TYPE_MX, "x.example", s.now, done, &s);
+	answer_question(&s, 0, DNS_TYPE_MX, "x.example", srv_none(60));
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NODATA)), DNS_FAILED);
+	say(&s, 0, dns_failed(REASON_DNS_FAILED));
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NODATA)), DNS_FAILED);
+	say(&s, 0, srv_none(60)); /* with an SOA */
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NODATA)), DNS_NONE);
+	assert_int_equal(s.bare, 5);
+	/* It is said once. */
+	assert_int_equal(s.events[UPSTREAM_BARE_COUNTS], 1);
+	assert_int_equal(s.events[UPSTREAM_BARE_REFUSED], 0);
+	close_servers(&s);
+}
+
+static void
+a_record_shows_that_the_type_is_known(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NODATA)), DNS_FAILED);
+	assert_int_equal(s.events[UPSTREAM_BARE_REFUSED], 1);
+	say(&s, 0, srv_route(60, A_ONION, 25));
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NODATA)), DNS_NONE);
+	close_servers(&s);
+}
+
+/* The next server may know better. */
+static void
+a_bare_denial_that_doesnt_count_goes_on_to_the_next(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 2, 2);
+	ask(&s);
+	answer(&s, 0, bare(DNS_BARE_NODATA));
+	assert_int_equal(s.calls, 0);
+	answer(&s, 1, srv_none(60));
+	assert_int_equal(s.answer.status, DNS_NONE);
+	assert_int_equal(s.opened, 0);
+	close_servers(&s);
+}
+
+static void
+bare_negative_decides(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_configured(
+		&s, (struct upstream_config){
+			    .n = 1, .tries = 1, .bare_negative = BARE_NEGATIVE_ANY});
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NODATA)), DNS_NONE);
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NXDOMAIN)), DNS_NONE);
+	close_servers(&s);
+	open_configured(
+		&s, (struct upstream_config){
+			    .n = 1, .tries = 1, .bare_negative = BARE_NEGATIVE_NONE});
+	say(&s, 0, srv_none(60));
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NODATA)), DNS_FAILED);
+	assert_int_equal(say(&s, 0, bare(DNS_BARE_NXDOMAIN)), DNS_FAILED);
+	close_servers(&s);
+}
+
+/* Servers that come and go */
+
+static void
+set_servers(struct servers *s, size_t n, const size_t which[])
+{
+	struct dns_source *source[3];
+
+	for (size_t i = 0; i < n; i++)
+		source[i] = &s->server[which[i]].source;
+	assert_true(upstream_set_servers(s->upstream, source, n, s->now));
+}
+
+#define SET_SERVERS(s, ...)                                                              \
+	set_servers(s, sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t),                 \
+		(size_t[]){__VA_ARGS__})
+
+static void
+what_a_server_that_leaves_was_asked_is_asked_of_another(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	for (int i = 0; i < 3; i++)
+		upstream_ask(s.upstream, DNS_TYPE_SRV, NAME, s.now, done, &s);
+	pass(&s, 500);
+	s.alarms = 0;
+	SET_SERVERS(&s, 1);
+	assert_int_equal(fake_open(&s.server[0]), 0);
+	assert_true(s.alarms > 0);
+	assert_next(&s, 0);
+	pass(&s, 0);
+	assert_int_equal(fake_open(&s.server[1]), 3);
+	assert_next(&s, 1000); /* it has all of its time */
+	for (int i = 0; i < 3; i++)
+		answer(&s, 1, srv_route(60, A_ONION, 25));
+	assert_int_equal(s.calls, 3);
+	close_servers(&s);
+}
+
+/* It keeps what it was asked, and what is known of it. */
+static void
+a_server_that_stays_stays_as_it_is(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 2, 2);
+	say(&s, 0, srv_none(60)); /* it knows the type */
+	ask(&s);
+	SET_SERVERS(&s, 2, 0);
+	pass(&s, 0);
+	assert_int_equal(s.server[2].asked, 0);
+	answer(&s, 0, bare(DNS_BARE_NODATA));
+	assert_int_equal(s.answer.status, DNS_NONE);
+	ask(&s);
+	assert_int_equal(s.server[2].asked, 1); /* it is the preferred one now */
+	answer(&s, 2, srv_none(60));
+	close_servers(&s);
+}
+
+static void
+one_of_two_leaves(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 2, 2);
+	ask(&s);
+	pass(&s, 1000); /* asked of both */
+	SET_SERVERS(&s, 0);
+	assert_int_equal(fake_open(&s.server[1]), 0);
+	answer(&s, 0, srv_none(60)); /* the first counts all the same */
+	assert_int_equal(s.answer.status, DNS_NONE);
+	close_servers(&s);
+}
+
+static void
+a_probe_leaves_with_its_server(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	break_down(&s);
+	pass(&s, BREAKER_PAUSE_MIN_MS);
+	assert_int_equal(fake_open(&s.server[0]), 1);
+	SET_SERVERS(&s, 1);
+	assert_int_equal(fake_open(&s.server[0]), 0);
+	assert_false(upstream_is_down(s.upstream));
+	close_servers(&s);
+}
+
+static void
+without_servers_all_fails_at_once(void **state)
+{
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 0, 3);
+	assert_true(upstream_is_down(s.upstream));
+	assert_non_null(ask(&s));
+	assert_next(&s, 0);
+	pass(&s, 0);
+	assert_int_equal(s.calls, 1);
+	assert_int_equal(s.answer.reason, REASON_DNS_DOWN);
+	SET_SERVERS(&s, 0);
+	assert_int_equal(say(&s, 0, srv_none(60)), DNS_NONE);
+	ask(&s);
+	assert_true(upstream_set_servers(s.upstream, NULL, 0, s.now));
+	pass(&s, 0);
+	assert_int_equal(s.answer.reason, REASON_DNS_DOWN);
+	close_servers(&s);
+}
+
 int
 main(void)
 {
@@ -425,15 +782,29 @@ main(void)
 		cmocka_unit_test(a_server_is_asked_again),
 		cmocka_unit_test(a_failure_goes_on_to_the_next),
 		cmocka_unit_test(a_late_failure_doesnt_end_the_wait),
+		cmocka_unit_test(a_connection_that_hangs_is_given_up),
 		cmocka_unit_test(without_memory_it_fails),
 		cmocka_unit_test(a_cancelled_question_is_never_called_back),
 		cmocka_unit_test(a_dead_server_is_left_out),
+		cmocka_unit_test(a_dead_zone_is_no_dead_server),
+		cmocka_unit_test(nobody_is_refused_before_a_probe_has_failed),
+		cmocka_unit_test(a_part_of_an_answer_is_a_sign_of_life),
+		cmocka_unit_test(what_this_machine_lacks_is_about_no_server),
 		cmocka_unit_test(a_server_that_answers_others_works),
 		cmocka_unit_test(a_probe_asks_for_what_is_configured),
 		cmocka_unit_test(all_are_down_until_a_probe_is_answered),
 		cmocka_unit_test(a_question_goes_through_all_the_same),
 		cmocka_unit_test(a_probe_without_memory_is_tried_again),
 		cmocka_unit_test(the_epoch_tells_of_possible_restarts),
+		cmocka_unit_test(a_bare_denial_counts_from_who_knows_the_type),
+		cmocka_unit_test(a_record_shows_that_the_type_is_known),
+		cmocka_unit_test(a_bare_denial_that_doesnt_count_goes_on_to_the_next),
+		cmocka_unit_test(bare_negative_decides),
+		cmocka_unit_test(what_a_server_that_leaves_was_asked_is_asked_of_another),
+		cmocka_unit_test(a_server_that_stays_stays_as_it_is),
+		cmocka_unit_test(one_of_two_leaves),
+		cmocka_unit_test(a_probe_leaves_with_its_server),
+		cmocka_unit_test(without_servers_all_fails_at_once),
 	};
 
 	return cmocka_run_group_tests_name("flow/upstream", tests, NULL, NULL);

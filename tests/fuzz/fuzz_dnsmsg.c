@@ -84,7 +84,7 @@ parse(const uint8_t *msg, size_t len, enum dns_type type)
 
 	memcpy(copy, msg, len);
 	memset(&a, 0xee, sizeof(a));
-	dnsmsg_read(copy, len, &(struct dns_question){asked[type], type}, &a, NULL);
+	dnsmsg_parse(copy, len, &(struct dns_question){asked[type], type}, &a, NULL);
 	check(&a, type, msg);
 	truncated = dnsmsg_is_truncated(copy, len);
 	require(!truncated || (len >= 12 && a.status == DNS_FAILED));
@@ -128,10 +128,10 @@ query(const char *text, size_t len, enum dns_type type)
 		return;
 	n = dnsmsg_query(out, 7, d.text, type, len % 2 == 0);
 	require(n == (size_t)12 + d.len + 2 + 4);
-	dnsmsg_read(out, n, &(struct dns_question){d.text, type}, &a, NULL);
+	dnsmsg_parse(out, n, &(struct dns_question){d.text, type}, &a, NULL);
 	require(a.status == DNS_FAILED && a.reason == REASON_DNS_BAD);
 	out[2] |= 0x80;
-	dnsmsg_read(out, n, &(struct dns_question){d.text, type}, &a, NULL);
+	dnsmsg_parse(out, n, &(struct dns_question){d.text, type}, &a, NULL);
 	require(a.status == DNS_NONE && a.bare == DNS_BARE_NODATA && a.ttl == 0);
 }
 

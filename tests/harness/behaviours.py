@@ -108,6 +108,12 @@ def truncated(by_tcp):
     return behaviour
 
 
+def in_turn(*behaviours):
+    """The first question gets the first, and so on; the last has all the rest."""
+    left = list(behaviours)
+    return lambda q: (left.pop(0) if len(left) > 1 else left[0])(q)
+
+
 def with_tc(behaviour):
     """A whole answer that calls itself truncated."""
     mark = lambda reply: reply[:2] + bytes([reply[2] | 2]) + reply[3:]

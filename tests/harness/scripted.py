@@ -23,6 +23,7 @@ class Seen(NamedTuple):
     name: str
     qtype: int
     tcp: bool
+    port: int  # of who asked
 
 
 class ScriptedDns:
@@ -32,10 +33,13 @@ class ScriptedDns:
         self.host, self.port = LOOPBACK, port or free_port()
         self.prefix = prefix
         self.seen = []
+        self.root_seen = 0  # the daemon asks for it by itself
+        self.root = None  # what to do then; None: as for any other name
         self._behaviour = {}
         self._below = {}
         self._timers = []
         self._clients = {}
+        self._peers = {}
         self._selector = selectors.DefaultSelector()
         self._udp = self._listen(socket.SOCK_DGRAM)
         self._tcp = self._listen(socket.SOCK_STREAM) if tcp else None
@@ -99,10 +103,11 @@ class ScriptedDns:
     def _readable(self, s):
         if s is self._udp:
             message, peer = s.recvfrom(65535)
-            self._answer(message, False, lambda reply: s.sendto(reply, peer))
+            self._answer(message, False, peer, lambda reply: s.sendto(reply, peer))
         elif s is self._tcp:
-            client, _ = s.accept()
+            client, peer = s.accept()
             self._clients[client] = b""
+            self._peers[client] = peer
             self._selector.register(client, selectors.EVENT_READ)
         else:
             self._read_client(s)
@@ -118,7 +123,8 @@ class ScriptedDns:
         data = self._clients[s] + data
         while len(data) >= 2 and len(data) >= 2 + struct.unpack("!H", data[:2])[0]:
             end = 2 + struct.unpack("!H", data[:2])[0]
-            self._answer(data[2:end], True, lambda reply: self._send_tcp(s, reply))
+            send = lambda reply: self._send_tcp(s, reply)
+            self._answer(data[2:end], True, self._peers[s], send)
             data = data[end:]
         if s in self._clients:
             self._clients[s] = data
@@ -137,22 +143,27 @@ class ScriptedDns:
         s.setblocking(False)
 
     def _forget(self, s):
-        del self._clients[s]
+        del self._clients[s], self._peers[s]
         self._selector.unregister(s)
         s.close()
 
-    def _answer(self, message, tcp, send):
+    def _answer(self, message, tcp, peer, send):
         name, end = dnsmsg.read_name(message, 12)
         qtype = struct.unpack_from("!H", message, end)[0]
         ident = struct.unpack_from("!H", message, 0)[0]
         query = Query(ident, name, qtype, message[12 : end + 4], tcp)
-        self.seen.append(Seen(name.lower(), qtype, tcp))
+        if name:
+            self.seen.append(Seen(name.lower(), qtype, tcp, peer[1]))
+        else:
+            self.root_seen += 1
         for wait, reply in self._find(name.lower())(query):
             if reply is CLOSE and not tcp:
                 continue
             self._later(wait, lambda reply=reply: send(reply))
 
     def _find(self, name):
+        if not name and self.root:
+            return self.root
         if name in self._behaviour:
             return self._behaviour[name]
         for zone, behaviour in self._below.items():

@@ -21,11 +21,11 @@ server:
     num-threads: 1
     local-zone: "." refuse
     local-zone: "example." transparent
-remote-control:
-    control-enable: no
 """
 
 ZONE = """\
+remote-control:
+    control-enable: no
 auth-zone:
     name: "example."
     zonefile: "{dir}/zone"
@@ -85,10 +85,12 @@ class Resolver(Process):
 class Unbound(Resolver):
     """Serves the zone "example."; the records are text, relative to it."""
 
-    def __init__(self, workdir, records="", ttl=300, negative_ttl=300, port=None):
+    def __init__(
+        self, workdir, records="", ttl=300, negative_ttl=300, port=None, server=""
+    ):
         dead = {"dead_zone": DEAD_ZONE, "dead_port": free_port(), "host": LOOPBACK}
         more = ZONE.format(dir=workdir / "unbound", **dead)
-        super().__init__(workdir, "iterator", more, port)
+        super().__init__(workdir, "iterator", server + more, port)
         head = HEAD.format(ttl=ttl, negative_ttl=negative_ttl)
         (self.dir / "zone").write_text(head + records)
 

@@ -387,26 +387,6 @@ test_which_bare_answers_count(void **state)
 	assert_true(dns_answer_counts(&a, BARE_NEGATIVE_NONE, false));
 }
 
-/* Nobody judges yet what is bare, so that it proves nothing. */
-static void
-test_parse_believes_nothing_bare(void **state)
-{
-	static const unsigned flags[] = {ANSWER, NO_NAME};
-	static struct dns_answer a;
-	static struct wire w;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(flags); i++) {
-		wire_begin(&w, flags[i], 1);
-		wire_question(&w, Q, ns_t_srv, ns_c_in);
-		dnsmsg_parse(
-			w.at, w.len, &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
-		assert_int_equal(a.status, DNS_FAILED);
-		assert_int_equal(a.reason, REASON_DNS_UNPROVEN);
-		assert_int_equal(a.bare, DNS_BARE_NO);
-	}
-}
-
 int
 main(void)
 {
@@ -422,7 +402,6 @@ main(void)
 		cmocka_unit_test(test_cname_chain),
 		cmocka_unit_test(test_malformed_records),
 		cmocka_unit_test(test_which_bare_answers_count),
-		cmocka_unit_test(test_parse_believes_nothing_bare),
 	};
 
 	return cmocka_run_group_tests_name("dnsmsg", tests, NULL, NULL);

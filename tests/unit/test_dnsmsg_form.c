@@ -67,12 +67,12 @@ test_query_answered(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
 		w.len = dnsmsg_query(w.at, 7, names[i], DNS_TYPE_SRV, false);
-		dnsmsg_read(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
+		dnsmsg_parse(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
 			&a, NULL);
 		row_assert(names[i], a.status == DNS_FAILED);
 		w.at[2] = 0x81;
 		wire_section(&w, 'a', rr, COUNT(rr));
-		dnsmsg_read(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
+		dnsmsg_parse(w.at, w.len, &(struct dns_question){names[i], DNS_TYPE_SRV},
 			&a, NULL);
 		row_assert(names[i], a.status == DNS_RECORDS && a.srv.n == 1);
 	}
@@ -260,9 +260,9 @@ test_too_long(void **state)
 	static struct dns_answer a;
 
 	(void)state;
-	dnsmsg_read(msg, sizeof(msg), &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
+	dnsmsg_parse(msg, sizeof(msg), &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
 	assert_int_equal(a.status, DNS_FAILED);
-	dnsmsg_read(msg, 0, &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
+	dnsmsg_parse(msg, 0, &(struct dns_question){Q, DNS_TYPE_SRV}, &a, NULL);
 	assert_int_equal(a.status, DNS_FAILED);
 }
 

@@ -240,7 +240,7 @@ wire_parse(
 	assert_non_null(copy);
 	memcpy(copy, w->at, w->len);
 	memset(a, 0xee, sizeof(*a));
-	dnsmsg_read(copy, w->len, &(struct dns_question){Q, type}, a, NULL);
+	dnsmsg_parse(copy, w->len, &(struct dns_question){Q, type}, a, NULL);
 	free(copy);
 	wire_check_whole(what, a, type);
 }

@@ -1,0 +1,39 @@
+/* One of the servers of an upstream: whether it is there, what it knows, and the probes
+ * that find this out. */
+#ifndef FLOW_DNS_SERVER_H
+#define FLOW_DNS_SERVER_H
+
+#include "flow/upstream.h"
+
+struct dns_server;
+
+/* NULL: out of memory. Both must outlive it. */
+struct dns_server *dns_server_new(
+	const struct upstream_config *config, struct dns_source *source);
+
+/* A probe under way is cancelled. */
+void dns_server_free(struct dns_server *server);
+
+struct dns_source *dns_server_source(const struct dns_server *server);
+
+/* Is it only probed? */
+bool dns_server_is_down(const struct dns_server *server);
+
+/* Changes when the server may have been restarted. */
+uint32_t dns_server_epoch(const struct dns_server *server);
+
+/* A question that it was asked at the time since has had no answer. */
+void dns_server_unanswered(struct dns_server *server, enum dns_type type,
+	const char *name, struct monotime since, struct monotime now);
+
+/* An answer to a question that it was asked at the time since. Returns why it proves
+ * nothing, or REASON_NONE. */
+enum reason dns_server_answered(struct dns_server *server, enum dns_type type,
+	const char *name, const struct dns_answer *answer, struct monotime since,
+	struct monotime now);
+
+/* Probes if that is due. When to call it next; false: no need. */
+void dns_server_expire(struct dns_server *server, struct monotime now);
+bool dns_server_next_deadline(const struct dns_server *server, struct monotime *when);
+
+#endif

@@ -1,0 +1,395 @@
+#include "dns_channel.h"
+
+#include <ares.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop_base.h"
+#include "net/log.h"
+
+/* c-ares calls back from inside its own functions, for this question and for others, with
+ * its lists half changed. So no code of ours runs inside a call of c-ares but the few
+ * functions below that take notes (noted_*), and none of those calls c-ares again. What
+ * has ended is put in a list and handed out when the call has returned. enter() and
+ * leave() enclose each call and enforce the rule. */
+
+/* More than any question takes, in milliseconds: its users end it long before. c-ares'
+ * own timeouts end questions early (since 1.32: by the server's history). */
+#define NEVER_MS 3600000
+
+#if ARES_VERSION >= 0x012200
+#define HAVE_DNSREC 1 /* 1.34: answers as records; descriptors without timeouts */
+#endif
+
+/* A socket of c-ares. */
+struct watch {
+	LIST_ENTRY(watch) entry;
+	struct dns_channel *channel;
+	ares_socket_t fd;
+	struct event event;
+};
+
+struct dns_channel {
+	struct dns_channel_config config;
+	struct ares_channeldata *ares;
+	LIST_HEAD(, watch) watches;
+	unsigned sockets;      /* opened in all */
+	bool deaf;             /* a socket couldn't be watched */
+	enum reason destroyed; /* why its exchanges end now */
+};
+
+static bool inside;
+
+void
+dns_channel_assert_outside(void)
+{
+	if (!inside)
+		return;
+	log_errorx("internal error: code of the daemon ran inside a call of c-ares");
+	abort();
+}
+
+static void
+enter(void)
+{
+	dns_channel_assert_outside();
+	inside = true;
+}
+
+static void
+leave(void)
+{
+	inside = false;
+}
+
+/* Ends */
+
+void
+dns_exchange_clear(struct dns_exchange *x)
+{
+#ifdef HAVE_DNSREC
+	ares_free_string(x->message);
+#else
+	free(x->message);
+#endif
+	x->message = NULL;
+}
+
+static enum reason
+status_reason(int status)
+{
+	switch (status) {
+	case ARES_ETIMEOUT:
+		return REASON_DNS_TIMEOUT;
+	case ARES_ECONNREFUSED:
+		return REASON_DNS_DOWN;
+	case ARES_ENOMEM:
+		return REASON_NOMEM;
+	case ARES_EBADRESP:
+		return REASON_DNS_BAD;
+	default:
+		return REASON_DNS_FAILED;
+	}
+}
+
+static void
+noted_end(struct dns_exchange *x, int status)
+{
+	struct dns_channel *ch = x->channel;
+
+	x->channel = NULL;
+	if (status == ARES_SUCCESS)
+		x->failed = REASON_NONE;
+	else if (status == ARES_EDESTRUCTION)
+		x->failed = ch->destroyed;
+	else
+		x->failed = status_reason(status);
+	TAILQ_INSERT_TAIL(ch->config.ended, x, entry);
+}
+
+#ifdef HAVE_DNSREC
+/* The record is written back to a message, for our own parser. That loses the upper bits
+ * of the response code (RFC 6891 section 6.1.3), so they are looked at here. */
+static void
+noted_answer(
+	void *arg, ares_status_t status, size_t timeouts, const ares_dns_record_t *record)
+{
+	struct dns_exchange *x = arg;
+
+	(void)timeouts;
+	if (record != NULL)
+		status = (unsigned)ares_dns_record_get_rcode(record) > 15
+				 ? ARES_ESERVFAIL
+				 : ares_dns_write(record, &x->message, &x->len);
+	noted_end(x, (int)status);
+}
+#else
+static void
+noted_answer(void *arg, int status, int timeouts, unsigned char *msg, int len)
+{
+	struct dns_exchange *x = arg;
+
+	(void)timeouts;
+	if (msg != NULL && len > 0) {
+		x->len = (size_t)len;
+		if ((x->message = malloc(x->len)) == NULL)
+			status = ARES_ENOMEM;
+		else
+			memcpy(x->message, msg, x->len);
+	}
+	noted_end(x, status);
+}
+#endif
+
+/* Sockets */
+
+static void
+process(struct dns_channel *ch, ares_socket_t fd, bool readable, bool writable)
+{
+#ifdef HAVE_DNSREC
+	const ares_fd_events_t events = {.fd = fd,
+		.events = (readable ? ARES_FD_EVENT_READ : 0U) |
+			  (writable ? ARES_FD_EVENT_WRITE : 0U)};
+
+	enter();
+	ares_process_fds(ch->ares, &events, 1, ARES_PROCESS_FLAG_SKIP_NON_FD);
+#else
+	enter();
+	ares_process_fd(ch->ares, readable ? fd : ARES_SOCKET_BAD,
+		writable ? fd : ARES_SOCKET_BAD);
+#endif
+	leave();
+}
+
+static void
+socket_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct watch *w = arg;
+	struct dns_channel *ch = w->channel;
+
+	/* The watch may be gone when this returns. */
+	process(ch, fd, what & EV_READ, what & EV_WRITE);
+	ch->config.ready(ch, ch->config.arg);
+}
+
+static struct watch *
+find_watch(struct dns_channel *ch, ares_socket_t fd)
+{
+	struct watch *w;
+
+	LIST_FOREACH (w, &ch->watches, entry)
+		if (w->fd == fd)
+			return w;
+	return NULL;
+}
+
+static void
+drop_watch(struct watch *w)
+{
+	event_del(&w->event);
+	LIST_REMOVE(w, entry);
+	free(w);
+}
+
+static bool
+watch_socket(struct dns_channel *ch, ares_socket_t fd, short what)
+{
+	struct watch *w = find_watch(ch, fd);
+
+	if (w != NULL)
+		event_del(&w->event);
+	else if ((w = calloc(1, sizeof(*w))) != NULL)
+		LIST_INSERT_HEAD(&ch->watches, w, entry);
+	else
+		return false;
+	w->channel = ch;
+	w->fd = fd;
+	event_assign(&w->event, loop_base(ch->config.loop), fd,
+		(short)(what | EV_PERSIST), socket_ready, w);
+	return event_add(&w->event, NULL) == 0;
+}
+
+static void
+noted_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
+{
+	const short what = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+	struct dns_channel *ch = arg;
+	struct watch *w;
+
+	if (what != 0)
+		ch->deaf |= !watch_socket(ch, fd, what);
+	else if ((w = find_watch(ch, fd)) != NULL)
+		drop_watch(w);
+}
+
+static int
+noted_socket(ares_socket_t fd, int type, void *arg)
+{
+	struct dns_channel *ch = arg;
+
+	(void)fd;
+	(void)type;
+	ch->sockets++;
+	++*ch->config.sockets;
+	return ARES_SUCCESS;
+}
+
+/* Channels */
+
+/* A link-local server is reached by its interface. c-ares 1.34 reads its number behind
+ * the port, and drops a server without; 1.18 reads none, but binds its sockets to one. */
+static int
+set_server(struct ares_channeldata *ares, const struct net_addr *server)
+{
+	const struct net_addr bare = net_addr_without_zone(server);
+	const unsigned zone = net_addr_zone(server);
+	char text[NET_ADDR_TEXT], with_zone[NET_ADDR_TEXT + 11], name[IF_NAMESIZE];
+	int rc;
+
+	net_addr_text(&bare, text);
+	if (zone == 0)
+		return ares_set_servers_ports_csv(ares, text);
+	snprintf(with_zone, sizeof(with_zone), "%s%%%u", text, zone);
+	rc = ares_set_servers_ports_csv(ares, with_zone);
+	if (rc == ARES_SUCCESS || if_indextoname(zone, name) == NULL)
+		return rc;
+	ares_set_local_dev(ares, name);
+	return ares_set_servers_ports_csv(ares, text);
+}
+
+/* One server, one try, no EDNS, no option of /etc/resolv.conf, no file of hosts. */
+static int
+open_ares(struct dns_channel *ch)
+{
+	char nowhere[] = "/dev/null", lookups[] = "b";
+	struct ares_options o = {
+		.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC |
+			 (ch->config.keep_socket ? ARES_FLAG_STAYOPEN : 0) |
+			 (ch->config.tcp ? ARES_FLAG_USEVC : 0),
+		.timeout = NEVER_MS,
+		.tries = 1,
+		.lookups = lookups,
+		.resolvconf_path = nowhere,
+		.sock_state_cb = noted_socket_state,
+		.sock_state_cb_data = ch,
+	};
+	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+		   ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB;
+	int rc;
+
+#ifdef HAVE_DNSREC
+	o.maxtimeout = NEVER_MS;
+	o.qcache_max_ttl = 0; /* on by default since 1.31 */
+	mask |= ARES_OPT_MAXTIMEOUTMS | ARES_OPT_QUERY_CACHE;
+#endif
+	if ((rc = ares_init_options(&ch->ares, &o, mask)) != ARES_SUCCESS)
+		return rc;
+	rc = set_server(ch->ares, &ch->config.server);
+	if (rc == ARES_SUCCESS)
+		ares_set_socket_configure_callback(ch->ares, noted_socket, ch);
+	else
+		ares_destroy(ch->ares);
+	return rc;
+}
+
+struct dns_channel *
+dns_channel_open(const struct dns_channel_config *config)
+{
+	struct dns_channel *ch = calloc(1, sizeof(*ch));
+	char server[NET_ADDR_TEXT];
+	int rc;
+
+	if (ch == NULL)
+		return NULL;
+	ch->config = *config;
+	LIST_INIT(&ch->watches);
+	enter();
+	rc = ares_library_init(ARES_LIB_INIT_ALL);
+	if (rc == ARES_SUCCESS)
+		rc = open_ares(ch);
+	leave();
+	if (rc == ARES_SUCCESS)
+		return ch;
+	if (rc != ARES_ENOMEM) {
+		net_addr_text(&config->server, server);
+		log_errorx("resolver %s: c-ares: %s", server, ares_strerror(rc));
+	}
+	free(ch);
+	return NULL;
+}
+
+static void
+send_query(
+	struct dns_channel *ch, const uint8_t *query, size_t len, struct dns_exchange *x)
+{
+#ifdef HAVE_DNSREC
+	ares_dns_record_t *record = NULL;
+	ares_status_t rc = ares_dns_parse(query, len, 0, &record);
+
+	if (rc == ARES_SUCCESS)
+		ares_send_dnsrec(ch->ares, record, noted_answer, x, NULL);
+	else
+		noted_end(x, (int)rc);
+	ares_dns_record_destroy(record);
+#else
+	ares_send(ch->ares, query, (int)len, noted_answer, x);
+#endif
+}
+
+void
+dns_channel_send(
+	struct dns_channel *ch, const uint8_t *query, size_t len, struct dns_exchange *x)
+{
+	const bool had_socket = !LIST_EMPTY(&ch->watches);
+	const unsigned sockets = ch->sockets;
+
+	x->channel = ch;
+	enter();
+	send_query(ch, query, len, x);
+	leave();
+	/* c-ares calls it "refused" when the kernel has no socket for it. */
+	if (x->channel == NULL && x->failed == REASON_DNS_DOWN && !had_socket &&
+		ch->sockets == sockets)
+		x->failed = REASON_DESCRIPTORS;
+}
+
+bool
+dns_channel_is_deaf(const struct dns_channel *ch)
+{
+	return ch->deaf;
+}
+
+void
+dns_channel_destroy(struct dns_channel *ch, enum reason why)
+{
+	struct watch *w, *next;
+
+	ch->destroyed = why;
+	enter();
+	ares_destroy(ch->ares);
+	ares_library_cleanup();
+	leave();
+	for (w = LIST_FIRST(&ch->watches); w != NULL; w = next) {
+		next = LIST_NEXT(w, entry);
+		drop_watch(w);
+	}
+	free(ch);
+}
+
+bool
+dns_channel_library_fits(void)
+{
+	const int with_query_cache = 0x011f00; /* 1.31 */
+	int version;
+	const char *text = ares_version(&version);
+
+	if (ARES_VERSION >= with_query_cache || version < with_query_cache)
+		return true;
+	log_errorx("built with c-ares " ARES_VERSION_STR
+		   ", but this system has %s, which "
+		   "behaves differently: rebuild onionmxd",
+		text);
+	return false;
+}
