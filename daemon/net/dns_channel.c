@@ -361,6 +361,19 @@ dns_channel_is_deaf(const struct dns_channel *ch)
 	return ch->deaf;
 }
 
+bool
+dns_channel_rest(struct dns_channel *ch)
+{
+#ifdef HAVE_DNSREC
+	/* It looks for sockets without questions only beside timeouts, of which there are
+	 * none now. */
+	enter();
+	ares_process_fds(ch->ares, NULL, 0, ARES_PROCESS_FLAG_NONE);
+	leave();
+#endif
+	return !ch->deaf && LIST_EMPTY(&ch->watches);
+}
+
 void
 dns_channel_destroy(struct dns_channel *ch, enum reason why)
 {

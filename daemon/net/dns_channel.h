@@ -54,6 +54,10 @@ void dns_channel_send(struct dns_channel *channel, const uint8_t *query, size_t 
 /* Could one of its sockets not be watched, so that answers stay unread? */
 bool dns_channel_is_deaf(const struct dns_channel *channel);
 
+/* Nothing is under way. Closes its sockets, so that the next question has a new source
+ * port. False: it couldn't, and the channel isn't to be used again. */
+bool dns_channel_rest(struct dns_channel *channel);
+
 /* Its exchanges end with this reason. */
 void dns_channel_destroy(struct dns_channel *channel, enum reason why);
 

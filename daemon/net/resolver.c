@@ -13,6 +13,11 @@
 #define SHARED_QUESTIONS 64
 #define UDP_CHANNELS_MAX (ALONE_MAX + 64)
 
+/* Of the first, how many are kept for another question, since to make one costs more than
+ * the question; and for how long at most. */
+#define RESTING_MAX 128
+#define REST_MS 2000
+
 /* Connections to one server by TCP, each for one question. */
 #define TCP_CHANNELS_MAX 256
 
@@ -32,11 +37,12 @@ enum use {
 };
 
 struct channel {
-	LIST_ENTRY(channel) entry; /* the resolver's open ones, or those condemned */
+	LIST_ENTRY(channel) entry; /* the resolver's open ones, resting or condemned */
 	struct resolver *resolver;
 	struct dns_channel *dns; /* NULL: destroyed; it is freed with its last question */
 	enum use use;
 	bool full;               /* takes no more questions */
+	bool failed;             /* a question ended without a message */
 	bool condemned;          /* to be destroyed */
 	enum reason why;         /* its questions end if it is condemned */
 	size_t asked;            /* questions in all */
@@ -63,7 +69,9 @@ struct resolver {
 	size_t awaited;         /* questions, on all channels */
 	size_t channels[USES];  /* how many there are */
 	struct channel *newest; /* that is shared, or tor's; NULL: none that takes more */
-	LIST_HEAD(, channel) open, condemned;
+	LIST_HEAD(, channel) open, resting, condemned;
+	size_t nresting;
+	struct event rest_expiry;
 	struct dns_exchanges ended; /* to be handed out */
 	struct event later;         /* hands out, and destroys what is condemned */
 	uint16_t id[64]; /* random ones, as many as the kernel is asked for at once */
@@ -100,6 +108,50 @@ condemn(struct channel *ch, enum reason why)
 	do_later(r);
 }
 
+/* Keeps it for another question. */
+static bool
+rest(struct channel *ch)
+{
+	struct resolver *r = ch->resolver;
+	struct timeval limit = timeval_ms(REST_MS);
+
+	if (ch->use != USE_ALONE || ch->failed || ch->forgotten > 0 ||
+		r->nresting >= RESTING_MAX || !dns_channel_rest(ch->dns))
+		return false;
+	if (r->nresting == 0 && event_add(&r->rest_expiry, &limit) < 0)
+		return false;
+	LIST_REMOVE(ch, entry);
+	LIST_INSERT_HEAD(&r->resting, ch, entry);
+	r->nresting++;
+	return true;
+}
+
+static struct channel *
+wake(struct resolver *r)
+{
+	struct channel *ch = LIST_FIRST(&r->resting);
+
+	if (ch == NULL)
+		return NULL;
+	LIST_REMOVE(ch, entry);
+	LIST_INSERT_HEAD(&r->open, ch, entry);
+	if (--r->nresting == 0)
+		event_del(&r->rest_expiry);
+	return ch;
+}
+
+static void
+rest_expired(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+	struct channel *ch;
+
+	(void)fd;
+	(void)what;
+	while ((ch = wake(r)) != NULL)
+		condemn(ch, REASON_NONE);
+}
+
 /* After all that changes what it has under way. Without anybody who waits it is of no
  * more use; but tor's stays, as its socket shows at once when tor has gone. */
 static void
@@ -115,7 +167,8 @@ look_after(struct channel *ch)
 		ch->full = true;
 	if (ch->full && r->newest == ch && ch->use == USE_TOR)
 		r->newest = NULL;
-	if (ch->awaited == 0 && (ch->use != USE_TOR || ch->full))
+	if (ch->awaited == 0 && !ch->condemned && (ch->use != USE_TOR || ch->full) &&
+		!rest(ch))
 		condemn(ch, REASON_NONE);
 	if (!TAILQ_EMPTY(&r->ended))
 		do_later(r);
@@ -206,12 +259,15 @@ choose_channel(struct resolver *r)
 {
 	const bool too_many =
 		r->channels[USE_ALONE] + r->channels[USE_SHARED] >= UDP_CHANNELS_MAX;
+	struct channel *ch;
 
 	if (r->config.is_tor) {
 		if (r->newest == NULL)
 			r->newest = open_channel(r, USE_TOR);
 		return r->newest;
 	}
+	if ((ch = wake(r)) != NULL)
+		return ch;
 	if (r->awaited < ALONE_MAX && !too_many)
 		return open_channel(r, USE_ALONE);
 	if (r->newest == NULL || (r->newest->full && !too_many))
@@ -357,6 +413,7 @@ leave_channel(struct dns_query *q)
 {
 	struct channel *ch = q->channel;
 
+	ch->failed |= q->exchange.failed != REASON_NONE;
 	if (q->done == NULL) {
 		ch->forgotten--;
 	} else {
@@ -393,6 +450,7 @@ release(struct resolver *r)
 {
 	struct dns_exchange *x;
 
+	rest_expired(-1, EV_TIMEOUT, r);
 	while (!LIST_EMPTY(&r->open))
 		condemn(LIST_FIRST(&r->open), REASON_NONE);
 	while (!LIST_EMPTY(&r->condemned))
@@ -403,6 +461,7 @@ release(struct resolver *r)
 		free_query((struct dns_query *)x);
 	}
 	event_del(&r->later);
+	event_del(&r->rest_expiry);
 	free(r);
 }
 
@@ -456,9 +515,11 @@ resolver_new(const struct resolver_config *config)
 	r->source.ask = ask;
 	r->source.cancel = cancel;
 	LIST_INIT(&r->open);
+	LIST_INIT(&r->resting);
 	LIST_INIT(&r->condemned);
 	TAILQ_INIT(&r->ended);
 	evtimer_assign(&r->later, loop_base(config->loop), later, r);
+	evtimer_assign(&r->rest_expiry, loop_base(config->loop), rest_expired, r);
 	return r;
 }
 

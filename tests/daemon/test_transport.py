@@ -77,6 +77,15 @@ def test_each_question_has_a_port_of_its_own(lab):
     assert len(ports) == len(set(ports)) == 60
 
 
+def test_one_after_the_other_too(lab, dns):
+    """The kernel may give a port again, but seldom."""
+    dns.below("", does.nxdomain())
+    daemon = lab.daemon(dns=dns)
+    for i in range(60):
+        assert ask(daemon, f"d{i}.example").outcome == NONE
+    assert len({seen.port for seen in dns.seen}) > 50
+
+
 def test_many_at_once_share(lab):
     """More than 256 questions under way: 64 of them have one port."""
     dns = lab.dns()
