@@ -8,10 +8,12 @@ from harness.onion import onion
 from harness.proc import LOOPBACK, free_port
 
 from . import table
-from .programs import load, write_items
+from .programs import load, load_server, write_items
 
 COLD = (10_000, 100_000)  # names
 CLIENTS, DEPTH = 16, 32
+AT_ONCE = {100: (4, 25), 1000: (20, 50)}  # connections, and questions ahead on each
+LOST_MS = 2000  # dns_timeout_ms: a question that is lost takes that long
 HERD = 10_000  # clients that ask for one name
 ONIONS = 1000
 ADDRESSES = 100_000  # questions for them
@@ -69,23 +71,34 @@ def start_daemon(lab, answer="onion", **settings):
     return lab.daemon({"postfix": listener}, nofile=HERD + 1000, **limits, **settings)
 
 
-def cold(lab, dns, count, rounds):
+def cold(lab, dns, count, at_once, rounds):
+    """Each name once, so many at a time."""
     names = [name(i) for i in range(count)]
     asked = [f"_onion-mx._tcp.{n}" for n in names]
     answer = f"200 smtptor:[{TARGET}]:25\n".encode()
     items = write_items(lab.dir / "cold.items", ((question(n), answer) for n in names))
     dnsperf(dns, asked, "SRV")  # now they are cached
-    ours, theirs = [], []
+    connections, depth = AT_ONCE[at_once]
+    ours, theirs, cpu, slowest = [], [], [], []
     for _ in range(rounds):
         theirs.append(dnsperf(dns, asked, "SRV"))
         daemon = start_daemon(lab, dns=dns)
-        shape = {"connections": CLIENTS, "depth": DEPTH, "questions": count}
-        done = load(daemon.address("postfix"), items, **shape)
+        shape = {"connections": connections, "depth": depth, "questions": count}
+        done = load_server(daemon, daemon.address("postfix"), items, **shape)
         assert daemon.counted("dns_queries") == count
         ours.append(done.questions / done.seconds)
+        cpu.append(done.cpu)
+        slowest.append(done.longest / 1000)
         daemon.stop()
-    what = f"cold SRV lookups, {count} names, dnsperf against the same unbound"
-    return table.compare(what, *map(table.median, (ours, theirs)), "/s", at_least=0.5)
+    what = f"cold SRV lookups, {count} names, {at_once} at once"
+    yield table.compare(
+        f"{what}, dnsperf against the same unbound",
+        *map(table.median, (ours, theirs)),
+        "/s",
+        at_least=0.3,
+    )
+    yield table.figure(f"{what}, CPU", table.median(cpu), "us")
+    yield table.limit(f"{what}, none lost: the slowest", max(slowest), "ms", LOST_MS)
 
 
 def herd(lab, dns):
@@ -122,6 +135,7 @@ def addresses(lab, rounds):
 def rows(lab, rounds):
     dns = lab.unbound(EVERY_NAME, ttl=86400)
     for count in COLD:
-        yield cold(lab, dns, count, rounds)
+        for at_once in AT_ONCE:
+            yield from cold(lab, dns, count, at_once, rounds)
     yield herd(lab, dns)
     yield addresses(lab, rounds)

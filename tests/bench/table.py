@@ -38,6 +38,11 @@ def limit(what, figure, unit, at_most):
     return Row(what, f"{figure:.3g} {unit}", "", "", wanted, figure <= at_most)
 
 
+def figure(what, figure, unit):
+    """A figure that is there to be known."""
+    return Row(what, f"{figure:.3g} {unit}", "", "", "", True)
+
+
 def as_markdown(rows):
     head = Row("what", "onionmxd", "reference", "ratio", "wanted", True)
     lines = [[*head[:5], ""], *([*r[:5], "" if r.reached else "missed"] for r in rows)]
