@@ -20,7 +20,9 @@
 #define B_ONION "7sbw6jufrirhyltzkslhcmkik4z7yrsmbpnptyritvz5nhbk35hncsqd.onion"
 #define C_ONION "w5ejy7xyv4dw7jul7bycfnltircxddt7vqprcxe6uggnezlwwic72qqd.onion"
 
+#ifndef FAKE_QUERIES
 #define FAKE_QUERIES 256
+#endif
 
 struct dns_query {
 	struct fake_dns *dns;
