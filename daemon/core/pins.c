@@ -43,17 +43,38 @@ pins_count(const struct pins *p)
 	return p->count;
 }
 
+static size_t
+bucket_of(const struct pins *p, const struct domain *d)
+{
+	return siphash13(&p->config.key, d->text, d->len) & p->mask;
+}
+
+static bool
+is_of(const struct pin *pin, const struct domain *d)
+{
+	return pin->len == d->len && memcmp(pin->domain, d->text, d->len) == 0;
+}
+
 /* Where the pointer to the domain's pin is, or would be. */
 static struct pin **
 find(struct pins *p, const struct domain *d)
 {
-	struct pin **at =
-		&p->bucket[siphash13(&p->config.key, d->text, d->len) & p->mask];
+	struct pin **at = &p->bucket[bucket_of(p, d)];
 
-	while (*at != NULL &&
-		!((*at)->len == d->len && memcmp((*at)->domain, d->text, d->len) == 0))
+	while (*at != NULL && !is_of(*at, d))
 		at = &(*at)->next;
 	return at;
+}
+
+/* NULL: the domain has none. */
+static const struct pin *
+pin_of(const struct pins *p, const struct domain *d)
+{
+	const struct pin *pin = p->bucket[bucket_of(p, d)];
+
+	while (pin != NULL && !is_of(pin, d))
+		pin = pin->next;
+	return pin;
 }
 
 static void
@@ -127,62 +148,78 @@ replace(char **packed, const struct srv_set *set)
 	return true;
 }
 
-/* What DNS says is the pin from now on. */
-static enum pin_verdict
+/* What DNS says is the pin from now on. False: no memory. */
+static bool
 renew(struct pins *p, struct pin **at, const struct srv_set *set, int64_t wall)
 {
 	struct pin *pin = *at;
 
 	if (set->n == 0) {
 		drop(p, at);
-		return PIN_RENEWED;
+		return true;
 	}
 	if (!replace(&pin->set, set))
-		return PIN_NOMEM;
+		return false;
 	pin->since = wall;
 	free(pin->held);
 	pin->held = NULL;
-	return PIN_RENEWED;
+	return true;
 }
 
 static enum pin_verdict
-check_change(struct pins *p, struct pin **at, const struct fact *f, int64_t wall)
+judge_change(
+	const struct pins *p, const struct pin *pin, const struct fact *f, int64_t wall)
 {
-	struct pin *pin = *at;
-
 	if (f->ad || p->config.hold_s == 0)
-		return renew(p, at, &f->set, wall);
-	if (pin->held != NULL && same_targets(pin->held, &f->set)) {
-		if (wall - pin->held_since < p->config.hold_s)
-			return PIN_HELD;
-		return renew(p, at, &f->set, wall);
-	}
-	if (!replace(&pin->held, &f->set))
-		return PIN_NOMEM;
-	pin->held_since = wall;
-	return PIN_CHANGED;
+		return PIN_RENEWED;
+	if (pin->held == NULL || !same_targets(pin->held, &f->set))
+		return PIN_CHANGED;
+	return wall - pin->held_since < p->config.hold_s ? PIN_HELD : PIN_RENEWED;
 }
 
 enum pin_verdict
-pins_check(struct pins *p, const struct domain *d, const struct fact *f, int64_t wall,
-	struct srv_set *use)
+pins_judge(const struct pins *p, const struct domain *d, const struct fact *f,
+	int64_t wall, struct srv_set *use)
 {
-	struct pin **at = find(p, d), *pin = *at;
+	const struct pin *pin = pin_of(p, d);
 	enum pin_verdict verdict;
 
 	if (pin == NULL)
 		return PIN_NONE;
-	if (same_targets(pin->set, &f->set)) {
-		if (pin->held == NULL)
-			return PIN_SAME;
-		free(pin->held);
-		pin->held = NULL;
-		return PIN_RETURNED;
-	}
-	verdict = check_change(p, at, f, wall);
+	if (same_targets(pin->set, &f->set))
+		return pin->held == NULL ? PIN_SAME : PIN_RETURNED;
+	verdict = judge_change(p, pin, f, wall);
 	if (verdict != PIN_RENEWED)
 		srvpack_get(pin->set, use);
 	return verdict;
+}
+
+bool
+pins_note(struct pins *p, const struct domain *d, const struct fact *f,
+	enum pin_verdict verdict, int64_t wall)
+{
+	struct pin **at = find(p, d), *pin = *at;
+
+	if (pin == NULL)
+		return false;
+	switch (verdict) {
+	case PIN_NONE:
+	case PIN_SAME:
+	case PIN_HELD:
+		break;
+	case PIN_RETURNED:
+		free(pin->held);
+		pin->held = NULL;
+		return true;
+	case PIN_RENEWED:
+		return renew(p, at, &f->set, wall);
+	case PIN_CHANGED:
+		if (!replace(&pin->held, &f->set))
+			break;
+		pin->held_since = wall;
+		return true;
+	}
+	return false;
 }
 
 bool
@@ -215,7 +252,7 @@ pins_accept(struct pins *p, const struct domain *d, int64_t wall)
 	if (pin == NULL || pin->held == NULL)
 		return false;
 	srvpack_get(pin->held, &held);
-	return renew(p, at, &held, wall) == PIN_RENEWED;
+	return renew(p, at, &held, wall);
 }
 
 /* Disk */

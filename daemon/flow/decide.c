@@ -98,7 +98,7 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 static bool
 decided_broken_map(struct inquiry *q)
 {
-	counters(q->engine)->map_broken++;
+	effects_count(q, &counters(q->engine)->map_broken);
 	trail_add(q->trail, "map: damaged");
 	return decided(q, OUTCOME_TEMP, REASON_MAP);
 }
@@ -118,7 +118,7 @@ read_entry(struct inquiry *q)
 	if (st == MAPREC_BAD)
 		decided_broken_map(q);
 	else if (st != MAPREC_SRV)
-		counters(q->engine)->map_hits++;
+		effects_count(q, &counters(q->engine)->map_hits);
 	return st;
 }
 
@@ -133,15 +133,6 @@ marked_without_entry(struct inquiry *q)
 	       cache_marked(e->cache, DNS_TYPE_SRV, q->domain) == e->ports.map->epoch;
 }
 
-static void
-mark_without_entry(struct inquiry *q)
-{
-	const struct engine *e = q->engine;
-
-	if (e->ports.map != NULL)
-		cache_mark(e->cache, DNS_TYPE_SRV, q->domain, e->ports.map->epoch);
-}
-
 /* Had the domain an entry when the map was last asked for it, or for another that begins
  * like it? It is no use to look for a mark first, then. */
 static bool *
@@ -154,23 +145,30 @@ seems_mapped(struct inquiry *q)
 					(64 - SEEMS_MAPPED_BITS)];
 }
 
+void
+remember_entry(struct inquiry *q, bool is_mapped)
+{
+	const struct engine *e = q->engine;
+
+	*seems_mapped(q) = is_mapped;
+	if (!is_mapped && e->ports.map != NULL)
+		cache_mark(e->cache, DNS_TYPE_SRV, q->domain, e->ports.map->epoch);
+}
+
 /* False: the map leaves it to DNS. */
 static bool
 decide_by_map(struct inquiry *q)
 {
-	bool *seems = seems_mapped(q);
-
-	if (!*seems && marked_without_entry(q))
+	if (!*seems_mapped(q) && marked_without_entry(q))
 		return false;
 	switch (map_find(q, "", q->domain)) {
 	case MAP_HIT:
-		*seems = true;
+		q->effects.map_asked = q->effects.is_mapped = true;
 		return read_entry(q) != MAPREC_SRV;
 	case MAP_BROKEN:
 		return decided_broken_map(q);
 	case MAP_MISS:
-		*seems = false;
-		mark_without_entry(q);
+		q->effects.map_asked = true;
 		break;
 	}
 	return false;
@@ -232,7 +230,7 @@ decide_by_host(struct inquiry *q, const struct domain *host, const struct fact *
 	if (st == MAPREC_ROUTE && !secure_enough(q, mx))
 		answer_insecure(q);
 	else if (st == MAPREC_ROUTE)
-		counters(q->engine)->mx_routes++;
+		effects_count(q, &counters(q->engine)->mx_routes);
 	return true;
 }
 
@@ -314,13 +312,30 @@ decide_by_srv(struct inquiry *q)
 	return decided(q, OUTCOME_NONE, REASON_NONE);
 }
 
+/* An expired fact supports a route, and nothing else. */
+static void
+doubt_stale(struct inquiry *q)
+{
+	if (q->stale == REASON_NONE || q->answer->outcome != OUTCOME_NONE)
+		return;
+	trail_add(q->trail, "that rests on what has expired, so it isn't certain");
+	answer_set(q->answer, OUTCOME_TEMP, q->stale);
+}
+
 bool
 decide(struct inquiry *q)
 {
 	policy_clear(&q->policy);
 	q->stale_would_do = false;
+	q->stale = REASON_NONE;
 	q->nwanted = 0;
+	q->effects.ncounted = q->effects.nrenew = 0;
+	q->effects.map_asked = q->effects.is_mapped = q->effects.pin_first_use = false;
+	q->effects.pin = PIN_NONE;
 	if (domain_is_onion(q->domain))
 		return decide_onion(q);
-	return decide_by_map(q) || decide_by_srv(q);
+	if (!decide_by_map(q) && !decide_by_srv(q))
+		return false;
+	doubt_stale(q);
+	return true;
 }

@@ -91,7 +91,9 @@ struct engine {
 	struct onion_memo memo;                    /* of the map */
 	bool seems_mapped[1 << SEEMS_MAPPED_BITS]; /* see decide.c */
 
-	struct wanted wanted[WANTED_MAX]; /* of the decision being made */
+	/* Of the decision being made */
+	struct wanted wanted[WANTED_MAX]; /* what it lacks */
+	struct wanted renew[WANTED_MAX];  /* what it has, and will soon expire */
 };
 
 static inline struct counters *
@@ -99,6 +101,23 @@ counters(const struct engine *e)
 {
 	return e->ports.counters;
 }
+
+/* The most counters that a decision can add to: the map, twice for each thing that it
+ * asks DNS for, and what it makes of that. */
+#define EFFECTS_COUNTED (8 + 2 * (3 + 2 * ROUTE_MAX))
+
+/* What is done once a decision stands. The same one may be made several times before,
+ * each time that more has become known. */
+struct effects {
+	size_t ncounted;
+	uint64_t *counted[EFFECTS_COUNTED];
+	size_t nrenew;        /* in engine->renew */
+	bool is_mapped;       /* has the domain an entry of the map? */
+	bool map_asked;       /* the map was asked */
+	enum pin_verdict pin; /* what DNS says compared with the domain's pin, or */
+	bool pin_first_use;   /* it becomes the pin */
+	struct fact pinned;   /* this; its names are valid as long as the cache's */
+};
 
 /* A decision: what it is made from, and what comes of it. */
 struct inquiry {
@@ -112,12 +131,27 @@ struct inquiry {
 	struct answer *answer; /* if it is decided */
 	struct policy policy;
 	bool stale_would_do; /* an expired route is there, and is being asked for again */
-	size_t nwanted;      /* if it isn't decided: questions in engine->wanted */
+	enum reason
+		stale;  /* not REASON_NONE: it rests on an expired fact, as DNS fails */
+	size_t nwanted; /* if it isn't decided: questions in engine->wanted */
+	struct effects effects;
 };
+
+/* effects.c */
+
+/* Adds one to a counter once the decision stands. */
+void effects_count(struct inquiry *, uint64_t *counter);
+
+/* The decision stands: does all that was noted. To be called once, right after decide().
+ */
+void effects_apply(struct inquiry *);
 
 /* decide.c: where the domain's mail goes. False: it takes answers that are wanted. It is
  * always decided once it gives up. */
 bool decide(struct inquiry *);
+
+/* Whether the map has an entry for the domain, for the next decision. */
+void remember_entry(struct inquiry *, bool is_mapped);
 
 /* know.c */
 

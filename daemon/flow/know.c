@@ -68,24 +68,21 @@ want(struct inquiry *q, enum dns_type type, const struct domain *d)
 	trail_add(q->trail, "%s of %s: asking DNS", dns_type_name(type), d->text);
 }
 
-/* Renews what will soon expire, while it is still good. */
+/* Will it soon expire? Then it is renewed while it is still good. */
 static void
-prefetch(struct inquiry *q, enum dns_type type, const struct domain *d,
+renew_in_time(struct inquiry *q, enum dns_type type, const struct domain *d,
 	const struct cached *c)
 {
 	struct engine *e = q->engine;
 	const int64_t tenth_ms = (int64_t)c->ttl * 100;
-	struct flight_joined joined;
+	struct wanted *w;
 
 	if (c->failing != REASON_NONE || upstream_is_down(e->dns) ||
 		monotime_before(q->now, monotime_add_ms(c->expires, -tenth_ms)))
 		return;
-	if (flights_join(e->dns_flights, type, d->text, q->now, NULL, &joined) ==
-			FLIGHT_JOINED &&
-		joined.asked) {
-		counters(e)->dns_queries++;
-		counters(e)->prefetches++;
-	}
+	w = &e->renew[q->effects.nrenew++];
+	w->type = type;
+	w->subject = *d;
 }
 
 /* Why it is no use to ask, or to go on waiting. */
@@ -95,14 +92,42 @@ why_not_ask(struct inquiry *q, const struct cached *c)
 	struct engine *e = q->engine;
 
 	if (c->failing != REASON_NONE) {
-		counters(e)->failures_remembered++;
+		effects_count(q, &counters(e)->failures_remembered);
 		return c->failing;
 	}
 	if (upstream_is_down(e->dns)) {
-		counters(e)->dns_down_answers++;
+		effects_count(q, &counters(e)->dns_down_answers);
 		return REASON_DNS_DOWN;
 	}
 	return q->give_up;
+}
+
+static enum knowledge
+know_fresh(struct inquiry *q, enum dns_type type, const struct domain *d,
+	const struct cached *c, struct fact *f)
+{
+	effects_count(q, &counters(q->engine)->cache_hits);
+	fact_copy(f, &c->fact);
+	trail_add(q->trail, "%s of %s: in the cache for another %lld s%s",
+		dns_type_name(type), d->text,
+		(long long)monotime_diff_ms(c->expires, q->now) / 1000,
+		f->ad ? ", validated" : "");
+	renew_in_time(q, type, d, c);
+	return KNOWN;
+}
+
+/* DNS fails, for this reason. What has expired may still support a route. */
+static enum knowledge
+know_stale(struct inquiry *q, enum dns_type type, const struct domain *d,
+	const struct cached *c, enum reason failed, struct fact *f)
+{
+	fact_copy(f, &c->fact);
+	q->stale = failed;
+	effects_count(q, &counters(q->engine)->stale_answers);
+	trail_add(q->trail, "%s of %s: expired %lld s ago, but still of use",
+		dns_type_name(type), d->text,
+		(long long)monotime_diff_ms(q->now, c->expires) / 1000);
+	return KNOWN;
 }
 
 static enum knowledge
@@ -113,18 +138,9 @@ know_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
 	struct cached c;
 	enum cache_status st = cache_get(e->cache, type, d, q->now, &c);
 
-	if (q->held == NULL)
-		st == CACHE_FRESH ? counters(e)->cache_hits++
-				  : counters(e)->cache_misses++;
-	if (st == CACHE_FRESH) {
-		fact_copy(f, &c.fact);
-		trail_add(q->trail, "%s of %s: in the cache for another %lld s%s",
-			dns_type_name(type), d->text,
-			(long long)monotime_diff_ms(c.expires, q->now) / 1000,
-			f->ad ? ", validated" : "");
-		prefetch(q, type, d, &c);
-		return KNOWN;
-	}
+	if (st == CACHE_FRESH)
+		return know_fresh(q, type, d, &c, f);
+	effects_count(q, &counters(e)->cache_misses);
 	if (failed == REASON_NONE)
 		failed = why_not_ask(q, &c);
 	if (failed == REASON_NONE) {
@@ -134,16 +150,11 @@ know_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
 	}
 	trail_add(q->trail, "%s of %s: %s", dns_type_name(type), d->text,
 		reason_text(failed));
+	if (st == CACHE_STALE)
+		return know_stale(q, type, d, &c, failed, f);
 	f->reason = failed;
 	f->status = DNS_FAILED;
-	if (st != CACHE_STALE)
-		return UNKNOWABLE;
-	fact_copy(f, &c.fact);
-	counters(e)->stale_answers++;
-	trail_add(q->trail, "%s of %s: expired %lld s ago, but still of use",
-		dns_type_name(type), d->text,
-		(long long)monotime_diff_ms(q->now, c.expires) / 1000);
-	return KNOWN;
+	return UNKNOWABLE;
 }
 
 enum knowledge
@@ -159,6 +170,7 @@ know(struct inquiry *q, enum dns_type type, const struct domain *d, struct fact 
 	}
 	h = find_held(q->held, type, d);
 	if (h != NULL && h->fact.status != DNS_FAILED) {
+		effects_count(q, &counters(q->engine)->cache_misses);
 		fact_copy(f, &h->fact);
 		return KNOWN;
 	}

@@ -298,6 +298,7 @@ advance(struct lookup *l, enum reason give_up, struct monotime now)
 		q.give_up = reason;
 		decide(&q);
 	}
+	effects_apply(&q);
 	l->policy = q.policy;
 	proceed(l, &a, now);
 }
@@ -389,6 +390,7 @@ lookup_patience_ends(struct lookup *l, struct monotime now)
 	decide(&q);
 	if (a.outcome == OUTCOME_TEMP)
 		return; /* an answer may still come */
+	effects_apply(&q);
 	l->policy = q.policy;
 	proceed(l, &a, now);
 }
@@ -458,15 +460,18 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 		settle(e, req->profile, &e->domain, &q.policy, a);
 		return LOOKUP_READY;
 	}
-	known = decide(&q);
+	if ((known = decide(&q)))
+		effects_apply(&q);
 	if (!known || needs_addresses(req->profile, a)) {
 		reason = start_waiting(&q, req, known, pending);
 		if (reason == REASON_NONE)
 			return LOOKUP_PENDING;
 		/* Without waiting, a stale route may still do. */
 		q.give_up = reason;
-		if (!known)
+		if (!known) {
 			decide(&q);
+			effects_apply(&q);
+		}
 		if (known || needs_addresses(req->profile, a))
 			answer_set(a, OUTCOME_TEMP, reason);
 	}

@@ -13,7 +13,7 @@ secure_enough(const struct inquiry *q, const struct fact *f)
 void
 answer_insecure(struct inquiry *q)
 {
-	counters(q->engine)->insecure_refused++;
+	effects_count(q, &counters(q->engine)->insecure_refused);
 	trail_add(q->trail, "a route must be validated by DNSSEC here, and isn't");
 	if (q->engine->config.on_insecure == ON_FAILURE_CLEARNET)
 		answer_set(q->answer, OUTCOME_NONE, REASON_NONE);
@@ -22,15 +22,6 @@ answer_insecure(struct inquiry *q)
 }
 
 /* Pins */
-
-static void
-tell(struct inquiry *q, enum pin_verdict verdict)
-{
-	const struct engine_ports *ports = &q->engine->ports;
-
-	if (ports->pinned != NULL)
-		ports->pinned(ports->pinned_arg, q->domain, verdict);
-}
 
 static const char *
 count_verdict(struct inquiry *q, enum pin_verdict verdict)
@@ -43,68 +34,49 @@ count_verdict(struct inquiry *q, enum pin_verdict verdict)
 	case PIN_SAME:
 		return "as pinned";
 	case PIN_CHANGED:
-		c->pins_changed++;
+		effects_count(q, &c->pins_changed);
 		break;
 	case PIN_HELD:
-	case PIN_NOMEM:
 		break;
 	case PIN_RETURNED:
 		return "as pinned again";
 	case PIN_RENEWED:
-		c->pins_renewed++;
+		effects_count(q, &c->pins_renewed);
 		return "a change that counts from now on";
 	}
-	c->pins_held++;
+	effects_count(q, &c->pins_held);
 	return "another than the pinned one, which is used until the change counts";
 }
 
+/* What has expired isn't news: the pin stays as it is, and is used. */
 bool
 trust_pinned(struct inquiry *q, struct fact *srv)
 {
 	const struct engine_ports *ports = &q->engine->ports;
+	struct effects *fx = &q->effects;
 	enum pin_verdict verdict;
 	const char *words;
 
 	if (ports->pins == NULL)
 		return false;
-	verdict = pins_check(ports->pins, q->domain, srv, ports->wall(), &srv->set);
+	fx->pinned = *srv;
+	verdict = pins_judge(ports->pins, q->domain, srv, ports->wall(), &srv->set);
+	if (q->stale == REASON_NONE)
+		fx->pin = verdict;
 	if ((words = count_verdict(q, verdict)) != NULL)
 		trail_add(q->trail, "SRV of %s: %s", q->domain->text, words);
-	switch (verdict) {
-	case PIN_NONE:
-		return false;
-	case PIN_SAME:
-		break;
-	case PIN_RENEWED:
-	case PIN_RETURNED:
-		tell(q, verdict);
-		break;
-	case PIN_CHANGED:
-		tell(q, verdict);
+	if (verdict == PIN_CHANGED || verdict == PIN_HELD)
 		srv->status = DNS_RECORDS;
-		break;
-	case PIN_HELD:
-	case PIN_NOMEM:
-		srv->status = DNS_RECORDS;
-		break;
-	}
-	return srv->status == DNS_RECORDS;
+	return verdict != PIN_NONE && srv->status == DNS_RECORDS;
 }
 
 static void
 pin_first_use(struct inquiry *q, const struct fact *srv)
 {
-	const struct engine_ports *ports = &q->engine->ports;
-
-	if (ports->pins == NULL)
+	if (q->engine->ports.pins == NULL || q->stale != REASON_NONE)
 		return;
-	if (!pins_add(ports->pins, q->domain, srv, ports->wall())) {
-		counters(q->engine)->pins_full++;
-		return;
-	}
-	counters(q->engine)->pins_new++;
-	trail_add(q->trail, "SRV of %s: pinned now, at its first use", q->domain->text);
-	tell(q, PIN_NONE);
+	q->effects.pin_first_use = true;
+	q->effects.pinned = *srv;
 }
 
 /* What the mail server would see to on clearnet: MTA-STS (RFC 8461), DANE (RFC 7672) */
@@ -194,7 +166,7 @@ trust_unprotected(struct inquiry *q)
 	struct protection p = find_protection(q);
 
 	if (p.found) {
-		counters(q->engine)->protected_refused++;
+		effects_count(q, &counters(q->engine)->protected_refused);
 		trail_add(q->trail, "clearnet is authenticated, and this route isn't");
 		answer_set(q->answer, OUTCOME_NONE, REASON_NONE);
 		return TRUST_NO;

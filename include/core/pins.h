@@ -28,7 +28,6 @@ enum pin_verdict {
 	PIN_HELD,     /* still held back */
 	PIN_RETURNED, /* DNS says what is pinned again; nothing is held back any more */
 	PIN_RENEWED,  /* what DNS says is what is pinned now, or nothing is any more */
-	PIN_NOMEM,    /* a change that couldn't be noted; held back */
 };
 
 /* NULL if out of memory. */
@@ -36,10 +35,17 @@ struct pins *pins_new(const struct pins_config *);
 void pins_free(struct pins *);
 
 /* Compares what DNS says of a domain's SRV, which isn't a failure, with what is pinned,
- * targets as a set: priorities and weights may change. If it is held back, *use is set to
- * what is pinned, a view until the next call that changes something. wall: seconds. */
-enum pin_verdict pins_check(struct pins *, const struct domain *, const struct fact *,
-	int64_t wall, struct srv_set *use);
+ * targets as a set: priorities and weights may change. If that is held back, *use is set
+ * to what is pinned, a view until the next call that changes something. Changes nothing.
+ * wall: seconds since 1970. */
+enum pin_verdict pins_judge(const struct pins *pins, const struct domain *domain,
+	const struct fact *srv, int64_t wall, struct srv_set *use);
+
+/* Notes what pins_judge() has found, with the same arguments. Returns whether that has
+ * changed something that is to be written to the disk; without memory for it nothing is
+ * changed, and the next verdict is the same. */
+bool pins_note(struct pins *pins, const struct domain *domain, const struct fact *srv,
+	enum pin_verdict verdict, int64_t wall);
 
 /* Pins the targets of a domain that has none. False: max are there, or no memory. */
 bool pins_add(struct pins *, const struct domain *, const struct fact *, int64_t wall);

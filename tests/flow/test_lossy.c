@@ -1,5 +1,6 @@
 /* A network that loses questions and delays answers, on a fake clock: late answers fill
- * the cache, lost questions are repeated, and no lookup is answered after its deadline. */
+ * the cache, lost questions are repeated, and no lookup is answered after its deadline.
+ */
 #define FAKE_QUERIES 2048
 #include "fakes.h"
 

@@ -98,6 +98,85 @@ a_domain_with_dane(void **state)
 	world_close(&w);
 }
 
+/* MTA-STS may have gone since. */
+static void
+an_expired_policy_refuses_nothing(void **state)
+{
+	struct engine_config config = world_config();
+	struct world w;
+	struct result r;
+
+	(void)state;
+	config.protect_authenticated = true;
+	config.cache.stale_s = 1000;
+	world_open(&w, &config);
+	look_up(&w, w.onion, "example.org", &r);
+	answer_srv(&w, "example.org", srv_route(10000, A_ONION, 25));
+	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, there());
+	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
+	pass_ms(&w, 301 * 1000);
+	look_up(&w, w.onion, "example.org", &r);
+	answer_dns(&w, DNS_TYPE_TXT, MTA_STS, dns_failed(REASON_DNS_FAILED));
+	assert_outcome(&r, OUTCOME_TEMP, REASON_DNS_FAILED);
+	world_close(&w);
+}
+
+/* However often a lookup is thought over while it waits. */
+static void
+a_refusal_counts_once(void **state)
+{
+	struct engine_config config = world_config();
+	struct world w;
+	struct result r;
+
+	(void)state;
+	config.dnssec = DNSSEC_REQUIRE;
+	config.follow_mx = true;
+	config.dns.tries = 1;
+	world_open(&w, &config);
+	w.map.key = "mx:mx.example.net";
+	w.map.value = A_ONION;
+	for (unsigned i = 1; i <= 2; i++) {
+		look_up(&w, w.onion, "example.org", &r);
+		if (i == 1) {
+			answer_srv(&w, "example.org", srv_none(1000));
+			answer_dns(&w, DNS_TYPE_MX, "example.org",
+				dns_mx("mx.example.net", 10));
+		}
+		assert_outcome(&r, OUTCOME_TEMP, REASON_INSECURE);
+		assert_int_equal(w.counters.insecure_refused, i);
+	}
+	world_close(&w);
+}
+
+/* An expired route that isn't secure is looked at once when half of the time is over,
+ * and again when DNS has failed. */
+static void
+a_refusal_of_an_expired_route_counts_once(void **state)
+{
+	struct engine_config config = world_config();
+	struct world w;
+	struct result r;
+
+	(void)state;
+	config.dnssec = DNSSEC_REQUIRE;
+	config.cache.stale_s = 1000;
+	world_open(&w, &config);
+	look_up(&w, w.onion, "example.org", &r);
+	answer_srv(&w, "example.org", srv_route(100, A_ONION, 25));
+	assert_int_equal(w.counters.insecure_refused, 1);
+	pass_ms(&w, 101 * 1000);
+	look_up(&w, w.onion, "example.org", &r);
+	pass_ms(&w, 250);
+	assert_int_equal(w.counters.insecure_refused, 1);
+	pass_ms(&w, 250);
+	assert_outcome(&r, OUTCOME_TEMP, REASON_INSECURE);
+	assert_int_equal(w.counters.insecure_refused, 2);
+	answer_srv(&w, "example.org", srv_route(100, A_ONION, 25));
+	assert_int_equal(w.counters.insecure_refused, 2);
+	world_close(&w);
+}
+
 /* RFC 5321 section 5.1; and RFC 7505, where there is no host at all. */
 static void
 a_domain_without_mx(void **state)
@@ -314,6 +393,9 @@ main(void)
 		cmocka_unit_test(a_domain_without_protection),
 		cmocka_unit_test(a_domain_with_mta_sts),
 		cmocka_unit_test(a_domain_with_dane),
+		cmocka_unit_test(an_expired_policy_refuses_nothing),
+		cmocka_unit_test(a_refusal_counts_once),
+		cmocka_unit_test(a_refusal_of_an_expired_route_counts_once),
 		cmocka_unit_test(a_domain_without_mx),
 		cmocka_unit_test(a_validated_route_needs_no_more),
 		cmocka_unit_test(a_host_that_is_not_validated_has_no_dane),

@@ -126,6 +126,35 @@ an_expired_route_serves_while_dns_fails(void **state)
 	assert_route(&r, B_ONION, 25);
 }
 
+/* follow_mx: that the domain has another MX is what the NONE would rest on. */
+static void
+an_expired_mx_is_no_proof(void **state)
+{
+	struct world *w = *state;
+	struct engine_config config = world_config();
+	struct result r;
+
+	world_close(w);
+	config.follow_mx = true;
+	config.cache.stale_s = 1000;
+	world_open(w, &config);
+	look_up(w, w->onion, "example.org", &r);
+	answer_srv(w, "example.org", srv_none(1000));
+	answer_dns(w, DNS_TYPE_MX, "example.org", dns_mx("mx.example.net", 10));
+	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
+	pass_ms(w, 301 * 1000);
+	look_up(w, w->onion, "example.org", &r);
+	answer_dns(w, DNS_TYPE_MX, "example.org", dns_failed(REASON_DNS_FAILED));
+	assert_outcome(&r, OUTCOME_TEMP, REASON_DNS_FAILED);
+	assert_int_equal(w->counters.stale_answers, 1);
+	/* But it is enough for a route. */
+	w->map.key = "mx:mx.example.net";
+	w->map.value = A_ONION;
+	look_up(w, w->onion, "example.org", &r);
+	answer_dns(w, DNS_TYPE_MX, "example.org", dns_failed(REASON_DNS_FAILED));
+	assert_route(&r, A_ONION, 25);
+}
+
 static void
 half_the_deadline_is_left_for_tor(void **state)
 {
@@ -417,6 +446,7 @@ main(void)
 		T(an_absence_is_renewed_too),
 		T(a_prefetch_that_fails_is_a_failure),
 		T(an_expired_route_serves_while_dns_fails),
+		T(an_expired_mx_is_no_proof),
 		T(half_the_deadline_is_left_for_tor),
 		T(a_certain_absence_ends_it_at_once),
 		cmocka_unit_test(an_absence_without_ttl_ends_it_too),

@@ -15,8 +15,8 @@ last_of_its_kind(const struct world *w, const struct landing *e, struct monotime
 }
 
 /* May this lookup build on that answer? It was told of it while it waited, or nothing
- * newer is known and its time isn't over; records have some time beyond that. One that
- * has waited for tor may have decided long before. */
+ * newer is known and its time isn't over; records have some time beyond that, but only
+ * for a route. One that has waited for tor may have decided long before. */
 static bool
 of_use(const struct world *w, const struct lookup_model *l, const struct landing *e)
 {
@@ -25,7 +25,7 @@ of_use(const struct world *w, const struct lookup_model *l, const struct landing
 
 	if (!monotime_before(e->at, l->started))
 		return true;
-	if (e->records && e->ttl > 0)
+	if (e->records && e->ttl > 0 && !w->fresh_only)
 		end = monotime_add_s(end, w->config.cache.stale_s);
 	return last_of_its_kind(w, e, decided) && monotime_before(decided, end);
 }
@@ -287,6 +287,37 @@ judge_none(struct world *w, struct lookup_model *l)
 	w->pinned[l->domain] = false;
 }
 
+/* One that waits for tor decided some time before its answer. */
+static bool
+somebody_waits_for_tor(const struct world *w, const struct lookup_model *l)
+{
+	bool any = l->by_address;
+
+	for (size_t i = 0; i < w->lookups; i++)
+		any |= w->lookup[i].by_address && w->lookup[i].pending != NULL;
+	return any;
+}
+
+/* A lookup has one decision, which counts once, however often it was thought over. */
+static void
+judge_counters(struct world *w, const struct lookup_model *l, const struct answer *a)
+{
+	const struct counters *now = &w->counters, then = w->judged;
+	const uint64_t refused = now->insecure_refused + now->protected_refused -
+				 then.insecure_refused - then.protected_refused;
+	const uint64_t pins = now->pins_new + now->pins_changed + now->pins_renewed -
+			      then.pins_new - then.pins_changed - then.pins_renewed;
+	const uint64_t map = now->map_hits - then.map_hits;
+
+	w->judged = *now;
+	if (somebody_waits_for_tor(w, l))
+		return;
+	if (refused > 1 || pins > 1 || map > 1)
+		wrong(w, "a decision that counts twice");
+	if (refused > 0 && a->outcome == OUTCOME_ROUTE)
+		wrong(w, "a refused route that is used");
+}
+
 static const char *const outcomes[] = {
 	[OUTCOME_ROUTE] = "ROUTE",
 	[OUTCOME_NONE] = "NONE",
@@ -303,6 +334,8 @@ judge(struct world *w, struct lookup_model *l, const struct answer *a)
 		tell(w, "  port %u", (unsigned)a->route.target[i].port);
 	if (monotime_before(l->deadline, w->now))
 		wrong(w, "an answer after its deadline");
+	judge_counters(w, l, a);
+	w->fresh_only = a->outcome == OUTCOME_NONE;
 	switch (a->outcome) {
 	case OUTCOME_ROUTE:
 		judge_route(w, l, a);

@@ -431,6 +431,7 @@ cancel_all(struct world *w)
 			lookup_cancel(w->lookup[i].pending);
 			w->lookup[i].pending = NULL;
 		}
+	w->judged = w->counters;
 }
 
 static void
@@ -556,6 +557,7 @@ world_cancel_some(struct world *w)
 			lookup_cancel(w->lookup[i].pending);
 			w->lookup[i].pending = NULL;
 		}
+	w->judged = w->counters;
 }
 
 /* Time */

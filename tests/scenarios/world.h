@@ -100,7 +100,9 @@ struct world {
 	struct lookup_model lookup[LOOKUPS];
 	size_t lookups;
 	size_t routes_by_address;
-	bool inside; /* the engine is at work: nobody may be called back */
+	bool fresh_only; /* what is being judged may not rest on what has expired */
+	struct counters judged; /* as they were at the last answer */
+	bool inside;            /* the engine is at work: nobody may be called back */
 };
 
 extern const char *const domain_names[DOMAINS];
