@@ -15,7 +15,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 BUILD_PACKAGES := gcc libc6-dev make pkgconf libevent-dev libc-ares-dev libcdb-dev nettle-dev \
 	libidn2-dev libconfuse-dev uthash-dev
 DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
-TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev tinycdb mandoc iproute2 util-linux mount procps \
+TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev libicu-dev tinycdb mandoc iproute2 util-linux mount procps \
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	postfix torsocks nsd ldnsutils 'libgnutls-dane0t64|libgnutls-dane0' libidn12 libnsl2 \
 	'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang 'libclang-rt-dev|libclang-rt-14-dev' \
@@ -76,7 +76,8 @@ REPLAY := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS) -lm
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MORE_LIBS) $(CORE_LIBS) -lm
+$(B)/tests/unit/test_icu: MORE_LIBS = $(call pkg,--libs icu-uc,-licuuc)
 
 SCENARIOS := $(B)/tests/scenarios/scenarios
 $(SCENARIOS): $(call obj,$(wildcard tests/scenarios/*.c)) $(B)/libflow.a $(B)/libcore.a

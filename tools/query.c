@@ -130,6 +130,12 @@ query(const char *path, struct cdbfile *map, const char *key)
 		return query_map(path, map, key, &w);
 	case DOMAIN_UNUSABLE:
 		return answer(key, "not found: no domain", "", STATUS_NOT_FOUND);
+	case DOMAIN_ONION:
+		return answer(key, "never deliverable: ", "not a valid .onion name",
+			STATUS_NOT_FOUND);
+	case DOMAIN_UNKNOWN:
+		return answer(key, "it has a character that is unknown here", "",
+			STATUS_NO_ANSWER);
 	case DOMAIN_NOMEM:
 		break;
 	}

@@ -9,6 +9,7 @@ reason_text(enum reason r)
 		[REASON_BUSY] = "too many questions under way",
 		[REASON_NOMEM] = "out of memory",
 		[REASON_DESCRIPTORS] = "out of file descriptors",
+		[REASON_CHARACTER] = "the name has a character unknown here",
 		[REASON_MAP] = "the map is damaged",
 		[REASON_DNS_TIMEOUT] = "DNS timed out",
 		[REASON_DNS_DOWN] = "no resolver answers",

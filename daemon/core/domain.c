@@ -1,16 +1,18 @@
 #include "core/domain.h"
 
-#include <idn2.h>
 #include <string.h>
+#include <strings.h>
 
-#include "core/punycode.h"
+#include "core/idna.h"
 
 #define LABEL_MAX 63
 
-/* Letter, digit, hyphen or dot in lower case; 0 for what no host name holds. */
+/* Letter, digit, hyphen, underscore or dot in lower case; 0 for what no name of a host or
+ * of a mail domain holds. */
 static const char canonical_byte[256] = {
 	['-'] = '-',
 	['.'] = '.',
+	['_'] = '_',
 	['0'] = '0',
 	['1'] = '1',
 	['2'] = '2',
@@ -95,7 +97,7 @@ all_digits(const char *text, const char *end)
 	return text == end;
 }
 
-/* LDH labels with dots between them; the last isn't a number. */
+/* Labels with dots between them; the last isn't a number. */
 static enum domain_status
 from_ascii(struct domain *d, const char *name, size_t len)
 {
@@ -137,116 +139,13 @@ is_ascii(const char *text, size_t len)
 	return true;
 }
 
-/* The length of the dot that text begins with: that of ASCII, or one of the three that
- * UTS 46 maps to it (U+3002, U+FF0E, U+FF61). 0: none. */
-static size_t
-dot_len(const char *text, const char *end)
-{
-	static const char *const dots[] = {
-		".", "\xe3\x80\x82", "\xef\xbc\x8e", "\xef\xbd\xa1"};
-
-	for (size_t i = 0; i < sizeof(dots) / sizeof(dots[0]); i++) {
-		size_t len = strlen(dots[i]);
-
-		if ((size_t)(end - text) >= len && memcmp(text, dots[i], len) == 0)
-			return len;
-	}
-	return 0;
-}
-
-/* A name in ASCII on its way. */
-struct ascii {
-	char text[DOMAIN_MAX + 2]; /* with a dot at its end */
-	size_t len;
-};
-
-static enum domain_status
-append(struct ascii *a, const char *text, size_t len)
-{
-	if (len > sizeof(a->text) - a->len)
-		return DOMAIN_UNUSABLE;
-	memcpy(a->text + a->len, text, len);
-	a->len += len;
-	return DOMAIN_OK;
-}
-
-/* By IDNA2008 and UTS 46; IDN2_OK, or libidn2's error. */
-static int
-idna(const char *name, size_t len, uint8_t **alabels)
-{
-	uint8_t utf8[4 * DOMAIN_MAX + 1];
-
-	if (len >= sizeof(utf8))
-		return IDN2_TOO_BIG_DOMAIN;
-	if (memchr(name, '\0', len) != NULL)
-		return IDN2_DISALLOWED;
-	memcpy(utf8, name, len);
-	utf8[len] = '\0';
-	return idn2_lookup_u8(utf8, alabels, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
-}
-
-static enum domain_status
-append_label(struct ascii *a, const char *label, size_t len)
-{
-	char encoded[PUNYCODE_MAX];
-	uint8_t *alabel;
-	enum domain_status st;
-	int rc;
-
-	if (is_ascii(label, len))
-		return append(a, label, len);
-	if ((rc = idna(label, len, &alabel)) == IDN2_OK) {
-		st = append(a, (char *)alabel, strlen((char *)alabel));
-		idn2_free(alabel);
-		return st;
-	}
-	if (rc == IDN2_MALLOC)
-		return DOMAIN_NOMEM;
-	if (label[0] == '-' || label[len - 1] == '-')
-		return DOMAIN_UNUSABLE;
-	len = punycode_label(encoded, label, len);
-	return len == 0 ? DOMAIN_UNUSABLE : append(a, encoded, len);
-}
-
-/* Names that IDNA2008 forbids, such as those with emoji, are in use all the same, and
- * some mail servers know them. The labels that are forbidden are encoded as they are. */
-static enum domain_status
-from_forbidden(struct domain *d, const char *name, size_t len)
-{
-	struct ascii a = {.len = 0};
-	const char *end = name + len;
-
-	for (const char *p = name;;) {
-		size_t dot = 0;
-		enum domain_status st;
-
-		while (p < end && (dot = dot_len(p, end)) == 0)
-			p++;
-		if ((st = append_label(&a, name, (size_t)(p - name))) != DOMAIN_OK)
-			return st;
-		if (p == end)
-			return from_ascii(d, a.text, a.len);
-		if ((st = append(&a, ".", 1)) != DOMAIN_OK)
-			return st;
-		p += dot;
-		name = p;
-	}
-}
-
 static enum domain_status
 from_utf8(struct domain *d, const char *name, size_t len)
 {
-	uint8_t *alabels;
-	enum domain_status st;
-	int rc = idna(name, len, &alabels);
+	struct idna_name ascii;
+	enum domain_status st = idna_to_ascii(&ascii, name, len);
 
-	if (rc == IDN2_MALLOC)
-		return DOMAIN_NOMEM;
-	if (rc != IDN2_OK)
-		return from_forbidden(d, name, len);
-	st = from_ascii(d, (char *)alabels, strlen((char *)alabels));
-	idn2_free(alabels);
-	return st;
+	return st == DOMAIN_OK ? from_ascii(d, ascii.text, ascii.len) : st;
 }
 
 enum domain_status
@@ -257,6 +156,59 @@ domain_from_name(struct domain *d, const char *name, size_t len)
 	return st == DOMAIN_OK || is_ascii(name, len) ? st : from_utf8(d, name, len);
 }
 
+/* Whatever ends in .onion, dots and a port behind it or not, is meant for tor, and never
+ * for DNS or clearnet (RFC 7686), even if it is no valid name. */
+
+static const char onion_label[] = "onion";
+
+static size_t
+without_port(const char *name, size_t len)
+{
+	size_t n = len;
+
+	while (n > 0 && name[n - 1] >= '0' && name[n - 1] <= '9')
+		n--;
+	return n > 0 && name[n - 1] == ':' ? n - 1 : len;
+}
+
+static size_t
+without_end(const char *name, size_t len)
+{
+	while (len > 0 && (name[len - 1] == '.' || name[len - 1] == ']'))
+		len--;
+	return len;
+}
+
+static bool
+is_onion_label(const char *label, size_t len)
+{
+	struct idna_name ascii;
+
+	if (len == 0 || idna_to_ascii(&ascii, label, len) != DOMAIN_OK)
+		return false;
+	return ascii.len == strlen(onion_label) &&
+	       strncasecmp(ascii.text, onion_label, ascii.len) == 0;
+}
+
+static bool
+ends_in_onion(const char *name, size_t len)
+{
+	const char *end, *last = name;
+
+	len = without_end(name, without_port(name, without_end(name, len)));
+	end = name + len;
+	for (const char *p = name; p < end;) {
+		size_t dot = idna_dot(p, end);
+
+		p += dot > 0 ? dot : 1;
+		if (dot > 0 && p < end)
+			last = p;
+		else if (dot > 0)
+			len = (size_t)(p - dot - name); /* a dot of another script */
+	}
+	return is_onion_label(last, (size_t)(name + len - last));
+}
+
 enum domain_status
 domain_from_key(struct domain *d, const char *key, size_t len)
 {
@@ -265,12 +217,14 @@ domain_from_key(struct domain *d, const char *key, size_t len)
 	 * local part holds the closing quote and is no domain. This is right for
 	 * unquoted (internal) forms with a stray quote in them, too. */
 	const char *at = memrchr(key, '@', len);
+	enum domain_status st;
 
 	if (at != NULL) {
 		len -= (size_t)(at + 1 - key);
 		key = at + 1;
 	}
-	return domain_from_name(d, key, len);
+	st = domain_from_name(d, key, len);
+	return st == DOMAIN_UNUSABLE && ends_in_onion(key, len) ? DOMAIN_ONION : st;
 }
 
 bool

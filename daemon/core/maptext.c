@@ -40,6 +40,8 @@ parse_domain(struct line *l, struct map_entry *e)
 	case DOMAIN_NOMEM:
 		return MAPTEXT_NOMEM;
 	case DOMAIN_UNUSABLE:
+	case DOMAIN_ONION:
+	case DOMAIN_UNKNOWN:
 		return wrong(l, word.p, "not a valid domain name");
 	}
 	if (domain_is_onion(&e->domain))

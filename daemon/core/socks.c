@@ -206,7 +206,7 @@ socks_reason(uint8_t code)
 		"rendezvous failed",
 		"client authorization is missing",
 		"client authorization is wrong",
-		"wrong address",
+		"no onion service can have this name",
 		"introduction timed out",
 	};
 

@@ -409,6 +409,13 @@ key_answer(struct engine *e, const struct lookup_request *req, struct answer *a)
 		trail_add(req->trail, "the key names no domain");
 		answer_set(a, OUTCOME_NONE, REASON_NONE);
 		break;
+	case DOMAIN_ONION:
+		trail_add(req->trail, "the key ends in .onion, but isn't a valid name");
+		answer_set(a, OUTCOME_FAIL, REASON_ONION_INVALID);
+		break;
+	case DOMAIN_UNKNOWN:
+		answer_set(a, OUTCOME_TEMP, REASON_CHARACTER);
+		break;
 	case DOMAIN_NOMEM:
 		answer_set(a, OUTCOME_TEMP, REASON_NOMEM);
 		break;

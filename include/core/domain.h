@@ -17,14 +17,16 @@ struct domain {
 enum domain_status {
 	DOMAIN_OK,
 	DOMAIN_UNUSABLE, /* names no domain: certain, for ever */
+	DOMAIN_ONION,    /* ends in .onion, but is no valid name; of keys only */
+	DOMAIN_UNKNOWN,  /* has a character that this system's Unicode doesn't know */
 	DOMAIN_NOMEM,    /* not known now */
 };
 
 /* The domain of a lookup key: an address (the part after its last @) or a bare
- * domain. Accepts one trailing dot, any case, and UTF-8 (to A-labels by IDNA2008
- * and UTS 46, non-transitional; labels that they forbid by plain Punycode). LDH and
- * lengths by RFC 1123 2.1 and RFC 1035 2.3.4; a name whose last label is all digits is
- * an address, not a domain. */
+ * domain. Accepts one trailing dot, any case, and UTF-8 (see core/idna.h). Labels of
+ * letters, digits, hyphens (RFC 1123 section 2.1) and underscores, which mail servers let
+ * through; lengths by RFC 1035 section 2.3.4; a name whose last label is all digits is an
+ * address, not a domain. */
 enum domain_status domain_from_key(struct domain *, const char *key, size_t len);
 
 /* The same for a name that must be a bare domain (no @). */

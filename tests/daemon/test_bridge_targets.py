@@ -40,7 +40,7 @@ REASONS = {
     0xF3: "rendezvous failed",
     0xF4: "client authorization is missing",
     0xF5: "client authorization is wrong",
-    0xF6: "wrong address",
+    0xF6: "no onion service can have this name",
     0xF7: "introduction timed out",
     0xF8: "unknown failure",
     0xFF: "unknown failure",

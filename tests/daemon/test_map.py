@@ -93,12 +93,34 @@ def test_no_dns_for_pinned_ignored_and_onion(lab, dns):
         "foo.onion",
         mistyped("x"),
         onion("x") + ".",
+        onion("x") + "..",
+        onion("x") + ":25",
+        "_x." + onion("x"),
+        "-a." + onion("x"),
+        "a b.onion",
+        ".onion",
+        "x" * 64 + ".onion",
+        "-x。onion",
     )
     for listener in daemon.listeners:
         for key in keys:
             daemon.ask(listener, key)
     assert dns.seen == []
     assert daemon.counter("dns_queries") == 0
+
+
+@pytest.mark.parametrize("name", ["foo_bar.example.org", "_x.y_.example.org"])
+def test_an_underscore_is_a_character_of_labels(lab, dns, name):
+    daemon = lab.daemon(dns=dns, map=MAP)
+    assert daemon.ask("tcp_table", "u@" + name).hosts() == [onion("org")]
+
+
+def test_an_emoji_with_its_variation_selector(lab):
+    """As phones type it; mail servers leave the selector out."""
+    daemon = lab.daemon(map=f"i❤.example {onion('heart')}\n❤️x.example {onion('x')}\n")
+    for key in ("u@i❤️.example", "u@i❤.example", "u@xn--i-7iq.example", "u@I❤️.EXAMPLE"):
+        assert daemon.ask("socketmap", key).hosts() == [onion("heart")]
+    assert daemon.ask("socketmap", "u@❤x.example").hosts() == [onion("x")]
 
 
 def test_only_the_srv_record_is_asked_for(lab, dns):

@@ -129,6 +129,31 @@ def test_fail_for_an_invalid_onion(real, listener, name):
     assert real.ask(listener, "user@mail." + name).outcome == FAIL
 
 
+BELOW_ONION = [
+    "-a." + onion("x"),
+    onion("x") + "..",
+    onion("x") + ":25",
+    f"[{onion('x')}]",
+    ".onion",
+    "a b.onion",
+    "x" * 64 + ".onion",
+    "-x。onion",
+]
+
+
+@every_listener
+@pytest.mark.parametrize("name", BELOW_ONION)
+def test_nothing_below_onion_is_none(real, listener, name):
+    """Postfix would look it up in DNS and deliver by clearnet."""
+    assert real.ask(listener, "user@" + name) == (FAIL, "invalid onion name")
+
+
+@every_listener
+@pytest.mark.parametrize("name", ["_x." + onion("x"), "x_y." + onion("x")])
+def test_underscores_below_an_onion(real, listener, name):
+    assert real.ask(listener, "user@" + name).outcome == ROUTE
+
+
 def exchange(daemon, listener, request):
     """The bytes of a reply; short enough to come in one piece."""
     with connect(daemon.address(listener)) as s:

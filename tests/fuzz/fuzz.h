@@ -44,8 +44,8 @@ static inline bool
 fuzz_host(const char *host, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (host[i] == '\0' ||
-			strchr("abcdefghijklmnopqrstuvwxyz0123456789-.", host[i]) == NULL)
+		if (host[i] == '\0' || strchr("abcdefghijklmnopqrstuvwxyz0123456789-._",
+					       host[i]) == NULL)
 			return false;
 	return len > 0;
 }

@@ -19,7 +19,8 @@ parse(struct domain *d, const char *text, size_t len,
 
 	memset(d, 0xee, sizeof(*d));
 	st = from(d, text, len);
-	require(st == DOMAIN_OK || st == DOMAIN_UNUSABLE);
+	require(st != DOMAIN_NOMEM);
+	require(st != DOMAIN_ONION || from == domain_from_key);
 	if (st == DOMAIN_OK) {
 		require(d->len >= 1 && d->len <= DOMAIN_MAX);
 		require(strlen(d->text) == d->len);
@@ -58,6 +59,27 @@ check_again(const struct domain *d)
 	require_same(text + 4, n - 4, d, domain_from_name);
 }
 
+/* Nothing that ends in .onion is ever taken for no domain (RFC 7686). */
+static void
+check_onion(const char *text, size_t size)
+{
+	static const char *const ends[] = {".onion", ".Onion.", ".onion..", ".onion:25"};
+	char *key = fuzz_alloc(size + 16);
+	struct domain d;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t len = strlen(ends[i]);
+		enum domain_status st;
+
+		memcpy(key, text, size);
+		memcpy(key + size, ends[i], len);
+		st = domain_from_key(&d, key, size + len);
+		require(st == DOMAIN_ONION || (st == DOMAIN_OK && domain_is_onion(&d)) ||
+			st == DOMAIN_UNKNOWN);
+	}
+	free(key);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -68,6 +90,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(copy, data, size);
 	canonical = domain_is_canonical(copy, size);
+	check_onion(copy, size);
 	at = memrchr(copy, '@', size);
 	if (parse(&d, copy, size, domain_from_name) == DOMAIN_OK) {
 		require(at == NULL);

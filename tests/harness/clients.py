@@ -17,7 +17,7 @@ ROUTE, NONE, TEMP, FAIL, PERM = "ROUTE", "NONE", "TEMP", "FAIL", "PERM"
 TIMEOUT = 20 * SLACK
 
 HOSTLIST = re.compile(r"\d+\.\d+\.\d+\.\d+(::\d+)?(:\d+\.\d+\.\d+\.\d+(::\d+)?)*")
-NEXTHOP = re.compile(r"[A-Za-z0-9_-]+:\[[a-z0-9.-]+\]:\d+(, \[[a-z0-9.-]+\]:\d+)*")
+NEXTHOP = re.compile(r"[A-Za-z0-9_-]+:\[[a-z0-9._-]+\]:\d+(, \[[a-z0-9._-]+\]:\d+)*")
 
 
 class Answer(NamedTuple):

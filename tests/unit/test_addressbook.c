@@ -302,7 +302,7 @@ test_refused(void **state)
 		"bridge -1.42.3.4 - - " ONION_A ":25",
 		"bridge 4294967423.42.3.4 - - " ONION_A ":25",
 		"bridge 127.42.3.4 Example.org - " ONION_A ":25",
-		"bridge 127.42.3.4 a_b - " ONION_A ":25",
+		"bridge 127.42.3.4 a*b - " ONION_A ":25",
 		"bridge 127.42.3.4 - verify " ONION_A ":25",
 		"bridge 127.42.3.4 - secure: " ONION_A ":25",
 		"Bridge 127.42.3.4 - - " ONION_A ":25",

@@ -64,7 +64,9 @@ test_names(void **state)
 		{BYTES("example.-org"), NULL},
 		{BYTES("example.org-"), NULL},
 		{BYTES("-"), NULL},
-		{BYTES("a_b.example"), NULL},
+		{BYTES("a_b.example"), "a_b.example"},
+		{BYTES("_x._tcp.Example"), "_x._tcp.example"},
+		{BYTES("_.example"), "_.example"},
 		{BYTES("a b.example"), NULL},
 		{BYTES(" example.org"), NULL},
 		{BYTES("example.org "), NULL},
@@ -157,7 +159,7 @@ test_utf8(void **state)
 		{BYTES(".m\xc3\xbcnchen.example"), NULL},
 		{BYTES("-m\xc3\xbcnchen.example"), NULL},
 		{BYTES("m\xc3\xbcnchen .example"), NULL},
-		{BYTES("m\xc3\xbcnchen_.example"), NULL},
+		{BYTES("m\xc3\xbcnchen_.example"), "xn--mnchen_-n2a.example"},
 		{BYTES("m\xc3\xbcnchen\0.example"), NULL},
 		{BYTES("m\xc3\xbcnchen.example\0"), NULL},
 		/* not UTF-8: a lone byte, a cut sequence, overlong, a surrogate */
@@ -189,7 +191,15 @@ test_forbidden(void **state)
 			"xn--n3h.xn--mnchen-3ya.example"},
 		{BYTES("\xe2\x98\x83..example"), NULL},
 		{BYTES(".\xe2\x98\x83.example"), NULL},
-		{BYTES("\xe2\x98\x83.a_b.example"), NULL},
+		{BYTES("\xe2\x98\x83.a_b.example"), "xn--n3h.a_b.example"},
+		/* mapped first: U+FE0F is nothing, U+00C4 and U+FF21 are small letters */
+		{BYTES("i\xe2\x9d\xa4\xef\xb8\x8f.example"), "xn--i-7iq.example"},
+		{BYTES("\xe2\x9d\xa4\xc3\x84.example"), "xn--4ca528q.example"},
+		{BYTES("\xf0\x9f\x98\x80\xef\xbc\xa1.example"), "xn--a-iv3s.example"},
+		/* sharp s stays, as do the joiners of a family */
+		{BYTES("\xf0\x9f\x98\x80\xc3\x9f.example"), "xn--zca1967w.example"},
+		{BYTES("\xef\xb8\x8f.example"), NULL},
+		{BYTES("xn--\xf0\x9f\x98\x80.example"), NULL},
 		{BYTES("\xe2\x98\x83 .example"), NULL},
 		{BYTES("-\xe2\x98\x83.example"), NULL},
 		{BYTES("\xe2\x98\x83-.example"), NULL},
@@ -357,7 +367,7 @@ test_canonical(void **state)
 		{BYTES("Example.org"), false},
 		{BYTES("-a.example"), false},
 		{BYTES("a-.example"), false},
-		{BYTES("a_b.example"), false},
+		{BYTES("a_b.example"), true},
 		{BYTES("a b.example"), false},
 		{BYTES("1.2.3.4"), false},
 		{BYTES("m\xc3\xbcnchen.example"), false},
@@ -380,7 +390,7 @@ test_alphabet(void **state)
 	for (unsigned c = 0; c < 256; c++) {
 		char name[] = "aXa.example";
 		bool lower = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-			     c == '-' || c == '.';
+			     c == '-' || c == '.' || c == '_';
 		bool usable = lower || (c >= 'A' && c <= 'Z');
 		struct domain d;
 
@@ -390,6 +400,47 @@ test_alphabet(void **state)
 		if (domain_is_canonical(name, sizeof(name) - 1) != lower)
 			fail_msg("byte %u", c);
 	}
+}
+
+/* Whatever ends in .onion is meant for tor, valid or not (RFC 7686). */
+static void
+test_onion_keys(void **state)
+{
+	static const struct {
+		const char *key;
+		enum domain_status st;
+	} rows[] = {
+		{"u@_x." ONION_A, DOMAIN_OK},
+		{"u@x_y." ONION_A, DOMAIN_OK},
+		{"u@onion", DOMAIN_OK},
+		{"u@x.ONION.", DOMAIN_OK},
+		{"u@-a." ONION_A, DOMAIN_ONION},
+		{"u@" ONION_A "..", DOMAIN_ONION},
+		{"u@" ONION_A ":25", DOMAIN_ONION},
+		{"u@" ONION_A ".:25", DOMAIN_ONION},
+		{"u@" ONION_A "..:", DOMAIN_ONION},
+		{"u@[" ONION_A "]", DOMAIN_ONION},
+		{"u@[" ONION_A "]:25", DOMAIN_ONION},
+		{"u@.onion", DOMAIN_ONION},
+		{"u@..Onion", DOMAIN_ONION},
+		{"u@a b.onion", DOMAIN_ONION},
+		{"u@" L64 ".onion", DOMAIN_ONION},
+		{"u@-x.\xef\xbd\x8fnion", DOMAIN_ONION}, /* a full width o */
+		{"u@-x\xe3\x80\x82onion", DOMAIN_ONION}, /* an ideographic dot */
+		{"u@-x.onion\xe3\x80\x82", DOMAIN_ONION},
+		{"u@-x.onion.example", DOMAIN_UNUSABLE},
+		{"u@-x.notonion", DOMAIN_UNUSABLE},
+		{"u@-x.onion\xff", DOMAIN_UNUSABLE},
+		{"u@:25", DOMAIN_UNUSABLE},
+		{"u@...", DOMAIN_UNUSABLE},
+		{"", DOMAIN_UNUSABLE},
+	};
+	struct domain d;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (domain_from_key(&d, rows[i].key, strlen(rows[i].key)) != rows[i].st)
+			fail_msg("%s", rows[i].key);
 }
 
 int
@@ -407,6 +458,7 @@ main(void)
 		cmocka_unit_test(test_is_onion),
 		cmocka_unit_test(test_canonical),
 		cmocka_unit_test(test_alphabet),
+		cmocka_unit_test(test_onion_keys),
 	};
 
 	return cmocka_run_group_tests_name("domain", tests, NULL, NULL);

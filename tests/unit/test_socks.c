@@ -157,7 +157,7 @@ test_reasons(void **state)
 	assert_string_equal(socks_reason(5), "connection refused");
 	assert_string_equal(socks_reason(0xf0), "descriptor not found");
 	assert_string_equal(socks_reason(0xf2), "introduction failed");
-	assert_string_equal(socks_reason(0xf6), "wrong address");
+	assert_string_equal(socks_reason(0xf6), "no onion service can have this name");
 	assert_string_equal(socks_reason(0xf7), "introduction timed out");
 	assert_string_equal(socks_reason(0xf8), "unknown failure");
 	assert_string_equal(socks_reason(9), "unknown failure");
