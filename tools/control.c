@@ -43,7 +43,7 @@ static enum exit_status
 copy_answer(const char *path, FILE *from)
 {
 	char word[8], text[4096];
-	size_t left, n;
+	size_t left, want, n;
 	bool ok;
 
 	if (fscanf(from, "%7s %zu", word, &left) != 2 || getc(from) != '\n') {
@@ -56,12 +56,13 @@ copy_answer(const char *path, FILE *from)
 		return STATUS_NO_ANSWER;
 	}
 	for (; left > 0; left -= n) {
-		n = fread(text, 1, left < sizeof(text) ? left : sizeof(text), from);
-		if (n == 0) {
+		want = left < sizeof(text) ? left : sizeof(text);
+		n = fread(text, 1, want, from);
+		fwrite(text, 1, n, ok ? stdout : stderr);
+		if (n < want) {
 			warnx("%s: the answer is cut off", path);
 			return STATUS_NO_ANSWER;
 		}
-		fwrite(text, 1, n, ok ? stdout : stderr);
 	}
 	if (ok && (fflush(stdout) != 0 || ferror(stdout))) {
 		warn("standard output");

@@ -147,8 +147,11 @@ examine_all(struct repeats *r)
 		case INPUT_FAILED:
 			return false;
 		}
-		if (line.number == r->suspect[i].line && !examine(r, i++, &line))
+		if (line.number != r->suspect[i].line)
+			continue;
+		if (!examine(r, i, &line))
 			return false;
+		i++;
 	}
 	return true;
 }

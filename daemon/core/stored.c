@@ -96,8 +96,9 @@ take_domain(struct cursor *c, struct stored *s)
 			((*word.p >= 'a' && *word.p <= 'z') ||
 				(*word.p >= '0' && *word.p <= '9') || *word.p == '-'))
 			word.p++;
-		if (word.p == word.end || *word.p++ != '.')
+		if (word.p == word.end || *word.p != '.')
 			return false;
+		word.p++;
 	}
 	s->prefixlen = (size_t)(word.p - s->prefix);
 	len = (size_t)(word.end - word.p);

@@ -183,7 +183,7 @@ copy_file(int from, off_t size)
 static const char *
 load_fd(int fd, const struct stat *st, struct loaded *l)
 {
-	int copy = -1, rc;
+	int copy = -1, error;
 
 	if (!S_ISREG(st->st_mode))
 		return "not a regular file";
@@ -191,11 +191,12 @@ load_fd(int fd, const struct stat *st, struct loaded *l)
 		return "damaged: too short for a map";
 	if (st->st_size <= COPY_MAX && (copy = copy_file(fd, st->st_size)) < 0)
 		return "";
-	rc = cdb_init(&l->cdb, copy >= 0 ? copy : fd);
+	error = cdb_init(&l->cdb, copy >= 0 ? copy : fd) < 0 ? errno : 0;
 	if (copy >= 0)
 		close(copy); /* the mapping stays */
-	if (rc < 0)
-		return errno == EPROTO ? "damaged: not a cdb file" : "";
+	errno = error;
+	if (error != 0)
+		return error == EPROTO ? "damaged: not a cdb file" : "";
 	if (!map_valid(&l->cdb, st->st_size)) {
 		cdb_free(&l->cdb);
 		return "damaged";

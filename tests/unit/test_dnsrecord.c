@@ -3,10 +3,6 @@
 
 #define AUTHENTIC (ANSWER | 0x0020)
 
-#define MX(owner, ttl, preference, target)                                               \
-	{                                                                                \
-		'a', owner, ns_t_mx, ns_c_in, ttl, {preference}, target, 0               \
-	}
 #define TXT(bytes) RAW('a', Q, ns_t_txt, bytes)
 #define TLSA(bytes) RAW('a', Q, 52, bytes)
 
