@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.onion import mistyped
-from harness.proc import LOOPBACK, wait_until
+from harness.proc import LOOPBACK, running, wait_until
 
 from . import socks, watch
 from .tornet import Network
@@ -210,7 +210,7 @@ def pids_of(text):
 
 
 def alive(pids):
-    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    return [pid for pid in pids if running(pid)]
 
 
 def name_in(text):

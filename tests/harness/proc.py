@@ -19,8 +19,9 @@ SLACK = float(os.environ.get("ONIONMXD_SLACK", "1"))
 MEMORY_SLACK = 1 if SLACK == 1 else 64
 
 # A loopback address of this process's own, so that tests which run in parallel can't
-# take one another's ports.
-_PID = os.getpid()
+# take one another's ports. Two systems that share a network may have the same process ids:
+# then the number of their namespace differs.
+_PID = os.getpid() ^ os.stat("/proc/self/ns/pid").st_ino
 LOOPBACK = f"127.{1 + (_PID >> 16) % 100}.{_PID >> 8 & 255}.{_PID & 255}"
 
 _used_ports = set()
@@ -45,6 +46,15 @@ def wait_until(condition, what, limit=20):
             raise AssertionError(f"waited {limit * SLACK:g} s in vain: {what}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
+
+
+def running(pid):
+    """Whether a process runs. One that has ended, but that nobody has reaped, doesn't."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] not in ("Z", "X")
 
 
 def free_port(host=LOOPBACK):

@@ -1,5 +1,5 @@
-"""A real Exim. It is unpacked, not installed (see get-exim); EXIM_ROOT says where. It
-asks no DNS: the site's own router sends everything to a sink, "clearnet"."""
+"""A real Exim. It is unpacked, not installed (see get-exim); EXIM says where. It asks no
+DNS: the site's own router sends everything to a sink, "clearnet"."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from harness.proc import REPO, SLACK
 
 from .conf import snippet
 
-EXIM = Path(os.environ.get("EXIM_ROOT", REPO / "build/exim")) / "usr/sbin/exim4"
+EXIM = Path(os.environ.get("EXIM", REPO / "build/exim/usr/sbin/exim4"))
 
 LOGS = ("main", "reject", "panic")
 
@@ -171,7 +171,7 @@ class Exim:
     def queue(self):
         """Message id -> the text that -bp has for it: size, sender and recipients."""
         found = re.split(r"^ *\d+\w\s+\S+ (?=\w{6}-)", self.run("-bp"), flags=re.M)
-        return {text[:16]: text for text in found[1:]}
+        return {text.split()[0]: text for text in found[1:]}
 
     def waiting(self):
         """The recipients in the queue."""
