@@ -10,8 +10,8 @@ SANITIZE :=
 V :=
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 
-# All that building and testing needs on Debian 12 and 13, and the only list of it. Where
-# they differ, '13|12'.
+# All that building and testing needs on Debian 12 and 13, and the only list of it. A
+# package that has another name in each is '13|12'.
 BUILD_PACKAGES := gcc libc6-dev make pkgconf libevent-dev libc-ares-dev libcdb-dev nettle-dev \
 	libidn2-dev libconfuse-dev uthash-dev
 DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
@@ -21,14 +21,15 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev libicu-dev tinycdb mandoc iprout
 	'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang 'libclang-rt-dev|libclang-rt-14-dev' \
 	llvm clang-format clang-tidy valgrind binutils
 BENCH_PACKAGES := $(TEST_PACKAGES) dnsperf socat haproxy
-OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux
+OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux mount
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef $(WERROR)
-HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 
 # The CPPFLAGS, CFLAGS and LDFLAGS of a distribution, from the environment or the command
-# line, come after ours.
+# line, come after ours. The compiler warns of a second _FORTIFY_SOURCE.
+FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-D_FORTIFY_SOURCE=2)
+HARDEN := $(FORTIFY) -fstack-protector-strong -fPIE
 PKG_CONFIG := pkg-config
 pkg = $(shell $(PKG_CONFIG) $(1) 2>/dev/null || echo $(2))
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iinclude $(CPPFLAGS)
@@ -135,9 +136,9 @@ valgrind: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests under valgrin
 	tests/run --build $(B) --valgrind --slack 10 $(SUITES)
 
 check-debian12: other-deps	## all tests in a minimal Debian 12, as root
-	tests/other-debian bookworm $(MAKE) -j2 check
+	tests/other-debian bookworm make -j2 check
 check-debian13: other-deps	## all tests in a minimal Debian 13, as root
-	tests/other-debian trixie $(MAKE) -j2 check
+	tests/other-debian trixie make -j2 check
 
 demo: demo-deps all	## see it work: a real tor and DNS server, all on this machine
 	@/usr/bin/python3 tests/demo.py
@@ -160,17 +161,27 @@ SAVE :=
 bench: bench-deps all $(BENCH)	## measure, beside what others need: ONLY=hot ROUNDS=7
 	tests/bench/run --build $(B) --rounds $(ROUNDS) $(if $(SAVE),--save) $(ONLY)
 
-# Looking at the source
+# Looking at the source. Debian 12's analysers and 13's agree on all of it.
 
 SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
 	tests/unit/*.[ch] tests/flow/*.[ch] tests/scenarios/*.[ch] tests/fuzz/*.[ch] \
 	tests/bench/*.[ch] tests/daemon/*.[ch])
 
-lint: test-deps $(B)/libcore.a	## check the format, the layers, and what the analysers say
-	clang-format --dry-run -Werror $(SOURCES)
-	tests/lint/layers $(B)
-	clang-tidy --quiet $(filter %.c,$(filter daemon/% tools/%,$(SOURCES))) -- \
-		$(ALL_CPPFLAGS) -std=gnu11
+TIDY := $(patsubst %.c,$(B)/tidy/%.ok,$(filter %.c,$(filter daemon/% tools/%,$(SOURCES))))
+
+lint: clang-format layers $(TIDY)	## check the format, the layers, and what the analysers say
+clang-format: | test-deps
+	$(call say,FMT)clang-format --dry-run -Werror $(SOURCES)
+layers: $(B)/libcore.a | test-deps
+	$(call say,LINT)tests/lint/layers $(B)
+
+# File by file: -j helps, and what has been looked at isn't again. On standard error
+# clang-tidy counts the warnings that it doesn't give.
+$(B)/tidy/%.ok: %.c $(filter %.h,$(SOURCES)) .clang-tidy | test-deps
+	@mkdir -p $(@D)
+	$(call say,TIDY)clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=gnu11 2>$@.err || \
+		{ cat $@.err >&2; exit 1; }
+	@mv $@.err $@
 
 format:	## format the source
 	clang-format -i $(SOURCES)
@@ -188,6 +199,8 @@ bench-deps:
 	@tests/install-packages $(BENCH_PACKAGES)
 other-deps:
 	@tests/install-packages $(OTHER_PACKAGES)
+packages:
+	@printf '%s\n' $(TEST_PACKAGES)
 
 # Exim and Postfix exclude each other as packages, so Exim is only unpacked.
 $(B)/exim/usr/sbin/exim4: | test-deps
@@ -227,7 +240,8 @@ help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
-.PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e asan valgrind demo fuzz bench lint format deps build-deps demo-deps \
-	test-deps bench-deps other-deps install clean help
+.PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e asan valgrind demo fuzz \
+	bench lint clang-format layers format deps build-deps demo-deps test-deps bench-deps other-deps \
+	packages install clean help
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
