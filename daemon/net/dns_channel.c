@@ -396,13 +396,13 @@ dns_channel_library_fits(void)
 {
 	const int with_query_cache = 0x011f00; /* 1.31 */
 	int version;
-	const char *text = ares_version(&version);
 
+	ares_version(&version);
 	if (ARES_VERSION >= with_query_cache || version < with_query_cache)
 		return true;
 	log_errorx("built with c-ares " ARES_VERSION_STR
 		   ", but this system has %s, which "
 		   "behaves differently: rebuild onionmxd",
-		text);
+		ares_version(NULL));
 	return false;
 }
