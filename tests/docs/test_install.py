@@ -1,13 +1,10 @@
 """make install puts a working whole into place, and leaves a site's own files alone."""
 
-import os
 import subprocess
 
 import pytest
 from harness.mapfile import ONIONMAP
-from harness.proc import REPO
-
-BUILD = os.environ.get("ONIONMXD_BUILD", "build")
+from harness.proc import BUILD, REPO
 
 
 def install(root):

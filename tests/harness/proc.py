@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+BUILD = REPO / os.environ.get("ONIONMXD_BUILD", "build")
 
 # How much slower than a plain build the binary under test may be. Sanitizers and
 # valgrind want more time and more memory than a plain build.
