@@ -205,6 +205,8 @@ move(struct relay *r, struct end *from, struct end *to)
 		return false;
 	if (n <= 0)
 		from->said_all = true;
+	else if (from == &r->server)
+		replies_feed(&r->replies, chunk, (size_t)n);
 	return n <= 0 || forward(to, chunk, (size_t)n);
 }
 
@@ -232,6 +234,20 @@ is_reset(const struct end *e)
 	return getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0;
 }
 
+/* The server has gone, with tor or without, and the client has read all of it. A client
+ * that waits for a reply is given one: Exim from 4.98 on loses a message whose connection
+ * ends between a recipient's reply and that to DATA, and others log no reason. */
+static void
+end_for_client(struct relay *r)
+{
+	static const char lost[] = "421 4.4.2 connection to the onion service lost\r\n";
+
+	relay_leave_tor(r);
+	if (replies_can_follow(&r->replies))
+		(void)!send(r->client.fd, lost, sizeof(lost) - 1, MSG_NOSIGNAL);
+	let_client_close(r, r->bridge->config.idle_ms);
+}
+
 /* What each end is to wait for, now that something has moved. */
 static void
 settle(struct relay *r)
@@ -239,12 +255,10 @@ settle(struct relay *r)
 	struct end *c = &r->client, *s = &r->server;
 
 	if (s->said_all && !has_waiting(c)) {
-		if (c->said_all) {
+		if (c->said_all)
 			relay_free(r);
-		} else {
-			relay_leave_tor(r);
-			let_client_close(r, r->bridge->config.idle_ms);
-		}
+		else
+			end_for_client(r);
 		return;
 	}
 	relay_wait_for(r, c, client_waits_for(r));
@@ -277,6 +291,7 @@ relay_start(struct relay *r, const uint8_t *greeting, size_t len)
 {
 	relay_counters(r)->bridge_connected++;
 	r->stage = STAGE_RELAYING;
+	replies_feed(&r->replies, (const char *)greeting, len);
 	if ((len > 0 && !forward(&r->client, (const char *)greeting, len)) ||
 		r->client.deaf)
 		relay_free(r);

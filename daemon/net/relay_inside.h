@@ -4,6 +4,7 @@
 
 #include "bridge_inside.h"
 #include "buffer.h"
+#include "core/replies.h"
 #include "core/socks.h"
 #include "core/srv.h"
 
@@ -30,6 +31,7 @@ struct relay {
 	struct bridge *bridge;
 	enum stage stage;
 	struct end client, server;
+	struct replies replies;   /* of the server */
 	struct monotime deadline; /* of the stage */
 	struct socks socks;
 	struct srv_set targets; /* its names are in packed */

@@ -12,6 +12,7 @@ import pytest
 
 from harness import scripted_socks as does
 from harness.bridged import (
+    LOST,
     bridged,
     connect_to,
     dial,
@@ -298,10 +299,46 @@ def test_the_last_word_of_a_server(daemon, socks, how):
             except ConnectionError:
                 pass
             try:
-                heard.append(s.recv(100))
+                heard.append(s.recv(len(word)))
             except ConnectionError:
                 heard.append(b"")
     assert heard == [word] * 20
+
+
+@pytest.mark.parametrize("how", ["closes", "resets", "tor dies"])
+@pytest.mark.parametrize(
+    "said, told",
+    [
+        (b"220 mx ESMTP\r\n", True),
+        (b"220 mx ESMTP\r\n250 ok\r\n250 ok\r\n", True),
+        (b"220 mx ESMTP\r\n250 ok\r\n550 no such user\r\n", True),
+        (b"220-mx\r\n220 ESMTP\r\n354\r\n", True),
+        (b"220 mx ESMTP\r\n250 ok\r\n221 bye\r\n", False),
+        (b"220 mx ESMTP\r\n421 4.3.2 going down\r\n", False),
+        (b"220 mx ESMTP\r\n250-mx\r\n", False),
+        (b"220 mx ESMTP\r\n250 o", False),
+        (b"220 mx ESMTP\r\n220 go ahead\r\n\x16\x03\x03\n250 ok\r\n", False),
+        (b"* OK IMAP\r\n", False),
+    ],
+)
+def test_a_server_that_goes_amid_a_session(daemon, socks, said, told, how):
+    """The client gets a reply: Exim takes it for no error that the connection ends between
+    the reply to RCPT and that to DATA, and loses the message. TLS and what isn't SMTP stay
+    as they are."""
+
+    async def server(c):
+        await c.send(said)
+        await c.exactly(6)
+        if how == "resets":
+            c.reset()
+        elif how == "tor dies":
+            socks.stop()
+
+    socks.on(A, does.connected(server))
+    with dial(daemon, A) as s:
+        assert exactly(s, len(said)) == said
+        s.sendall(b"DATA\r\n")
+        assert hear(s) == (LOST if told else b"")
 
 
 def test_a_long_last_word(daemon, socks):
@@ -416,7 +453,7 @@ def test_sigterm_while_tor_tries(daemon, socks):
     with dial(daemon, A) as s:
         connected(socks)
         daemon.signal(signal.SIGTERM)
-        assert hear(s) == b"220\r\n"
+        assert hear(s) == b"220\r\n" + LOST
     assert daemon.wait(5) == 0
 
 

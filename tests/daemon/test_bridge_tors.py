@@ -254,7 +254,7 @@ def test_tors_come_and_go(lab, tors):
     def keep_dialling():
         while not over.is_set():
             with connect_to(place) as s:
-                word = s.recv(100)
+                word = s.recv(len(b"220\r\n"))
                 count.append(word)
                 if word != b"220\r\n":
                     failures.append(word)

@@ -49,16 +49,17 @@ class HeldSession(Session):
     """Before the text of a message: what is cut there hasn't arrived."""
 
     def command(self, line):
-        if line[:4].upper() == "DATA":
+        if line[:4].upper() == self.server.held:
             self.server.gate.enter()
         return super().command(line)
 
 
 class HeldSink(Sink):
-    def __init__(self, gate, session=HeldSession):
+    def __init__(self, gate, session=HeldSession, held="DATA"):
         super().__init__()
         self.RequestHandlerClass = session
         self.gate = gate
+        self.held = held
 
 
 # A queue in the middle of which something happens
@@ -66,12 +67,13 @@ class HeldSink(Sink):
 
 class Queue:
     """Messages for three onions, each for one of them. Two of the domains are in the map,
-    one in DNS. through: how many messages the gate lets through."""
+    one in DNS. through: how many messages the gate lets through; held: at which command
+    the others are."""
 
-    def __init__(self, world, each=4, through=5, **settings):
+    def __init__(self, world, each=4, through=5, held="DATA", **settings):
         self.world = world
         self.gate = Gate(through)
-        sinks = world.boxes(**dict.fromkeys(NAMES, lambda *_: HeldSink(self.gate)))
+        sinks = world.boxes(**dict.fromkeys(NAMES, lambda *_: HeldSink(self.gate, held=held)))
         self.sinks = dict(zip(NAMES, sinks))
         lines = [f"{name}.example {self.sinks[name].onion}\n" for name in "ab"]
         c = domain("c.example", (10, 25, self.sinks["c"].onion))

@@ -14,6 +14,9 @@ from .proc import free_port, wait_until
 # As LOOPBACK: tests that run in parallel have addresses of their own.
 NET = f"127.{128 + os.getpid() % 100}.0.0/16"
 
+# What follows the words of a server that has gone amid a session.
+LOST = b"421 4.4.2 connection to the onion service lost\r\n"
+
 PROTOCOLS = ("readsocket", "tcp_table", "socketmap")
 
 
