@@ -2,13 +2,14 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from bench import programs, table
 from harness.clients import CLIENTS
+from harness.daemon import ONIONMXD
 from harness.onion import onion
-from harness.proc import BUILD
 
 NAMES = 50
 MAP = "".join(f"d{i}.example {onion(i)}\n" for i in range(NAMES))
@@ -16,7 +17,7 @@ MAP = "".join(f"d{i}.example {onion(i)}\n" for i in range(NAMES))
 
 @pytest.fixture(autouse=True)
 def build(monkeypatch):
-    monkeypatch.setattr(programs, "build", BUILD)
+    monkeypatch.setattr(programs, "build", Path(ONIONMXD[-1]).parent)
     for core in ("ON_LOAD_CORE", "ON_SERVER_CORE"):
         monkeypatch.setattr(programs, core, ())
 
