@@ -45,7 +45,7 @@ static cfg_opt_t opts[] = {
 	CFG_INT("tor_timeout_ms", 250, CFGF_NONE),
 	CFG_INT("tor_tries", 4, CFGF_NONE),
 	CFG_STR("bridge", "127.42.0.0/16", CFGF_NONE),
-	CFG_INT("bridge_port", 2525, CFGF_NONE),
+	CFG_INT("bridge_port", 14525, CFGF_NONE),
 	CFG_STR_LIST("socks", default_socks, CFGF_NONE),
 	CFG_STR("isolate", "onion", CFGF_NONE),
 	CFG_STR_LIST("bridge_users", default_bridge_users, CFGF_NONE),

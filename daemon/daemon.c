@@ -21,8 +21,7 @@ descriptors_aside(const struct config *config)
 		DESCRIPTORS_ASIDE + config->nlisteners + resolvers * RESOLVER_SOCKETS_MAX;
 
 	if (config_has_bridge(config))
-		aside += config->bridge.max + 2 * (rlim_t)config->bridge_max_clients +
-			 BRIDGE_TURNED_AWAY_MAX;
+		aside += 2 * (rlim_t)config->bridge_max_clients + BRIDGE_TURNED_AWAY_MAX;
 	return aside;
 }
 

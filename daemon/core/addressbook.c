@@ -66,23 +66,22 @@ addressbook_count(const struct addressbook *b)
 
 /* Keys: the domain, the TLS policy, and the targets as a set */
 
-/* The same for every order of the targets, and for every run of the program: addresses
- * follow from it. */
+/* The same for every order of the targets. */
 static uint64_t
-hash_of(const struct way *w)
+hash_of(const struct addressbook *b, const struct way *w)
 {
-	static const struct siphash_key key = {0x6f6e696f6e6d7864, 2};
-	uint64_t sum = siphash13(&key, w->domain.text, w->domain.len);
+	const struct siphash_key *key = &b->config.key;
+	uint64_t sum = siphash13(key, w->domain.text, w->domain.len);
 
-	sum = sum * 31 + siphash13(&key, w->tls.name.text, w->tls.name.len);
+	sum = sum * 31 + siphash13(key, w->tls.name.text, w->tls.name.len);
 	sum = sum * 31 + w->tls.level;
 	sum *= 31;
 	for (uint8_t i = 0; i < w->route.n; i++) {
 		const struct target *t = &w->route.target[i];
 
-		sum += siphash13(&key, t->host, t->hostlen) * (2 * (uint64_t)t->port + 1);
+		sum += siphash13(key, t->host, t->hostlen) * (2 * (uint64_t)t->port + 1);
 	}
-	return siphash13(&key, &sum, sizeof(sum));
+	return siphash13(key, &sum, sizeof(sum));
 }
 
 static bool
@@ -209,7 +208,7 @@ choose_address(const struct addressbook *b, uint64_t hash, uint32_t *ipv4)
 enum addressbook_status
 addressbook_assign(struct addressbook *b, struct way *w)
 {
-	uint64_t hash = hash_of(w);
+	uint64_t hash = hash_of(b, w);
 	struct entry *e = find_key(b, w, hash);
 
 	if (e != NULL) {
@@ -280,7 +279,7 @@ bool
 addressbook_load(struct addressbook *b, const struct way *w)
 {
 	uint32_t n = usable(b), offset = w->ipv4 - b->config.net;
-	uint64_t hash = hash_of(w);
+	uint64_t hash = hash_of(b, w);
 
 	if (offset < 1 || offset > n || b->count >= b->config.max ||
 		find_address(b, w->ipv4) != NULL || find_key(b, w, hash) != NULL)

@@ -91,13 +91,21 @@ remove_socket(const struct acceptor *a)
 		unlink(path);
 }
 
+static void
+limit_send_buffer(int fd)
+{
+	const int size = SEND_BUFFER;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static bool
 bind_and_listen(struct acceptor *a)
 {
 	const struct listener_config *c = a->config;
 	const struct sockaddr *sa = (const struct sockaddr *)&c->addr.sa;
 	const char *path = net_addr_path(&c->addr);
-	const int on = 1, send_buffer = SEND_BUFFER;
+	const int on = 1;
 	mode_t before;
 	int rc;
 
@@ -105,8 +113,7 @@ bind_and_listen(struct acceptor *a)
 		return false;
 	if (path == NULL) {
 		setsockopt(a->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		setsockopt(
-			a->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
+		limit_send_buffer(a->fd);
 	}
 	if (sa->sa_family == AF_INET6)
 		setsockopt(a->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
@@ -143,6 +150,14 @@ acceptor_open(struct acceptor *a, const struct listener_config *c)
 		close(a->fd);
 	a->fd = -1;
 	return false;
+}
+
+bool
+acceptor_adopt(struct acceptor *a, const struct listener_config *c, int fd)
+{
+	*a = (struct acceptor){.config = c, .fd = fd};
+	limit_send_buffer(fd);
+	return listen(fd, BACKLOG) == 0;
 }
 
 /* Accepting */

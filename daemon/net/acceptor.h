@@ -35,6 +35,10 @@ struct acceptor {
  * by the caller. */
 bool acceptor_open(struct acceptor *, const struct listener_config *);
 
+/* The same with a socket that is bound already, which becomes the acceptor's. False on
+ * failure, errno is set. */
+bool acceptor_adopt(struct acceptor *, const struct listener_config *, int fd);
+
 /* Accepts from now on. False on failure, logged. */
 bool acceptor_start(struct acceptor *, struct loop *, const struct acceptor_user *);
 

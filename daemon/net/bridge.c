@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +33,6 @@ take_line(void *arg, const char *text, size_t len)
 		l->left_out++;
 }
 
-static void
-open_way(void *arg, const struct way *w)
-{
-	door_open(arg, w->ipv4); /* a failure is logged, and concerns this one alone */
-}
-
 /* A daemon that was killed, or a full disk, may have left half a line. */
 static bool
 is_torn(int fd)
@@ -46,6 +41,55 @@ is_torn(int fd)
 	char last = '\n';
 
 	return size > 0 && (pread(fd, &last, 1, size - 1) != 1 || last != '\n');
+}
+
+/* The secret from which addresses follow */
+
+static void
+take_key(void *arg, const char *text, size_t len)
+{
+	struct siphash_key *key = arg;
+	char line[40], end;
+
+	if (len >= sizeof(line))
+		return;
+	memcpy(line, text, len);
+	line[len] = '\0';
+	if (sscanf(line, "%16" SCNx64 "%16" SCNx64 "%c", &key->k0, &key->k1, &end) != 2)
+		*key = (struct siphash_key){0};
+}
+
+static bool
+write_key(const char *path, const struct siphash_key *key)
+{
+	FILE *f = statefile_create(path);
+
+	if (f == NULL)
+		return false;
+	fprintf(f, "%016" PRIx64 "%016" PRIx64 "\n", key->k0, key->k1);
+	return statefile_commit(f, path, true);
+}
+
+/* Without a key, or with a damaged one, there is a new one: what was given out before is
+ * kept all the same. */
+static bool
+load_key(const char *dir, struct siphash_key *key)
+{
+	char path[STATEFILE_PATH_MAX];
+
+	if (!statefile_path(path, dir, "bridge.key"))
+		return false;
+	if (!statefile_read(path, take_key, key)) {
+		log_error("%s", path);
+		return false;
+	}
+	if (key->k0 != 0 || key->k1 != 0)
+		return true;
+	arc4random_buf(key, sizeof(*key));
+	if (write_key(path, key))
+		return true;
+	log_error("%s", path);
+	return false;
 }
 
 /* What was given out before, and the file to which the next is added. */
@@ -119,16 +163,12 @@ assign(struct bridge *b, struct way *w)
 	case ADDRESSBOOK_NEW:
 		break;
 	}
-	/* First the door: an address that was kept is never given to another. */
-	if (door_open(b, w->ipv4)) {
-		if (append(b, w)) {
-			b->config.counters->bridge_addresses++;
-			return true;
-		}
-		door_close(b, w->ipv4);
+	if (append(b, w)) {
+		b->config.counters->bridge_addresses++;
+		return true;
 	}
 	addressbook_forget(b->book, w->ipv4);
-	return failed(b, "can't listen there, or it can't be kept");
+	return failed(b, "it can't be kept in state_dir");
 }
 
 bool
@@ -137,6 +177,11 @@ bridge_route(struct bridge *b, const struct domain *d, const struct policy *p,
 {
 	struct way w = {.tls = p->tls, .route = *route};
 
+	/* Whoever had the port would get the mail. */
+	if (!bridge_socket_is_held(b->socket)) {
+		b->config.counters->bridge_failures++;
+		return false;
+	}
 	if (b->config.isolate == ISOLATE_DOMAIN)
 		w.domain = *d;
 	if (!assign(b, &w))
@@ -226,12 +271,19 @@ grace_over(evutil_socket_t fd, short what, void *arg)
 	drained(arg);
 }
 
+static void
+close_socket(struct bridge *b)
+{
+	bridge_socket_close(b->socket);
+	b->socket = NULL;
+}
+
 void
 bridge_drain(struct bridge *b, int grace_ms, void (*ended)(void *arg), void *arg)
 {
 	struct timeval grace = timeval_ms(b->count == 0 ? 0 : grace_ms);
 
-	doors_close(b);
+	close_socket(b);
 	b->draining = true;
 	b->ended = ended;
 	b->ended_arg = arg;
@@ -240,21 +292,31 @@ bridge_drain(struct bridge *b, int grace_ms, void (*ended)(void *arg), void *arg
 
 /* The whole */
 
+static void
+accepted(void *arg, int fd, const struct sockaddr_in *address)
+{
+	relay_new(arg, fd, address);
+}
+
 static bool
 open_parts(struct bridge *b)
 {
-	const struct bridge_config *c = &b->config;
+	struct bridge_config *c = &b->config;
+	const struct bridge_socket_config socket = {.loop = c->loop,
+		.counters = c->counters,
+		.port = c->port,
+		.accepted = accepted,
+		.arg = b};
 
+	if (!load_key(c->state_dir, &c->addresses.key))
+		return false;
 	b->book = addressbook_new(&c->addresses);
 	b->tors = torpool_new(c->loop, c->socks, c->nsocks, c->counters);
 	if (b->book == NULL || b->tors == NULL) {
 		log_errorx("bridge: out of memory");
 		return false;
 	}
-	if (!open_log(b))
-		return false;
-	addressbook_walk(b->book, open_way, b);
-	return true;
+	return open_log(b) && (b->socket = bridge_socket_open(&socket)) != NULL;
 }
 
 struct bridge *
@@ -270,7 +332,6 @@ bridge_open(const struct bridge_config *config)
 	b->config = *config;
 	b->log = -1;
 	arc4random_buf(&b->secret, sizeof(b->secret));
-	SLIST_INIT(&b->doors);
 	LIST_INIT(&b->relays);
 	event_assign(&b->tick, loop_base(config->loop), -1, EV_PERSIST, tick, b);
 	evtimer_assign(&b->grace, loop_base(config->loop), grace_over, b);
@@ -287,7 +348,7 @@ bridge_close(struct bridge *b)
 	if (b == NULL)
 		return;
 	b->draining = false;
-	doors_close(b);
+	close_socket(b);
 	while (!LIST_EMPTY(&b->relays))
 		// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 		relay_free(LIST_FIRST(&b->relays));

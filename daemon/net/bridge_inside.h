@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/queue.h>
 
+#include "bridge_socket.h"
 #include "loop_base.h"
 #include "net/bridge.h"
 #include "torpool.h"
@@ -12,10 +13,8 @@
 #define RELAY_CHUNK (128 * 1024) /* that are read at once */
 
 struct relay;
-struct door;
 
 LIST_HEAD(relays, relay);
-SLIST_HEAD(doors, door);
 
 struct bridge {
 	struct bridge_config config;
@@ -24,7 +23,7 @@ struct bridge {
 	int log;     /* the file of addresses, to append; -1: it can't be written */
 	bool torn;   /* it ends in half a line */
 	bool failed; /* was logged */
-	struct doors doors;
+	struct bridge_socket *socket; /* NULL: closed */
 	struct relays relays;
 	size_t count;       /* of the relays */
 	size_t turned_away; /* of these */
@@ -38,13 +37,6 @@ struct bridge {
 	/* What moves passes through here; an idle relay has no buffer. */
 	char chunk[RELAY_CHUNK];
 };
-
-/* door.c: the socket that listens at one address. */
-
-/* False on failure, logged. */
-bool door_open(struct bridge *, uint32_t ipv4);
-void door_close(struct bridge *, uint32_t ipv4);
-void doors_close(struct bridge *);
 
 /* relay.c: one connection. */
 

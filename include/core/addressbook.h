@@ -1,6 +1,7 @@
 /* The addresses of the bridge: a loopback address of its own for each set of targets, and
  * never another one. Mail servers remember what they think of an address, so it is the
- * same for ever: it is kept on disk, and follows from what it stands for. */
+ * same for ever: it is kept on disk. A new one follows from what it stands for and from a
+ * secret, so that it tells nobody on this machine what was asked for. */
 #ifndef CORE_ADDRESSBOOK_H
 #define CORE_ADDRESSBOOK_H
 
@@ -12,6 +13,7 @@
 #include "core/policy.h"
 #include "core/route.h"
 #include "core/sealed.h"
+#include "core/siphash.h"
 
 struct addressbook;
 
@@ -19,6 +21,8 @@ struct addressbook_config {
 	uint32_t net;    /* host byte order */
 	unsigned prefix; /* bits of the net, 8 to 30 */
 	size_t max;      /* addresses */
+	struct siphash_key
+		key; /* the secret; the same in each run, or new addresses differ */
 };
 
 /* What an address stands for. */

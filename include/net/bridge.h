@@ -54,7 +54,7 @@ void bridge_close(struct bridge *);
 bool bridge_route(
 	struct bridge *, const struct domain *, const struct policy *, struct route *);
 
-/* The TLS policy for a nexthop of ours, "[127.42.3.4]:2525" or a bare address. False: it
+/* The TLS policy for a nexthop of ours, "[127.42.3.4]:14525" or a bare address. False: it
  * isn't one. TLS_UNSET never comes out: without an option it is TLS_MAY. */
 bool bridge_tls(struct bridge *, const char *nexthop, size_t len, struct tls_policy *);
 

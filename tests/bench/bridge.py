@@ -4,8 +4,9 @@ that is open takes."""
 import subprocess
 from pathlib import Path
 
+from harness.bridged import free_bridge_port
 from harness.onion import onion
-from harness.proc import free_port, wait_until
+from harness.proc import wait_until
 
 from . import table
 from .programs import (
@@ -76,7 +77,7 @@ class Bridge:
             map=f"m.example {onion(1)}\n",
             state_dir=str(state),
             socks=[socks.address],
-            bridge_port=free_port(),
+            bridge_port=free_bridge_port(),
             bridge_users=[],
             prefix=ON_SERVER_CORE,
         )

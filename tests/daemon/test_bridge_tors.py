@@ -125,7 +125,7 @@ def test_one_is_no_tor(lab, tors, kind):
     assert counters["socks_down"] == 2 and counters["socks_down_answers"] == 0
     # 5 failures each, and probes.
     for tor in tors[:2]:
-        assert 5 <= len(tor.connections) <= 7
+        assert 5 <= len(tor.connections) <= 10
 
 
 def test_one_dies_before_it_answers(lab, tors):
@@ -215,7 +215,7 @@ def test_they_are_back(lab, tors, count):
 
 
 def test_while_it_is_down_it_is_only_probed(lab, tors):
-    """However many clients come."""
+    """However many clients come, but for those while the first probe is under way."""
     tor = tors[0]
     tor.greeting = does.closes
     daemon = bridged(lab, tor)
@@ -223,8 +223,9 @@ def test_while_it_is_down_it_is_only_probed(lab, tors):
     for _ in range(60):
         with connect_to(place) as s:
             assert hear(s) == TOR_DOWN
-    assert 5 <= len(tor.connections) <= 7
-    wait_until(lambda: len(tor.connections) >= 7, "probes")
+    came = len(tor.connections)
+    assert 6 <= came <= 15
+    wait_until(lambda: len(tor.connections) > came, "probes")
     tor.greeting = None
     wait_until(lambda: carried(place), "the return")
     assert len(tor.asked) >= 1

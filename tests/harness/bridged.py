@@ -9,10 +9,31 @@ import sys
 
 from .clients import TIMEOUT
 from .daemon import listeners_in
-from .proc import free_port, wait_until
+from .proc import wait_until
 
 # As LOOPBACK: tests that run in parallel have addresses of their own.
 NET = f"127.{128 + os.getpid() % 100}.0.0/16"
+
+_bridge_ports = set()
+
+
+def free_bridge_port():
+    """The bridge takes its port on all loopback addresses, so these are ports that no
+    other test uses, a range for each process, and nothing may be bound to them at all."""
+    first = 2000 + os.getpid() % 80 * 100
+    for port in range(first, first + 100):
+        if port in _bridge_ports:
+            continue
+        _bridge_ports.add(port)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+        return port
+    _bridge_ports.clear()
+    return free_bridge_port()
+
 
 # What follows the words of a server that has gone amid a session.
 LOST = b"421 4.4.2 connection to the onion service lost\r\n"
@@ -28,7 +49,7 @@ def make_bridged(lab, *tors, **settings):
     defaults = {
         "state_dir": str(state),
         "bridge": NET,
-        "bridge_port": free_port(),
+        "bridge_port": free_bridge_port(),
         "bridge_users": [str(os.getuid())],
         "socks": [tor.address for tor in tors],
     }

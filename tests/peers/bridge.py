@@ -2,8 +2,8 @@
 
 import os
 
+from harness.bridged import free_bridge_port
 from harness.onion import onion
-from harness.proc import free_port
 from harness.unbound import srv
 
 from .conf import listener_in
@@ -28,7 +28,7 @@ def bridge_settings(lab, *socks):
     return {
         "socks": [f"{proxy.host}:{proxy.port}" for proxy in socks],
         "bridge": f"127.104.{os.getpid() & 255}.0/24",
-        "bridge_port": free_port(),
+        "bridge_port": free_bridge_port(),
         "state_dir": str(state),
     }
 
