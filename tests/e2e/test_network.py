@@ -96,7 +96,8 @@ def test_an_onion_is_reached_and_nothing_leaves_loopback(tornet, greeter, maybe_
 
         assert refusal(client, unpublished(client)) == socks.NO_DESCRIPTOR
         assert refusal(client, mistyped("a")) == socks.BAD_NAME
-        assert refusal(client, name, 27) == socks.REFUSED
+        # Tor 0.4.9 says either: the circuit may be gone before the stream has ended.
+        assert refusal(client, name, 27) in (socks.REFUSED, socks.FAILED)
         assert refusal(client, name, 26) == socks.FAILED
     assert not seen.strays
     assert len(seen.seen) > 20
