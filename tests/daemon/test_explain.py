@@ -125,7 +125,7 @@ DROPPED = {
     "abc.onion": "an onion name has 56 characters before .onion",
     "1" * 56 + ".onion": "an onion name has only the characters a-z and 2-7",
     "a" * 56 + ".onion": "not a version 3 onion name",
-    "under_score." + A: "not a host name",
+    "-hyphen." + A: "not a host name",
     "mail.example.org": "not a .onion name",
     ".": "the domain says that it has none",
 }
