@@ -17,9 +17,9 @@ BUILD_PACKAGES := gcc libc6-dev make pkgconf libevent-dev libc-ares-dev libcdb-d
 DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
 TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev libicu-dev tinycdb mandoc iproute2 util-linux mount procps \
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
-	postfix torsocks nsd ldnsutils 'libgnutls-dane0t64|libgnutls-dane0' libidn12 libnsl2 \
-	'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang 'libclang-rt-dev|libclang-rt-14-dev' \
-	llvm clang-format clang-tidy valgrind binutils
+	postfix torsocks nsd dnsmasq-base ldnsutils 'libgnutls-dane0t64|libgnutls-dane0' libidn12 \
+	libnsl2 'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang \
+	'libclang-rt-dev|libclang-rt-14-dev' llvm clang-format clang-tidy valgrind binutils
 BENCH_PACKAGES := $(TEST_PACKAGES) dnsperf socat haproxy
 OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux mount
 

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 from .daemon import Daemon, listeners_in
+from .dnsmasq import Dnsmasq
 from .lossy import Lossy
 from .mapfile import compile_map
 from .nsd import Nsd
@@ -36,6 +37,11 @@ class Lab:
 
     def nsd(self, zones, **options):
         return self.run(Nsd(self.dir, zones, **options))
+
+    def dnsmasq(self, nsd, *options):
+        """A forwarder to the nsd."""
+        probe = f"probe.{nsd.zones[-1].name}"
+        return self.run(Dnsmasq(self.dir, nsd, probe, *options))
 
     def validating(self, zones, anchors=()):
         """An unbound that validates, and the nsd of its zones."""
