@@ -24,13 +24,14 @@ class Seen(NamedTuple):
     qtype: int
     tcp: bool
     port: int  # of who asked
+    records: int  # beside the question: one for EDNS
 
 
 class ScriptedDns:
     """UDP and TCP on one port, in a thread of its own."""
 
-    def __init__(self, tcp=True, prefix="_onion-mx._tcp.", port=None):
-        self.host, self.port = LOOPBACK, port or free_port()
+    def __init__(self, tcp=True, prefix="_onion-mx._tcp.", port=None, host=LOOPBACK):
+        self.host, self.port = host, port or free_port()
         self.prefix = prefix
         self.seen = []
         self.root_seen = 0  # the daemon asks for it by itself
@@ -81,10 +82,11 @@ class ScriptedDns:
         return {seen.name for seen in self.seen}
 
     def _listen(self, kind):
-        s = socket.socket(socket.AF_INET, kind)
+        (family, _, _, _, place), *_ = socket.getaddrinfo(self.host, self.port, type=kind)
+        s = socket.socket(family, kind)
         s.setblocking(False)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind((self.host, self.port))
+        s.bind(place)
         if kind == socket.SOCK_STREAM:
             s.listen(128)
         self._selector.register(s, selectors.EVENT_READ)
@@ -153,7 +155,8 @@ class ScriptedDns:
         ident = struct.unpack_from("!H", message, 0)[0]
         query = Query(ident, name, qtype, message[12 : end + 4], tcp)
         if name:
-            self.seen.append(Seen(name.lower(), qtype, tcp, peer[1]))
+            records = sum(struct.unpack_from("!HHH", message, 6))
+            self.seen.append(Seen(name.lower(), qtype, tcp, peer[1], records))
         else:
             self.root_seen += 1
         for wait, reply in self._find(name.lower())(query):
