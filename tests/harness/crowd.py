@@ -5,7 +5,9 @@ import re
 import selectors
 import threading
 import time
+from bisect import bisect_left, bisect_right
 from collections import deque
+from pathlib import Path
 from typing import NamedTuple
 
 from .clients import CLIENTS, Answer, connect, parse_socketmap, parse_tcp_table
@@ -17,6 +19,7 @@ class Timed(NamedTuple):
     answer: Answer
     seconds: float
     alone: bool  # no other question was under way on its connection
+    ended: float  # of time.monotonic()
 
 
 class Connection:
@@ -47,7 +50,7 @@ class Connection:
         self.data += chunk
         while (answer := self._take()) is not None:
             key, began = self.asked.popleft()
-            yield Timed(key, answer, now - began, self.window == 1)
+            yield Timed(key, answer, now - began, self.window == 1, now)
 
     def _take(self):
         if self.protocol == "tcp_table":
@@ -89,23 +92,41 @@ def ask_all(daemon, keys, listeners, alone, pipelined=0, window=1):
 
 
 class Heartbeat:
-    """The longest time for which this process was held up: an answer can be late because
-    of the machine as far as the machine itself was late."""
+    """How long this process was held up at most: an answer can be late because of the
+    machine as far as the machine itself was late.
+
+    A process that looks at the clock and sleeps gets the processor at once. One that has
+    work to do waits for its turn where others have, too: how long the process with the
+    number did so is asked of the kernel."""
 
     TICK = 0.002
 
-    def __init__(self):
+    def __init__(self, pid):
         self.longest = 0
+        self._schedstat = Path(f"/proc/{pid}/schedstat")
+        self._samples = []  # (when, how long it had waited by then)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self):
+        self._sample()
         self._thread.start()
         return self
 
     def __exit__(self, *_):
         self._stop.set()
         self._thread.join()
+        self._sample()
+
+    def starved(self, begin, end):
+        """How long the other process was ready to run, and didn't, in that time."""
+        first = bisect_right(self._samples, (begin, float("inf"))) - 1
+        last = bisect_left(self._samples, (end,))
+        return self._samples[last][1] - self._samples[first][1]
+
+    def _sample(self):
+        waited = int(self._schedstat.read_text().split()[1]) / 1e9
+        self._samples.append((time.monotonic(), waited))
 
     def _run(self):
         before = time.monotonic()
@@ -113,3 +134,4 @@ class Heartbeat:
             now = time.monotonic()
             self.longest = max(self.longest, now - before - self.TICK)
             before = now
+            self._sample()
