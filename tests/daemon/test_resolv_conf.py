@@ -303,18 +303,19 @@ def test_the_old_one_has_gone(lab, etc, conf, a, b):
 
 @pytest.mark.parametrize("write", [write_in_place, write_anew])
 def test_what_is_under_way_goes_to_the_new_one(lab, etc, conf, a, b, write):
-    """At once, and not by a timeout: there is none within the test."""
+    """At once, and not by a timeout: there is none within the test. The new server's
+    receive buffer has room for all of them, as Linux makes it."""
     a.below("", does.silence())
     conf.write_text(lines(a))
     listeners = lab.listeners(deadline_ms=50000)
     daemon = start(lab, etc, listeners=listeners, dns_timeout_ms=60000)
-    with ahead(daemon, clients=6, each=50) as answers:
-        wait_until(lambda: len(a.seen) == 300, "all to be asked")
+    with ahead(daemon, clients=4, each=50) as answers:
+        wait_until(lambda: len(a.seen) == 200, "all to be asked")
         assert not b.seen
         write(conf, lines(b))
         assert all(answer.hosts() == [onion("b")] for answer in answers())
-    assert len(a.seen) == len(b.seen) == 300
-    assert ask(daemon, "new.example").hosts() == [onion("b")] and len(a.seen) == 300
+    assert len(a.seen) == len(b.seen) == 200
+    assert ask(daemon, "new.example").hosts() == [onion("b")] and len(a.seen) == 200
     assert daemon.counter("dns_down") == 0
 
 
