@@ -130,15 +130,6 @@ from_ascii(struct domain *d, const char *name, size_t len)
 	return DOMAIN_OK;
 }
 
-static bool
-is_ascii(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] >= 0x80)
-			return false;
-	return true;
-}
-
 static enum domain_status
 from_utf8(struct domain *d, const char *name, size_t len)
 {
@@ -153,7 +144,7 @@ domain_from_name(struct domain *d, const char *name, size_t len)
 {
 	enum domain_status st = from_ascii(d, name, len);
 
-	return st == DOMAIN_OK || is_ascii(name, len) ? st : from_utf8(d, name, len);
+	return st == DOMAIN_OK || idna_is_ascii(name, len) ? st : from_utf8(d, name, len);
 }
 
 /* Whatever ends in .onion, dots and a port behind it or not, is meant for tor, and never

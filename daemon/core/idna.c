@@ -29,8 +29,8 @@ idna_dot(const char *text, const char *end)
 	return 0;
 }
 
-static bool
-is_ascii(const char *text, size_t len)
+bool
+idna_is_ascii(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)text[i] >= 0x80)
@@ -210,7 +210,7 @@ append_forbidden(struct idna_name *a, const char *label, size_t len)
 	if (m.len == 0 || m.text[0] == '-' || m.text[m.len - 1] == '-' ||
 		(m.len >= 4 && memcmp(m.text, "xn--", 4) == 0))
 		return DOMAIN_UNUSABLE;
-	if (is_ascii(m.text, m.len))
+	if (idna_is_ascii(m.text, m.len))
 		return append(a, m.text, m.len);
 	len = punycode_label(encoded, m.text, m.len);
 	return len == 0 ? DOMAIN_UNUSABLE : append(a, encoded, len);
@@ -236,7 +236,7 @@ append_label(struct idna_name *a, const char *label, size_t len)
 {
 	enum domain_status st;
 
-	if (is_ascii(label, len))
+	if (idna_is_ascii(label, len))
 		return append(a, label, len);
 	st = append_converted(a, label, len);
 	return st == DOMAIN_UNUSABLE ? append_forbidden(a, label, len) : st;

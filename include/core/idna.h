@@ -4,6 +4,7 @@
 #ifndef CORE_IDNA_H
 #define CORE_IDNA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/domain.h"
@@ -17,6 +18,8 @@ struct idna_name {
 
 /* DOMAIN_UNUSABLE: not UTF-8, or too long, or no name by UTS 46. */
 enum domain_status idna_to_ascii(struct idna_name *out, const char *name, size_t len);
+
+bool idna_is_ascii(const char *text, size_t len);
 
 /* The length in bytes of the dot that text begins with: that of ASCII, or one of the
  * three that UTS 46 maps to it (U+3002, U+FF0E, U+FF61). 0: none. */
