@@ -72,6 +72,7 @@ $(B)/obj/%.o: %.c
 # library of the shell.
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FLOWT := $(patsubst %.c,$(B)/%,$(wildcard tests/flow/test_*.c))
+NETT := $(patsubst %.c,$(B)/%,$(wildcard tests/net/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAY := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 
@@ -88,6 +89,12 @@ $(SCENARIOS): $(call obj,$(wildcard tests/scenarios/*.c)) $(B)/libflow.a $(B)/li
 $(B)/tests/flow/%: $(B)/obj/tests/flow/%.o $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+
+# Those of the shell have it all, and functions of libraries that fail when they should.
+$(B)/tests/net/%: $(B)/obj/tests/net/%.o $(B)/obj/tests/net/shell.o \
+		$(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(NET_LIBS) $(CORE_LIBS)
 
 $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/libcore.a
 	@mkdir -p $(@D)
@@ -107,11 +114,11 @@ $(B)/tests/daemon/%: $(B)/obj/tests/daemon/%.o $(B)/libnet.a $(B)/libflow.a $(B)
 # Running them
 
 TESTS := tests/run --build $(B)
-UNIT_SUITES := unit flow
+UNIT_SUITES := unit flow net
 SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e
-binaries: all $(UNIT) $(FLOWT) $(SCENARIOS) $(REPLAY) $(BENCH) $(HELPERS)
+binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(HELPERS)
 
-unit: $(UNIT) $(FLOWT)	## the developer's loop: tests of the core and the flow
+unit: $(UNIT) $(FLOWT) $(NETT)	## the developer's loop: tests of the core, flow and net
 	$(TESTS) $(UNIT_SUITES)
 
 # make scenarios FIRST=406 COUNT=1 VERBOSE=1 plays one again.
@@ -164,8 +171,8 @@ bench: bench-deps all $(BENCH)	## measure, beside what others need: ONLY=hot ROU
 # Looking at the source. Debian 12's analysers and 13's agree on all of it.
 
 SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
-	tests/unit/*.[ch] tests/flow/*.[ch] tests/scenarios/*.[ch] tests/fuzz/*.[ch] \
-	tests/bench/*.[ch] tests/daemon/*.[ch])
+	tests/unit/*.[ch] tests/flow/*.[ch] tests/net/*.[ch] tests/scenarios/*.[ch] \
+	tests/fuzz/*.[ch] tests/bench/*.[ch] tests/daemon/*.[ch])
 
 TIDY := $(patsubst %.c,$(B)/tidy/%.ok,$(filter %.c,$(filter daemon/% tools/%,$(SOURCES))))
 

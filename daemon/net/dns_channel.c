@@ -1,10 +1,13 @@
 #include "dns_channel.h"
 
 #include <ares.h>
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "loop_base.h"
 #include "net/log.h"
@@ -84,6 +87,9 @@ status_reason(int status)
 	case ARES_ETIMEOUT:
 		return REASON_DNS_TIMEOUT;
 	case ARES_ECONNREFUSED:
+#ifdef HAVE_DNSREC
+	case ARES_ENOSERVER: /* a link-local one whose interface has gone */
+#endif
 		return REASON_DNS_DOWN;
 	case ARES_ENOMEM:
 		return REASON_NOMEM;
@@ -239,7 +245,8 @@ noted_socket(ares_socket_t fd, int type, void *arg)
 /* Channels */
 
 /* A link-local server is reached by its interface. c-ares 1.34 reads its number behind
- * the port, and drops a server without; 1.18 reads none, but binds its sockets to one. */
+ * the port, and drops a server without; 1.18 reads none, but binds its sockets to one. An
+ * interface that has gone may come back: until then nobody is there. */
 static int
 set_server(struct ares_channeldata *ares, const struct net_addr *server)
 {
@@ -253,9 +260,10 @@ set_server(struct ares_channeldata *ares, const struct net_addr *server)
 		return ares_set_servers_ports_csv(ares, text);
 	snprintf(with_zone, sizeof(with_zone), "%s%%%u", text, zone);
 	rc = ares_set_servers_ports_csv(ares, with_zone);
-	if (rc == ARES_SUCCESS || if_indextoname(zone, name) == NULL)
+	if (rc == ARES_SUCCESS)
 		return rc;
-	ares_set_local_dev(ares, name);
+	if (if_indextoname(zone, name) != NULL)
+		ares_set_local_dev(ares, name);
 	return ares_set_servers_ports_csv(ares, text);
 }
 
@@ -307,8 +315,8 @@ dns_channel_open(const struct dns_channel_config *config)
 	LIST_INIT(&ch->watches);
 	enter();
 	rc = ares_library_init(ARES_LIB_INIT_ALL);
-	if (rc == ARES_SUCCESS)
-		rc = open_ares(ch);
+	if (rc == ARES_SUCCESS && (rc = open_ares(ch)) != ARES_SUCCESS)
+		ares_library_cleanup();
 	leave();
 	if (rc == ARES_SUCCESS)
 		return ch;
@@ -330,12 +338,24 @@ send_query(
 
 	if (rc == ARES_SUCCESS)
 		ares_send_dnsrec(ch->ares, record, noted_answer, x, NULL);
-	else
-		noted_end(x, (int)rc);
+	else /* not as a bad answer, which would be asked again */
+		noted_end(x, rc == ARES_ENOMEM ? ARES_ENOMEM : ARES_EBADQUERY);
 	ares_dns_record_destroy(record);
 #else
 	ares_send(ch->ares, query, (int)len, noted_answer, x);
 #endif
+}
+
+/* Has the kernel no socket for anybody? It may have none of this address family. */
+static bool
+lacks_sockets(const struct dns_channel *ch)
+{
+	int fd = socket(ch->config.server.sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+				 errno == ENOMEM);
 }
 
 void
@@ -351,7 +371,7 @@ dns_channel_send(
 	leave();
 	/* c-ares calls it "refused" when the kernel has no socket for it. */
 	if (x->channel == NULL && x->failed == REASON_DNS_DOWN && !had_socket &&
-		ch->sockets == sockets)
+		ch->sockets == sockets && lacks_sockets(ch))
 		x->failed = REASON_DESCRIPTORS;
 }
 

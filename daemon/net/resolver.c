@@ -91,7 +91,8 @@ do_later(struct resolver *r)
 
 /* Channels */
 
-/* Destroys it once nothing of it is on the stack. Its questions end with this reason. */
+/* It takes no more questions, and is destroyed before another channel is opened, or in a
+ * moment. Its questions end with this reason. */
 static void
 condemn(struct channel *ch, enum reason why)
 {
@@ -188,8 +189,19 @@ destroy(struct channel *ch)
 	ch->dns = NULL;
 	event_del(&ch->tcp_expiry);
 	ch->resolver->channels[ch->use]--;
-	LIST_REMOVE(ch, entry);
 	free_if_done(ch);
+}
+
+/* Never from inside a call of c-ares, but what they had under way ends by this. */
+static void
+destroy_condemned(struct resolver *r)
+{
+	struct channel *ch;
+
+	while ((ch = LIST_FIRST(&r->condemned)) != NULL) {
+		LIST_REMOVE(ch, entry);
+		destroy(ch);
+	}
 }
 
 static void hand_out(struct resolver *);
@@ -199,7 +211,8 @@ ready(struct dns_channel *dns, void *arg)
 {
 	struct channel *ch = arg;
 
-	(void)dns;
+	if (dns_channel_is_deaf(dns))
+		condemn(ch, REASON_NOMEM);
 	hand_out(ch->resolver);
 }
 
@@ -257,10 +270,11 @@ open_tcp(struct resolver *r)
 static struct channel *
 choose_channel(struct resolver *r)
 {
-	const bool too_many =
-		r->channels[USE_ALONE] + r->channels[USE_SHARED] >= UDP_CHANNELS_MAX;
 	struct channel *ch;
+	bool too_many;
 
+	destroy_condemned(r); /* so that they don't count */
+	too_many = r->channels[USE_ALONE] + r->channels[USE_SHARED] >= UDP_CHANNELS_MAX;
 	if (r->config.is_tor) {
 		if (r->newest == NULL)
 			r->newest = open_channel(r, USE_TOR);
@@ -307,6 +321,9 @@ start(struct dns_query *q, struct channel *ch)
 	if (++ch->asked >= SHARED_QUESTIONS && ch->use == USE_SHARED)
 		ch->full = true;
 	dns_channel_send(ch->dns, msg, len, &q->exchange);
+	/* c-ares 1.18 tells nobody else that the socket is dead: they would wait. */
+	if (q->exchange.channel == NULL && q->exchange.failed == REASON_DNS_DOWN)
+		condemn(ch, REASON_DNS_DOWN);
 	look_after(ch);
 }
 
@@ -352,6 +369,7 @@ ask_by_tcp(struct resolver *r, struct dns_query *q, enum reason why)
 	struct channel *ch;
 
 	r->source.heard = loop_now();
+	destroy_condemned(r);
 	if (r->channels[USE_TCP] >= TCP_CHANNELS_MAX) {
 		r->config.counters->dns_tcp_full++;
 		return REASON_BUSY;
@@ -453,8 +471,7 @@ release(struct resolver *r)
 	rest_expired(-1, EV_TIMEOUT, r);
 	while (!LIST_EMPTY(&r->open))
 		condemn(LIST_FIRST(&r->open), REASON_NONE);
-	while (!LIST_EMPTY(&r->condemned))
-		destroy(LIST_FIRST(&r->condemned));
+	destroy_condemned(r);
 	while ((x = TAILQ_FIRST(&r->ended)) != NULL) {
 		TAILQ_REMOVE(&r->ended, x, entry);
 		leave_channel((struct dns_query *)x);
@@ -483,8 +500,7 @@ hand_out(struct resolver *r)
 		release(r);
 		return;
 	}
-	while (!LIST_EMPTY(&r->condemned))
-		destroy(LIST_FIRST(&r->condemned));
+	destroy_condemned(r);
 	if (!TAILQ_EMPTY(&r->ended))
 		do_later(r);
 }
