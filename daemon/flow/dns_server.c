@@ -97,10 +97,12 @@ is_local_trouble(const struct dns_answer *answer)
 	       answer->reason == REASON_BUSY;
 }
 
+/* A probe that is under way has nothing more to tell. */
 static void
 is_there(struct dns_server *s, struct monotime now)
 {
 	s->answered = now;
+	cancel_probe(s);
 	if (breaker_success(&s->breaker))
 		tell(s, UPSTREAM_UP);
 }
@@ -174,7 +176,7 @@ probed(void *arg, const struct dns_answer *answer, struct monotime now)
 		s->breaker.probe = monotime_add_ms(now, BREAKER_PAUSE_MIN_MS);
 	else if (!is_silence(answer))
 		is_there(s, now);
-	else if (s->breaker.probing) /* no question has been answered meanwhile */
+	else
 		probe_failed(s, now);
 	/* The next probe may be due before this one would have been given up. */
 	alarm_caller(s);

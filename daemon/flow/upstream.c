@@ -24,6 +24,7 @@ struct upstream_query {
 	unsigned round;
 	unsigned asked;  /* servers that were asked in this round, a bit for each */
 	unsigned failed; /* servers that have answered, and failed */
+	unsigned total;  /* attempts, ended ones included */
 	enum reason reason;
 	dns_done *done;
 	void *arg;
@@ -35,6 +36,7 @@ struct upstream {
 	struct upstream_config config;
 	struct dns_server *server[UPSTREAM_SERVERS];
 	size_t n;
+	uint32_t epoch; /* and more than those of all servers that have left */
 
 	/* Within a round the timeout is the same for all: the first ends first. */
 	TAILQ_HEAD(, upstream_query) round[UPSTREAM_TRIES];
@@ -59,7 +61,7 @@ upstream_is_down(const struct upstream *u)
 uint32_t
 upstream_epoch(const struct upstream *u)
 {
-	uint32_t epoch = 0;
+	uint32_t epoch = u->epoch;
 
 	for (size_t i = 0; i < u->n; i++)
 		epoch += dns_server_epoch(u->server[i]);
@@ -92,6 +94,7 @@ upstream_cancel(struct upstream_query *q)
 	struct attempt *a;
 
 	while ((a = SLIST_FIRST(&q->attempts)) != NULL)
+		// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 		cancel_attempt(a);
 	TAILQ_REMOVE(&q->upstream->round[q->round], q, entry);
 	free(q);
@@ -144,6 +147,7 @@ attempt(struct upstream_query *q, size_t i, struct monotime now)
 	struct upstream *u = q->upstream;
 
 	q->asked |= 1U << i;
+	q->total++;
 	q->deadline = monotime_add_ms(now, u->config.timeout_ms << q->round);
 	TAILQ_REMOVE(&u->round[q->round], q, entry);
 	TAILQ_INSERT_TAIL(&u->round[q->round], q, entry);
@@ -152,13 +156,16 @@ attempt(struct upstream_query *q, size_t i, struct monotime now)
 }
 
 /* The next server to ask in this round; n: there is none. Those that don't work are
- * asked only if none works. */
+ * asked only if none works. A question for which servers come and go all the time has
+ * its end, too. */
 static size_t
 choose(const struct upstream_query *q)
 {
 	const struct upstream *u = q->upstream;
 	bool down = upstream_is_down(u);
 
+	if (q->total >= u->config.tries * UPSTREAM_SERVERS)
+		return u->n;
 	for (size_t i = 0; i < u->n; i++)
 		if (((q->asked | q->failed) & 1U << i) == 0 &&
 			(down || !dns_server_is_down(u->server[i])))
@@ -319,6 +326,7 @@ remove_server(struct upstream *u, struct dns_server *server, struct monotime now
 			leave_server(q, server, now);
 		}
 	}
+	u->epoch += dns_server_epoch(server) + 1;
 	dns_server_free(server);
 }
 
@@ -333,6 +341,45 @@ forget_servers(struct upstream *u)
 			q->asked = q->failed = 0;
 }
 
+/* Frees those that aren't in force. */
+static void
+free_unused(const struct upstream *u, struct dns_server *const server[], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (find_server(u, dns_server_source(server[i])) == NULL)
+			dns_server_free(server[i]);
+}
+
+static bool
+is_repeated(struct dns_source *const source[], size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (source[j] == source[i])
+			return true;
+	return false;
+}
+
+/* Makes them of those in force and of new ones, each once. False: out of memory. */
+static bool
+make_servers(const struct upstream *u, struct dns_source *const source[], size_t n,
+	struct dns_server *server[UPSTREAM_SERVERS], size_t *made)
+{
+	*made = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct dns_server *s;
+
+		if (is_repeated(source, i))
+			continue;
+		if ((s = find_server(u, source[i])) == NULL &&
+			(s = dns_server_new(&u->config, source[i])) == NULL) {
+			free_unused(u, server, *made);
+			return false;
+		}
+		server[(*made)++] = s;
+	}
+	return true;
+}
+
 bool
 upstream_set_servers(struct upstream *u, struct dns_source *const source[], size_t n,
 	struct monotime now)
@@ -340,16 +387,8 @@ upstream_set_servers(struct upstream *u, struct dns_source *const source[], size
 	struct dns_server *old[UPSTREAM_SERVERS], *new[UPSTREAM_SERVERS];
 	const size_t nold = u->n;
 
-	for (size_t i = 0; i < n; i++) {
-		new[i] = find_server(u, source[i]);
-		if (new[i] != NULL ||
-			(new[i] = dns_server_new(&u->config, source[i])) != NULL)
-			continue;
-		while (i-- > 0)
-			if (find_server(u, source[i]) == NULL)
-				dns_server_free(new[i]);
+	if (!make_servers(u, source, n, new, &n))
 		return false;
-	}
 	memcpy(old, u->server, sizeof(old));
 	memcpy(u->server, new, n * sizeof(new[0]));
 	u->n = n;
@@ -401,6 +440,7 @@ upstream_expire(struct upstream *u, struct monotime now)
 
 	for (size_t i = 0; i < u->config.tries; i++)
 		while ((q = TAILQ_FIRST(&u->round[i])) != NULL &&
+			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 			monotime_reached(q->deadline, now))
 			timed_out(q, now);
 	for (size_t i = 0; i < u->n; i++)

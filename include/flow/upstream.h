@@ -55,10 +55,10 @@ struct upstream *upstream_new(const struct upstream_config *);
 /* Ends all questions; nobody is called back. */
 void upstream_free(struct upstream *);
 
-/* Replaces the servers. What is known of one that stays is kept. What was asked of one
- * that leaves is asked of the others by the next upstream_expire(), which is due then.
- * The sources that have left aren't used any more. False: out of memory, and nothing has
- * changed. */
+/* Replaces the servers with n others, at most UPSTREAM_SERVERS; one that is listed twice
+ * counts once. What is known of one that stays is kept. What was asked of one that leaves
+ * is asked of the others by the next upstream_expire(), which is due then. The sources
+ * that have left aren't used any more. False: out of memory, and nothing has changed. */
 bool upstream_set_servers(struct upstream *upstream, struct dns_source *const server[],
 	size_t n, struct monotime now);
 

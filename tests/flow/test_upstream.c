@@ -1,122 +1,5 @@
 /* Several servers: who is asked when, and what becomes of those that don't answer. */
-#include "fakes.h"
-
-#include "core/breaker.h"
-#include "flow/upstream.h"
-
-#define NAME "_onion-mx._tcp.example.org"
-
-struct servers {
-	struct monotime now;
-	struct fake_dns server[3];
-	struct upstream *upstream;
-	uint64_t opened, bare;
-	unsigned alarms;
-	unsigned events[UPSTREAM_EVENTS];
-
-	/* the last answer */
-	unsigned calls;
-	struct dns_answer answer;
-};
-
-static void
-rang(void *arg)
-{
-	((struct servers *)arg)->alarms++;
-}
-
-static void
-happened(void *arg, const struct dns_source *source, enum upstream_event event)
-{
-	struct servers *s = arg;
-
-	assert_non_null(source);
-	s->events[event]++;
-}
-
-static void
-open_configured(struct servers *s, struct upstream_config config)
-{
-	memset(s, 0, sizeof(*s));
-	s->now.ns = 1000000000;
-	config.timeout_ms = 1000;
-	config.opened = &s->opened;
-	config.bare = &s->bare;
-	config.event = happened;
-	config.event_arg = s;
-	config.alarm = rang;
-	config.alarm_arg = s;
-	for (size_t i = 0; i < 3; i++) {
-		s->server[i].source.ask = fake_ask;
-		s->server[i].source.cancel = fake_cancel;
-		config.server[i] = &s->server[i].source;
-	}
-	s->upstream = upstream_new(&config);
-}
-
-static void
-open_servers(struct servers *s, size_t n, unsigned tries)
-{
-	open_configured(s, (struct upstream_config){.n = n, .tries = tries});
-}
-
-static void
-close_servers(struct servers *s)
-{
-	upstream_free(s->upstream);
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(fake_open(&s->server[i]), 0);
-}
-
-static void
-done(void *arg, const struct dns_answer *answer, struct monotime now)
-{
-	struct servers *s = arg;
-
-	assert_int_equal(now.ns, s->now.ns);
-	s->calls++;
-	s->answer = *answer;
-}
-
-static struct upstream_query *
-ask(struct servers *s)
-{
-	s->calls = 0;
-	return upstream_ask(s->upstream, DNS_TYPE_SRV, NAME, s->now, done, s);
-}
-
-static void
-pass(struct servers *s, int64_t ms)
-{
-	s->now = monotime_add_ms(s->now, ms);
-	upstream_expire(s->upstream, s->now);
-}
-
-static void
-answer_question(struct servers *s, size_t i, enum dns_type type, const char *name,
-	struct dns_answer a)
-{
-	struct dns_query *q = fake_find_typed(&s->server[i], type, name);
-
-	assert_non_null(q);
-	q->open = false;
-	q->done(q->arg, &a, s->now);
-}
-
-static void
-answer(struct servers *s, size_t i, struct dns_answer a)
-{
-	answer_question(s, i, DNS_TYPE_SRV, NAME, a);
-}
-
-static void
-assert_next(struct servers *s, int64_t ms)
-{
-	struct monotime when;
-
-	assert_true(upstream_next_deadline(s->upstream, &when));
-	assert_int_equal(monotime_diff_ms(when, s->now), ms);
-}
+#include "servers.h"
 
 static void
 the_first_is_asked_and_no_other(void **state)
@@ -298,27 +181,6 @@ a_cancelled_question_is_never_called_back(void **state)
 }
 
 /* Breakers */
-
-/* A probe is due, and is left unanswered. */
-static void
-fail_probe(struct servers *s, size_t i)
-{
-	pass(s, 0);
-	answer(s, i, dns_failed(REASON_DNS_TIMEOUT));
-}
-
-static void
-break_down(struct servers *s)
-{
-	for (int i = 0; i < BREAKER_FAILURES; i++) {
-		ask(s);
-		answer(s, 0, dns_failed(REASON_DNS_TIMEOUT));
-	}
-	assert_int_equal(s->opened, 0);
-	fail_probe(s, 0);
-	assert_int_equal(s->opened, 1);
-	assert_int_equal(s->events[UPSTREAM_DOWN], 1);
-}
 
 static void
 a_dead_server_is_left_out(void **state)
@@ -564,22 +426,6 @@ the_epoch_tells_of_possible_restarts(void **state)
 
 /* Negative answers without an SOA */
 
-static struct dns_answer
-bare(enum dns_bare kind)
-{
-	return (struct dns_answer){.status = DNS_NONE, .bare = kind};
-}
-
-/* Asks, and returns how it ended. */
-static enum dns_status
-say(struct servers *s, size_t i, struct dns_answer a)
-{
-	assert_non_null(ask(s));
-	answer(s, i, a);
-	assert_int_equal(s->calls, 1);
-	return s->answer.status;
-}
-
 static void
 a_bare_denial_counts_from_who_knows_the_type(void **state)
 {
@@ -657,121 +503,6 @@ bare_negative_decides(void **state)
 	close_servers(&s);
 }
 
-/* Servers that come and go */
-
-static void
-set_servers(struct servers *s, size_t n, const size_t which[])
-{
-	struct dns_source *source[3];
-
-	for (size_t i = 0; i < n; i++)
-		source[i] = &s->server[which[i]].source;
-	assert_true(upstream_set_servers(s->upstream, source, n, s->now));
-}
-
-#define SET_SERVERS(s, ...)                                                              \
-	set_servers(s, sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t),                 \
-		(size_t[]){__VA_ARGS__})
-
-static void
-what_a_server_that_leaves_was_asked_is_asked_of_another(void **state)
-{
-	struct servers s;
-
-	(void)state;
-	open_servers(&s, 1, 1);
-	for (int i = 0; i < 3; i++)
-		upstream_ask(s.upstream, DNS_TYPE_SRV, NAME, s.now, done, &s);
-	pass(&s, 500);
-	s.alarms = 0;
-	SET_SERVERS(&s, 1);
-	assert_int_equal(fake_open(&s.server[0]), 0);
-	assert_true(s.alarms > 0);
-	assert_next(&s, 0);
-	pass(&s, 0);
-	assert_int_equal(fake_open(&s.server[1]), 3);
-	assert_next(&s, 1000); /* it has all of its time */
-	for (int i = 0; i < 3; i++)
-		answer(&s, 1, srv_route(60, A_ONION, 25));
-	assert_int_equal(s.calls, 3);
-	close_servers(&s);
-}
-
-/* It keeps what it was asked, and what is known of it. */
-static void
-a_server_that_stays_stays_as_it_is(void **state)
-{
-	struct servers s;
-
-	(void)state;
-	open_servers(&s, 2, 2);
-	say(&s, 0, srv_none(60)); /* it knows the type */
-	ask(&s);
-	SET_SERVERS(&s, 2, 0);
-	pass(&s, 0);
-	assert_int_equal(s.server[2].asked, 0);
-	answer(&s, 0, bare(DNS_BARE_NODATA));
-	assert_int_equal(s.answer.status, DNS_NONE);
-	ask(&s);
-	assert_int_equal(s.server[2].asked, 1); /* it is the preferred one now */
-	answer(&s, 2, srv_none(60));
-	close_servers(&s);
-}
-
-static void
-one_of_two_leaves(void **state)
-{
-	struct servers s;
-
-	(void)state;
-	open_servers(&s, 2, 2);
-	ask(&s);
-	pass(&s, 1000); /* asked of both */
-	SET_SERVERS(&s, 0);
-	assert_int_equal(fake_open(&s.server[1]), 0);
-	answer(&s, 0, srv_none(60)); /* the first counts all the same */
-	assert_int_equal(s.answer.status, DNS_NONE);
-	close_servers(&s);
-}
-
-static void
-a_probe_leaves_with_its_server(void **state)
-{
-	struct servers s;
-
-	(void)state;
-	open_servers(&s, 1, 1);
-	break_down(&s);
-	pass(&s, BREAKER_PAUSE_MIN_MS);
-	assert_int_equal(fake_open(&s.server[0]), 1);
-	SET_SERVERS(&s, 1);
-	assert_int_equal(fake_open(&s.server[0]), 0);
-	assert_false(upstream_is_down(s.upstream));
-	close_servers(&s);
-}
-
-static void
-without_servers_all_fails_at_once(void **state)
-{
-	struct servers s;
-
-	(void)state;
-	open_servers(&s, 0, 3);
-	assert_true(upstream_is_down(s.upstream));
-	assert_non_null(ask(&s));
-	assert_next(&s, 0);
-	pass(&s, 0);
-	assert_int_equal(s.calls, 1);
-	assert_int_equal(s.answer.reason, REASON_DNS_DOWN);
-	SET_SERVERS(&s, 0);
-	assert_int_equal(say(&s, 0, srv_none(60)), DNS_NONE);
-	ask(&s);
-	assert_true(upstream_set_servers(s.upstream, NULL, 0, s.now));
-	pass(&s, 0);
-	assert_int_equal(s.answer.reason, REASON_DNS_DOWN);
-	close_servers(&s);
-}
-
 int
 main(void)
 {
@@ -800,11 +531,6 @@ main(void)
 		cmocka_unit_test(a_record_shows_that_the_type_is_known),
 		cmocka_unit_test(a_bare_denial_that_doesnt_count_goes_on_to_the_next),
 		cmocka_unit_test(bare_negative_decides),
-		cmocka_unit_test(what_a_server_that_leaves_was_asked_is_asked_of_another),
-		cmocka_unit_test(a_server_that_stays_stays_as_it_is),
-		cmocka_unit_test(one_of_two_leaves),
-		cmocka_unit_test(a_probe_leaves_with_its_server),
-		cmocka_unit_test(without_servers_all_fails_at_once),
 	};
 
 	return cmocka_run_group_tests_name("flow/upstream", tests, NULL, NULL);
