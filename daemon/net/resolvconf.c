@@ -119,7 +119,7 @@ struct resolvconf_watch {
 	const char *path;
 	struct resolvconf seen;  /* at the last look */
 	struct resolvconf known; /* to the caller */
-	void (*changed)(void *arg);
+	bool (*changed)(void *arg);
 	void *arg;
 	struct event timer;
 };
@@ -138,7 +138,7 @@ static void
 look(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolvconf_watch *w = arg;
-	struct resolvconf now;
+	struct resolvconf now, before;
 	bool settled;
 
 	(void)fd;
@@ -148,13 +148,15 @@ look(evutil_socket_t fd, short what, void *arg)
 	w->seen = now;
 	if (!settled || same(&now, &w->known))
 		return;
+	before = w->known;
 	w->known = now;
-	w->changed(w->arg); /* the watch may be gone when this returns */
+	if (!w->changed(w->arg)) /* else the watch may be gone */
+		w->known = before;
 }
 
 struct resolvconf_watch *
 resolvconf_watch_start(struct loop *loop, const char *path,
-	const struct resolvconf *known, void (*changed)(void *arg), void *arg)
+	const struct resolvconf *known, bool (*changed)(void *arg), void *arg)
 {
 	struct resolvconf_watch *w = malloc(sizeof(*w));
 	struct timeval every = timeval_ms(WATCH_MS);

@@ -12,6 +12,8 @@
 /* How long the resolvers have to show whether they validate. */
 #define CHECK_MS 10000
 
+_Static_assert(RESOLVCONF_SERVERS <= UPSTREAM_SERVERS, "the engine takes all of a file");
+
 struct member {
 	struct resolvers *set;
 	struct net_addr address;
@@ -86,11 +88,11 @@ new_member(struct resolvers *r, const struct net_addr *address)
 }
 
 static struct member *
-find_member(const struct resolvers *r, const struct net_addr *address)
+find_member(struct member *const set[], size_t n, const struct net_addr *address)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (net_addr_equal(&r->member[i]->address, address))
-			return r->member[i];
+	for (size_t i = 0; i < n; i++)
+		if (net_addr_equal(&set[i]->address, address))
+			return set[i];
 	return NULL;
 }
 
@@ -106,15 +108,22 @@ is_one_of(const struct member *m, struct member *const set[], size_t n)
 /* Whether they validate: asked for the root, which is signed, and which tells nobody whom
  * mail is for. */
 
+/* Without a verdict. */
+static void
+cancel_checks(struct resolvers *r)
+{
+	r->checking = false;
+	event_del(&r->check_end);
+	for (size_t i = 0; i < r->n; i++)
+		cancel_check(r->member[i]);
+}
+
 static void
 end_check(struct resolvers *r)
 {
 	if (!r->checking)
 		return;
-	r->checking = false;
-	event_del(&r->check_end);
-	for (size_t i = 0; i < r->n; i++)
-		cancel_check(r->member[i]);
+	cancel_checks(r);
 	if (r->answered && !r->validated)
 		log_warnx("no resolver on this machine validates DNSSEC, so routes from "
 			  "DNS can be forged on the network: name one that does, such as "
@@ -209,6 +218,37 @@ are_usable(const struct resolvers *r, const struct net_addr server[], size_t n)
 	return true;
 }
 
+/* Frees those of a set that aren't in another one. */
+static void
+free_others(
+	struct member *const set[], size_t n, struct member *const kept[], size_t nkept)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!is_one_of(set[i], kept, nkept))
+			free_member(set[i]);
+}
+
+/* Makes a set of those in force and of new ones, each once. False: out of memory. */
+static bool
+make_members(struct resolvers *r, const struct net_addr server[], size_t n,
+	struct member *set[UPSTREAM_SERVERS], size_t *made)
+{
+	*made = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct member *m;
+
+		if (find_member(set, *made, &server[i]) != NULL)
+			continue;
+		if ((m = find_member(r->member, r->n, &server[i])) == NULL &&
+			(m = new_member(r, &server[i])) == NULL) {
+			free_others(set, *made, r->member, r->n);
+			return false;
+		}
+		set[(*made)++] = m;
+	}
+	return true;
+}
+
 /* Puts other members in force. Those that stay keep what they know. */
 static bool
 set_members(struct resolvers *r, const struct net_addr server[], size_t n)
@@ -216,32 +256,23 @@ set_members(struct resolvers *r, const struct net_addr server[], size_t n)
 	struct member *old[UPSTREAM_SERVERS], *new[UPSTREAM_SERVERS];
 	struct dns_source *source[UPSTREAM_SERVERS];
 	const size_t nold = r->n;
-	size_t made = 0;
 
-	memcpy(old, r->member, sizeof(old));
-	for (; made < n; made++) {
-		new[made] = find_member(r, &server[made]);
-		if (new[made] == NULL &&
-			(new[made] = new_member(r, &server[made])) == NULL)
-			break;
-		source[made] = source_of(new[made]);
-	}
-	if (made < n || (r->engine != NULL &&
-				!engine_set_dns(r->engine, source, n, loop_now()))) {
-		for (size_t i = 0; i < made; i++)
-			if (!is_one_of(new[i], old, nold))
-				free_member(new[i]);
+	if (!make_members(r, server, n, new, &n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		source[i] = source_of(new[i]);
+	if (r->engine != NULL && !engine_set_dns(r->engine, source, n, loop_now())) {
+		free_others(new, n, r->member, r->n);
 		return false;
 	}
+	memcpy(old, r->member, sizeof(old));
 	memcpy(r->member, new, n * sizeof(new[0]));
 	r->n = n;
-	for (size_t i = 0; i < nold; i++)
-		if (!is_one_of(old[i], new, n))
-			free_member(old[i]);
+	free_others(old, nold, new, n);
 	return true;
 }
 
-static void
+static bool
 file_changed(void *arg)
 {
 	struct resolvers *r = arg;
@@ -250,14 +281,18 @@ file_changed(void *arg)
 	read_file(r);
 	if (r->file.n == 0 || resolvconf_same_servers(&before, &r->file) ||
 		!are_usable(r, r->file.servers, r->file.n))
-		return;
-	end_check(r);
+		return true;
+	cancel_checks(r);
 	if (!set_members(r, r->file.servers, r->file.n)) {
-		log_errorx("%s: out of memory", r->config.file);
-		return;
+		log_errorx(
+			"%s: out of memory; the resolvers from before are kept for now",
+			r->config.file);
+		r->file = before;
+		return false;
 	}
 	log_servers(r);
 	start_check(r);
+	return true;
 }
 
 /* Events */
@@ -342,11 +377,9 @@ resolvers_close(struct resolvers *r)
 {
 	if (r == NULL)
 		return;
-	r->answered = false;
-	end_check(r);
+	cancel_checks(r);
 	resolvconf_watch_cancel(r->watch);
 	for (size_t i = 0; i < r->n; i++)
 		free_member(r->member[i]);
-	event_del(&r->check_end);
 	free(r);
 }

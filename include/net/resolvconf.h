@@ -34,10 +34,11 @@ struct resolvconf_watch;
  * unusable lines), changed() is called, from the loop; the caller reads the file again. A
  * file that is being written is seldom taken half done in that way, and a server whose
  * interface comes or goes is noticed, too. known is what the caller has read before, and
- * is copied; path must outlive the watch. changed() may cancel the watch. NULL on
- * failure, logged: then nothing watches the file. */
+ * is copied; path must outlive the watch. changed() returns whether it has taken the
+ * change; if not, it is called again a second later. It may cancel the watch, and then
+ * returns true. NULL on failure, logged: then nothing watches the file. */
 struct resolvconf_watch *resolvconf_watch_start(struct loop *, const char *path,
-	const struct resolvconf *known, void (*changed)(void *arg), void *arg);
+	const struct resolvconf *known, bool (*changed)(void *arg), void *arg);
 
 /* changed() isn't called any more. NULL is fine. */
 void resolvconf_watch_cancel(struct resolvconf_watch *);

@@ -77,12 +77,13 @@ show_file(const char *path, struct resolvconf *rc)
 	fflush(stdout);
 }
 
-static void
+static bool
 changed(void *arg)
 {
 	struct resolvconf rc;
 
 	show_file(arg, &rc);
+	return true;
 }
 
 static int
