@@ -70,8 +70,8 @@ server_deadline_changed(struct server *s)
 	if (s->deadline_set && !monotime_before(at, s->deadline_at))
 		return;
 	tv = timeval_ms(monotime_diff_ms(at, loop_now()));
-	event_add(&s->deadline, &tv);
-	s->deadline_set = true;
+	/* Without memory for it, the next change tries again. */
+	s->deadline_set = event_add(&s->deadline, &tv) == 0;
 	s->deadline_at = at;
 }
 

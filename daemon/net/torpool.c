@@ -83,18 +83,21 @@ torpool_worked(struct torpool *p, size_t i)
 {
 	struct tor *t = &p->tor[i];
 
-	if (breaker_success(&t->breaker))
-		outage_over(&t->outage, loop_now());
+	breaker_success(&t->breaker);
+	outage_over(&t->outage, loop_now());
 	event_del(&t->timer);
 	end_probe(t);
 }
 
+/* Without a timer it would never be probed again: then it counts as one that works, and
+ * those whom it fails come here again. */
 static void
 wait_for_probe(struct tor *t)
 {
 	struct timeval tv = timeval_ms(monotime_diff_ms(t->breaker.probe, loop_now()));
 
-	event_add(&t->timer, &tv);
+	if (event_add(&t->timer, &tv) < 0)
+		breaker_success(&t->breaker);
 }
 
 void
@@ -140,7 +143,8 @@ probe_connected(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	event_assign(&t->probe, loop_base(t->pool->loop), fd, EV_READ, probe_answered, t);
-	event_add(&t->probe, &limit);
+	if (event_add(&t->probe, &limit) < 0)
+		probe_failed(t);
 }
 
 static void
@@ -161,7 +165,8 @@ start_probe(evutil_socket_t none, short what, void *arg)
 	}
 	event_assign(
 		&t->probe, loop_base(t->pool->loop), t->fd, EV_WRITE, probe_connected, t);
-	event_add(&t->probe, &limit);
+	if (event_add(&t->probe, &limit) < 0)
+		probe_failed(t);
 }
 
 /* The whole */
