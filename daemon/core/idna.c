@@ -12,6 +12,7 @@
 struct mapped {
 	char text[MAPPED_MAX];
 	size_t len;
+	bool full;
 };
 
 size_t
@@ -73,7 +74,8 @@ convert(const char *prefix, const char *name, size_t len, int flags, char **asci
 static enum domain_status
 put(struct mapped *m, const char *text, size_t len)
 {
-	if (len > sizeof(m->text) - m->len)
+	m->full |= len > sizeof(m->text) - m->len;
+	if (m->full)
 		return DOMAIN_UNUSABLE;
 	memcpy(m->text + m->len, text, len);
 	m->len += len;
@@ -113,18 +115,18 @@ utf8_len(const char *text, const char *end)
 	return len;
 }
 
-/* Of the characters that Unicode 15 brought, which Debian 12's libidn2 doesn't know and
- * its ICU does, these are mapped to others: Cyrillic modifier letters. */
+/* Pictographs, U+1F300 to U+1FAFF: none of them is ever mapped to another character. */
 static bool
-is_mapped_since_15(const char *text, size_t len)
+is_pictograph(const char *text, size_t len)
 {
-	static const char first[] = "\xf0\x9e\x80\xb0", last[] = "\xf0\x9e\x81\xad";
+	static const char first[] = "\xf0\x9f\x8c\x80", last[] = "\xf0\x9f\xab\xbf";
 
 	return len == 4 && memcmp(text, first, len) >= 0 && memcmp(text, last, len) <= 0;
 }
 
-/* What libidn2 doesn't know, perhaps since its Unicode is older than the mail server's,
- * stays as it is, like most new characters. */
+/* The mail server's Unicode may be newer than libidn2's. What that doesn't know stays as
+ * it is if it is a pictograph; of anything else it isn't known what the mail server makes
+ * of it. */
 static enum domain_status
 map_each(struct mapped *m, const char *p, const char *end)
 {
@@ -132,11 +134,9 @@ map_each(struct mapped *m, const char *p, const char *end)
 		enum domain_status st;
 
 		len = utf8_len(p, end);
-		st = map_part(m, p, len, IDN2_TRANSITIONAL);
-		if (st == DOMAIN_UNUSABLE && is_mapped_since_15(p, len))
-			return DOMAIN_UNKNOWN;
-		if (st == DOMAIN_UNUSABLE)
-			st = put(m, p, len);
+		st = len == 1 ? put(m, p, 1) : map_part(m, p, len, IDN2_TRANSITIONAL);
+		if (st == DOMAIN_UNUSABLE && len > 1 && !m->full)
+			st = is_pictograph(p, len) ? put(m, p, len) : DOMAIN_UNKNOWN;
 		if (st != DOMAIN_OK)
 			return st;
 	}
@@ -203,9 +203,11 @@ append_forbidden(struct idna_name *a, const char *label, size_t len)
 {
 	struct mapped m = {.len = 0};
 	char encoded[PUNYCODE_MAX];
-	enum domain_status st = map_label(&m, label, len);
+	enum domain_status st;
 
-	if (st != DOMAIN_OK)
+	if (!punycode_is_utf8(label, len))
+		return DOMAIN_UNUSABLE;
+	if ((st = map_label(&m, label, len)) != DOMAIN_OK)
 		return st;
 	if (m.len == 0 || m.text[0] == '-' || m.text[m.len - 1] == '-' ||
 		(m.len >= 4 && memcmp(m.text, "xn--", 4) == 0))

@@ -122,6 +122,18 @@ encode(struct output *o, const uint32_t *cp, uint32_t count)
 	}
 }
 
+bool
+punycode_is_utf8(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+	uint32_t cp;
+
+	while (p < end)
+		if (!decode(&p, end, &cp))
+			return false;
+	return true;
+}
+
 size_t
 punycode_label(char out[PUNYCODE_MAX], const char *utf8, size_t len)
 {

@@ -2,9 +2,12 @@
 #ifndef CORE_PUNYCODE_H
 #define CORE_PUNYCODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PUNYCODE_MAX 63 /* bytes of a DNS label */
+
+bool punycode_is_utf8(const char *text, size_t len);
 
 /* Encodes a label of UTF-8 as "xn--...", ASCII in lower case. Returns its length, or 0 if
  * it isn't UTF-8 or gets too long. Writes no NUL. */

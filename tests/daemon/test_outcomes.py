@@ -151,7 +151,10 @@ def test_nothing_below_onion_is_none(real, listener, name):
 @every_listener
 @pytest.mark.parametrize("name", ["_x." + onion("x"), "x_y." + onion("x")])
 def test_underscores_below_an_onion(real, listener, name):
-    assert real.ask(listener, "user@" + name).outcome == ROUTE
+    """DNSPort of tor 0.4.9.15 has no address for them, that of 0.4.9.11 has."""
+    answer = real.ask(listener, "user@" + name)
+    by_address = real.listeners[listener]["answer"] == "address"
+    assert answer.outcome == ROUTE or by_address and answer.outcome == TEMP
 
 
 def exchange(daemon, listener, request):
