@@ -51,7 +51,7 @@ count_size(struct compile *c, uint32_t line, size_t keylen, size_t len)
 {
 	bool fitted = c->size <= CDBFILE_SIZE_MAX;
 
-	c->size += CDBFILE_SIZE_RECORD(keylen, len);
+	c->size += MAP_IMAGE_RECORD(keylen, len);
 	if (fitted && c->size > CDBFILE_SIZE_MAX)
 		report_error(&c->report, line, 1,
 			"the map gets too large: a cdb file ends at 4 GiB");
@@ -197,7 +197,7 @@ start(struct compile *c, const char *text, const char *map)
 static enum exit_status
 compile(const char *text, const char *map)
 {
-	struct compile c = {.size = CDBFILE_SIZE_EMPTY};
+	struct compile c = {.size = MAP_IMAGE_EMPTY};
 	bool done;
 
 	c.report.name = strcmp(text, "-") == 0 ? "<stdin>" : text;

@@ -11,17 +11,29 @@
 #include "core/onion.h"
 #include "onionmap.h"
 
-static struct cdbfile *
-open_map(const char *path)
+static bool
+open_map(const char *path, struct cdbfile *map)
 {
 	const char *wrong;
-	struct cdbfile *map = cdbfile_open(path, &wrong);
 
-	if (map == NULL && wrong != NULL)
+	if (cdbfile_open(map, path, &wrong))
+		return true;
+	if (wrong != NULL)
 		warnx("%s: %s", path, wrong);
-	else if (map == NULL)
+	else
 		warn("%s", path);
-	return map;
+	return false;
+}
+
+/* The daemon refuses a map for a single fault in it. */
+static bool
+map_is_good(const char *path, const struct map_image *map)
+{
+	const char *wrong = cdbfile_check(map);
+
+	if (wrong != NULL)
+		warnx("%s: the daemon doesn't take this map: %s", path, wrong);
+	return wrong == NULL;
 }
 
 static bool
@@ -58,8 +70,8 @@ struct wanted {
 };
 
 /* The exact domain, then its parents with their dot, the longest first. */
-static enum cdbfile_status
-find(struct cdbfile *map, const struct wanted *w, struct cdbfile_record *r)
+static enum map_image_status
+find(const struct map_image *map, const struct wanted *w, struct map_record *r)
 {
 	const char *name = w->domain.text, *end = name + w->domain.len;
 	const size_t kindlen = strlen(w->kind);
@@ -68,27 +80,29 @@ find(struct cdbfile *map, const struct wanted *w, struct cdbfile_record *r)
 	memcpy(key, w->kind, kindlen);
 	while (name != NULL) {
 		size_t len = (size_t)(end - name);
-		enum cdbfile_status st;
+		enum map_image_status st;
 
 		memcpy(key + kindlen, name, len);
-		if ((st = cdbfile_find(map, key, kindlen + len, r)) != CDBFILE_MISSING)
+		st = map_image_find(map, key, kindlen + len, r);
+		if (st != MAP_IMAGE_MISSING)
 			return st;
 		name = memchr(name + 1, '.', len - 1);
 	}
-	return CDBFILE_MISSING;
+	return MAP_IMAGE_MISSING;
 }
 
 static enum exit_status
-query_map(const char *path, struct cdbfile *map, const char *key, const struct wanted *w)
+query_map(const char *path, const struct map_image *map, const char *key,
+	const struct wanted *w)
 {
-	struct cdbfile_record r;
+	struct map_record r;
 	struct route route;
 	struct policy policy;
 
 	switch (find(map, w, &r)) {
-	case CDBFILE_MISSING:
+	case MAP_IMAGE_MISSING:
 		return answer(key, "not found", "", STATUS_NOT_FOUND);
-	case CDBFILE_FOUND:
+	case MAP_IMAGE_FOUND:
 		if (maprec_parse(r.value, r.len, &route, &policy, NULL) == MAPREC_BAD) {
 			warnx("%s: the record of %.*s is damaged", path, (int)r.keylen,
 				r.key);
@@ -97,7 +111,7 @@ query_map(const char *path, struct cdbfile *map, const char *key, const struct w
 		print_key(key);
 		printf("\t%.*s\t%.*s\n", (int)r.len, r.value, (int)r.keylen, r.key);
 		return STATUS_OK;
-	case CDBFILE_DAMAGED:
+	case MAP_IMAGE_DAMAGED:
 		break;
 	}
 	warnx("%s: damaged, can't look for %s", path, w->domain.text);
@@ -116,7 +130,7 @@ query_onion(const char *key, const struct domain *d)
 }
 
 static enum exit_status
-query(const char *path, struct cdbfile *map, const char *key)
+query(const char *path, const struct map_image *map, const char *key)
 {
 	const size_t mx = strlen(MAP_MX_PREFIX);
 	bool is_mx = strncmp(key, MAP_MX_PREFIX, mx) == 0;
@@ -148,18 +162,20 @@ enum exit_status
 command_query(const struct arguments *args)
 {
 	const char *path = args->operand[0];
-	struct cdbfile *map = open_map(path);
 	enum exit_status worst = STATUS_OK;
+	struct cdbfile map;
 
-	if (map == NULL)
+	if (!open_map(path, &map))
 		return STATUS_NO_ANSWER;
 	for (int i = 1; i < args->n; i++) {
-		enum exit_status st = query(path, map, args->operand[i]);
+		enum exit_status st = query(path, &map.image, args->operand[i]);
 
 		if (st > worst)
 			worst = st;
 	}
-	cdbfile_close(map);
+	if (!map_is_good(path, &map.image))
+		worst = STATUS_NO_ANSWER;
+	cdbfile_close(&map);
 	return flushed() ? worst : STATUS_NO_ANSWER;
 }
 
@@ -167,7 +183,7 @@ command_query(const struct arguments *args)
 
 /* Prints the record as a line that compiles to the same record. False: no line does. */
 static bool
-print_record(const struct cdbfile_record *r)
+print_record(const struct map_record *r)
 {
 	char line[MAP_KEY_MAX + 1 + MAP_VALUE_MAX], key[MAP_KEY_MAX];
 	struct map_entry entry;
@@ -192,11 +208,11 @@ print_record(const struct cdbfile_record *r)
 }
 
 static bool
-dump_record(const char *path, struct cdbfile *map, const struct cdbfile_record *r)
+dump_record(const char *path, const struct map_image *map, const struct map_record *r)
 {
-	struct cdbfile_record found;
+	struct map_record found;
 
-	if (cdbfile_find(map, r->key, r->keylen, &found) != CDBFILE_FOUND) {
+	if (map_image_find(map, r->key, r->keylen, &found) != MAP_IMAGE_FOUND) {
 		warnx("%s: the record at %" PRIu32 " is damaged: its key doesn't find it",
 			path, r->position);
 		return false;
@@ -207,7 +223,7 @@ dump_record(const char *path, struct cdbfile *map, const struct cdbfile_record *
 			path, r->position, found.position);
 		return true;
 	}
-	if (!print_record(r)) {
+	if (!map_sum_is_key(r->key, r->keylen) && !print_record(r)) {
 		warnx("%s: the record at %" PRIu32 " is damaged, or no map entry", path,
 			r->position);
 		return false;
@@ -219,20 +235,22 @@ enum exit_status
 command_dump(const struct arguments *args)
 {
 	const char *path = args->operand[0];
-	struct cdbfile *map = open_map(path);
-	struct cdbfile_record r;
-	enum cdbfile_status st;
+	uint32_t next = MAP_IMAGE_EMPTY;
+	enum map_image_status st;
+	struct cdbfile map;
+	struct map_record r;
 	bool good = true;
 
-	if (map == NULL)
+	if (!open_map(path, &map))
 		return STATUS_ERRORS;
-	while ((st = cdbfile_next(map, &r)) == CDBFILE_FOUND)
-		if (!dump_record(path, map, &r))
+	while ((st = map_image_next(&map.image, &next, &r)) == MAP_IMAGE_FOUND)
+		if (!dump_record(path, &map.image, &r))
 			good = false;
-	if (st == CDBFILE_DAMAGED) {
+	if (st == MAP_IMAGE_DAMAGED) {
 		warnx("%s: damaged", path);
 		good = false;
 	}
-	cdbfile_close(map);
+	good = good && map_is_good(path, &map.image);
+	cdbfile_close(&map);
 	return flushed() && good ? STATUS_OK : STATUS_ERRORS;
 }

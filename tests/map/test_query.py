@@ -3,12 +3,16 @@
 import os
 import random
 import re
+import struct
 
 import pytest
 from harness.onion import mistyped, onion
 from maptool import USUAL, USUAL_RECORDS, good_map, make_cdb, onionmap
 
 A, B, C = onion("a"), onion("b"), onion("c")
+
+REFUSED = "the daemon doesn't take this map:"
+LOST = "a record that its key doesn't find"
 
 
 # Queries
@@ -144,7 +148,35 @@ def test_a_map_of_another_program(tmp_path):
     result = onionmap("query", path, "i.org", "b.org", "none.org")
     assert result.status == 3
     assert result.out == "i.org\t-\ti.org\nnone.org\tnot found\n"
-    assert result.err == f"onionmap: {path}: the record of b.org is damaged\n"
+    assert result.err == (
+        f"onionmap: {path}: the record of b.org is damaged\n"
+        f"onionmap: {path}: the daemon doesn't take this map: "
+        "a record that is no map entry\n"
+    )
+
+
+def slot_of(data, position):
+    """Where in a hash table a record's slot is."""
+    (first,) = struct.unpack_from("<I", data)
+    for at in range(first, len(data), 8):
+        if struct.unpack_from("<I", data, at + 4)[0] == position:
+            return at
+    raise AssertionError
+
+
+def test_a_map_that_has_lost_a_slot(tmp_path):
+    """No answer but those that the map can be trusted for: none."""
+    path = good_map(tmp_path, USUAL)
+    bad = bytearray(path.read_bytes())
+    at = slot_of(bad, 2048)
+    bad[at : at + 8] = bytes(8)
+    path.write_bytes(bad)
+    result = onionmap("query", path, "intern.example")
+    assert result.status == 3
+    assert result.err == f"onionmap: {path}: {REFUSED} {LOST}\n"
+    result = onionmap("dump", path)
+    assert result.status == 1
+    assert "the record at 2048 is damaged: its key doesn't find it\n" in result.err
 
 
 @pytest.mark.parametrize(
