@@ -38,7 +38,7 @@ ALL_LDFLAGS := $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
 
 CDB_LIBS := $(call pkg,--libs libcdb,-lcdb)
 CORE_LIBS := $(call pkg,--libs nettle libidn2,-lnettle -lidn2) -lresolv
-NET_LIBS := $(call pkg,--libs libevent_core libcares,-levent_core -lcares) $(CDB_LIBS)
+NET_LIBS := $(call pkg,--libs libevent_core libcares,-levent_core -lcares) -pthread
 MAIN_LIBS := $(call pkg,--libs libconfuse,-lconfuse)
 TEST_LIBS := $(call pkg,--libs cmocka,-lcmocka)
 

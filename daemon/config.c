@@ -28,6 +28,7 @@ static char default_bridge_users[] = "{root, postfix, Debian-exim}";
 
 static cfg_opt_t opts[] = {
 	CFG_STR("map", "/etc/onionmxd/domains.cdb", CFGF_NONE),
+	CFG_INT("map_max_bytes", 268435456, CFGF_NONE),
 	CFG_STR("srv_prefix", "_onion-mx._tcp.", CFGF_NONE),
 	CFG_STR("on_failure", "defer", CFGF_NONE),
 	CFG_STR("dnssec", "prefer", CFGF_NONE),
@@ -167,6 +168,7 @@ static void
 take_globals(struct config *c, cfg_t *cfg)
 {
 	c->map = copy_or_null(cfg_getstr(cfg, "map"));
+	c->map_max = (size_t)cfg_getint(cfg, "map_max_bytes");
 	c->srv_prefix = copy(cfg_getstr(cfg, "srv_prefix"));
 	c->on_failure = on_failure(cfg, "on_failure");
 	config_dnssec_by_text(cfg_getstr(cfg, "dnssec"), &c->dnssec);

@@ -460,6 +460,7 @@ static const struct {
 	cfg_validate_callback_t check;
 } checks[] = {
 	{"map", check_path},
+	{"map_max_bytes", check_bytes},
 	{"pid_file", check_path},
 	{"state_dir", check_path},
 	{"cache_save", check_positive},

@@ -142,8 +142,8 @@ daemon_open(const struct config *config)
 	}
 	d->config = config;
 	d->max_clients = raise_file_limit(config);
-	if ((config->map == NULL ||
-		    (d->map = mapfile_open(config->map, &d->counters)) != NULL) &&
+	if ((config->map == NULL || (d->map = mapfile_open(config->map, config->map_max,
+					     &d->counters)) != NULL) &&
 		open_listeners(d) &&
 		(!config->has_control ||
 			(d->control = control_open(&config->control)) != NULL))

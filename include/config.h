@@ -23,7 +23,8 @@ struct listener_options {
 };
 
 struct config {
-	char *map; /* NULL: none */
+	char *map;      /* NULL: none */
+	size_t map_max; /* bytes */
 	char *srv_prefix;
 	enum on_failure on_failure;
 	enum dnssec dnssec;

@@ -117,6 +117,18 @@ def test_damaged_map_at_start(lab, damage):
     assert not any(path.exists() for path in daemon.unix_paths())
 
 
+def test_a_map_that_is_too_large_at_start(lab):
+    path = lab.map(f"a.example {onion(1)}\n")
+    daemon = lab.make_daemon(map=path, map_max_bytes=path.stat().st_size - 1)
+    done = run("-f", "-c", daemon.config)
+    assert done.returncode == 1
+    assert f"map {path}: larger than map_max_bytes" in done.stderr
+    daemon.settings["map_max_bytes"] += 1
+    daemon.write_config()
+    daemon.start()
+    assert daemon.ask("socketmap", "a.example").outcome == ROUTE
+
+
 def test_check_only(lab):
     daemon = lab.make_daemon(map=f"a.example {onion(1)}\n")
     done = run("-t", "-c", daemon.config)

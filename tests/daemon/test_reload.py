@@ -138,6 +138,35 @@ def test_damaged_map(lab, daemon, damage):
     wait_until(lambda: serves(daemon, "new"), "the new map")
 
 
+def test_a_map_that_has_become_too_large(lab):
+    path = lab.map(text("old"))
+    daemon = lab.daemon(map=path, map_max_bytes=path.stat().st_size)
+    lab.map(text("new", 21))
+    failures(daemon, 1)
+    assert f"map {path}: larger than map_max_bytes; the old one" in daemon.output()
+    assert serves(daemon, "old")
+    lab.map(text("new"))
+    wait_until(lambda: serves(daemon, "new"), "the new map")
+
+
+def test_told_again_when_asked(lab, daemon):
+    (lab.dir / "domains.cdb").write_bytes(b"")
+    failures(daemon, 1)
+    for count in (2, 3):
+        daemon.signal(signal.SIGHUP)
+        failures(daemon, count)
+        assert daemon.output().count("warning") == count
+
+
+def test_many_hangups(lab, daemon):
+    """However they fall together with loads, the last map is in force in the end."""
+    for i in range(20):
+        lab.map(text(f"v{i}"))
+        daemon.signal(signal.SIGHUP)
+    wait_until(lambda: serves(daemon, "v19"), "the last map")
+    assert daemon.counter("map_load_failures") == 0
+
+
 def test_deleted_map(lab, daemon):
     (lab.dir / "domains.cdb").unlink()
     failures(daemon, 1)

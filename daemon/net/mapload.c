@@ -1,0 +1,108 @@
+#include "mapload.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "loop_base.h"
+
+struct map_load {
+	const char *path;
+	size_t max;
+	map_load_done *done;
+	void *arg;
+	pthread_t thread;
+	atomic_bool stop;
+	struct map_copy copy; /* the thread's, until it has been joined */
+	int ended;            /* an eventfd, written to when the thread ends */
+	struct event event;
+};
+
+static void *
+run(void *arg)
+{
+	struct map_load *l = arg;
+
+	map_copy_read(&l->copy, l->path, l->max, &l->stop);
+	eventfd_write(l->ended, 1);
+	return NULL;
+}
+
+static void
+join(struct map_load *l)
+{
+	pthread_join(l->thread, NULL);
+	event_del(&l->event);
+	close(l->ended);
+}
+
+static void
+on_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct map_load *l = arg;
+	struct map_copy copy;
+
+	(void)fd;
+	(void)what;
+	join(l);
+	copy = l->copy;
+	l->done(l->arg, &copy);
+	free(l);
+}
+
+/* Signals are the loop's. Returns an errno. */
+static int
+start_thread(struct map_load *l)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&l->thread, NULL, run, l);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+struct map_load *
+map_load_start(
+	struct loop *loop, const char *path, size_t max, map_load_done *done, void *arg)
+{
+	struct map_load *l = calloc(1, sizeof(*l));
+	int error;
+
+	if (l == NULL)
+		return NULL;
+	l->path = path;
+	l->max = max;
+	l->done = done;
+	l->arg = arg;
+	if ((l->ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+		free(l);
+		return NULL;
+	}
+	event_assign(&l->event, loop_base(loop), l->ended, EV_READ, on_end, l);
+	if (event_add(&l->event, NULL) < 0)
+		error = ENOMEM;
+	else if ((error = start_thread(l)) == 0)
+		return l;
+	event_del(&l->event);
+	close(l->ended);
+	free(l);
+	errno = error;
+	return NULL;
+}
+
+void
+map_load_cancel(struct map_load *l)
+{
+	if (l == NULL)
+		return;
+	atomic_store(&l->stop, true);
+	join(l);
+	map_copy_free(&l->copy);
+	free(l);
+}
