@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/mapsum.h"
 #include "core/maptext.h"
 #include "core/text.h"
 #include "flusher.h"
@@ -31,7 +32,8 @@ _Static_assert(RECORD_MAX <= BLOCK, "a record fits into a block");
 
 /* A ring of blocks: the caller fills one while the thread empties others. */
 struct cdbwriter {
-	struct cdb_make make; /* the thread's, until it has ended */
+	struct cdb_make make; /* both the thread's, until it has ended */
+	struct map_sum sum;
 	struct flusher *flusher;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* of all below, but not of what is in the blocks */
@@ -55,10 +57,22 @@ write_block(struct cdbwriter *w, const struct block *b)
 		p += sizeof(r);
 		if (cdb_make_add(&w->make, p, r.keylen, p + r.keylen, r.len) < 0)
 			return false;
+		map_sum_add(&w->sum, p, r.keylen, r.len);
 		p += r.keylen + r.len;
 	}
 	flusher_written(w->flusher, w->make.cdb_dpos);
 	return true;
+}
+
+static bool
+write_end(struct cdbwriter *w)
+{
+	char value[MAP_SUM_VALUE_MAX + 1];
+	size_t len = map_sum_value(&w->sum, value);
+
+	return cdb_make_add(&w->make, MAP_SUM_KEY, strlen(MAP_SUM_KEY), value,
+		       (unsigned)len) == 0 &&
+	       cdb_make_finish(&w->make) == 0;
 }
 
 /* Waits for the next full block. NULL: there won't be one. */
@@ -104,7 +118,7 @@ write_blocks(void *arg)
 	pthread_mutex_unlock(&w->mutex);
 	if (!wanted)
 		write_no_more(w);
-	else if (cdb_make_finish(&w->make) < 0)
+	else if (!write_end(w))
 		w->error = errno; /* nobody looks at it before the thread has ended */
 	return NULL;
 }

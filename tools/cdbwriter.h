@@ -1,4 +1,5 @@
-/* Writes a cdb file in a thread of its own, while the caller reads and checks on.
+/* Writes a cdb file in a thread of its own, while the caller reads and checks on. The
+ * last record is the checksum of all others (core/mapsum.h).
  *
  *	w = cdbwriter_new(fd);
  *	cdbwriter_add(w, ...), again and again

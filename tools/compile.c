@@ -7,6 +7,7 @@
 
 #include "cdbfile.h"
 #include "cdbwriter.h"
+#include "core/mapimage.h"
 #include "core/maptext.h"
 #include "input.h"
 #include "onionmap.h"
@@ -43,6 +44,10 @@ failed(struct compile *c)
 	warn("%s", c->report.name);
 	return false;
 }
+
+/* A map without entries; its checksum is counted with as many digits as it may have. */
+#define SIZE_EMPTY                                                                       \
+	(MAP_IMAGE_EMPTY + MAP_IMAGE_RECORD(strlen(MAP_SUM_KEY), MAP_SUM_VALUE_MAX))
 
 /* The first line that doesn't fit is an error; nothing is written from there on, but
  * the rest is still checked. */
@@ -197,7 +202,7 @@ start(struct compile *c, const char *text, const char *map)
 static enum exit_status
 compile(const char *text, const char *map)
 {
-	struct compile c = {.size = MAP_IMAGE_EMPTY};
+	struct compile c = {.size = SIZE_EMPTY};
 	bool done;
 
 	c.report.name = strcmp(text, "-") == 0 ? "<stdin>" : text;

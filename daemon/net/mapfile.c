@@ -25,6 +25,7 @@ struct mapfile {
 	struct map_copy old;     /* the one before, while it is being freed */
 	struct event freeing;
 	struct map_copy last; /* that was looked at; its image isn't used */
+	bool told_no_sum;
 	struct loop *loop;
 	struct event watch;
 	bool watching;
@@ -55,6 +56,13 @@ put_in_force(struct mapfile *m, const struct map_copy *new)
 	m->current = m->last = *new;
 	m->source.epoch++;
 	m->counters->map_loads++;
+	if (new->has_sum || m->told_no_sum)
+		return;
+	m->told_no_sum = true;
+	log_info("map %s: no checksum as onionmap writes it: each entry is checked, but "
+		 "not "
+		 "whether all belong to the same map",
+		m->path);
 }
 
 static void

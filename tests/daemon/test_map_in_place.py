@@ -5,6 +5,7 @@ a domain that isn't found is a "no"."""
 import os
 import random
 import signal
+import subprocess
 
 import pytest
 
@@ -166,6 +167,39 @@ def test_zeroed_pages(large):
     check(load, "old")
     assert "warning" in large.daemon.output()
     large.recovers()
+
+
+def test_half_of_another_map(large):
+    """Of the same shape: each entry is a good one, of the one map or of the other."""
+    old = large.path.read_bytes()
+    new = compile_map(text("new", large.count), large.lab.dir / "new.cdb").read_bytes()
+    assert len(old) == len(new)
+    with large.load() as load:
+        for eighth in range(1, 8):
+            at = len(old) * eighth // 8
+            for a, b in ((old, new), (new, old)):
+                large.path.write_bytes(a[:at] + b[at:])
+                taken = large.reload()
+                # Behind the last entry all is the same.
+                assert taken == (a[:at] + b[at:] in (old, new)), at
+    check(load, "old", "new")
+    large.recovers()
+
+
+def test_a_map_of_another_program(lab):
+    """It has no checksum; the log says so once."""
+    path = lab.dir / "domains.cdb"
+    source = lab.dir / "text"
+    daemon = None
+    for i in range(3):
+        source.write_text(f"a.example {onion(i)}\n")
+        subprocess.run(["cdb", "-c", "-m", "-t", lab.dir / "tmp", path, source], check=True)
+        daemon = daemon or lab.daemon(map=path)
+        wait_until(lambda: daemon.ask("socketmap", "a.example").hosts() == [onion(i)], "it")
+    assert daemon.output().count("no checksum") == 1
+    lab.map(f"a.example {onion(3)}\n")
+    wait_until(lambda: daemon.ask("socketmap", "a.example").hosts() == [onion(3)], "it")
+    assert daemon.output().count("no checksum") == 1
 
 
 def test_wrong_bits(large):

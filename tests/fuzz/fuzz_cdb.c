@@ -94,7 +94,7 @@ static void
 changed_map(const uint8_t *data, size_t size)
 {
 	const bool with_sum = data[0] & 0x10;
-	struct cdb_image c;
+	static struct cdb_image c;
 	unsigned char *before;
 	bool was_good;
 	size_t at;

@@ -92,7 +92,17 @@ def errors(result, name):
     return found
 
 
+CHECKSUM = "ONIONMAP:CHECKSUM"
+
+
 def records(path):
+    """The entries in order. Behind them is the checksum's record."""
+    *entries, (key, value) = all_records(path)
+    assert key == CHECKSUM and re.fullmatch(f"{len(entries)} [0-9a-f]{{16}}", value)
+    return entries
+
+
+def all_records(path):
     """All records in order, as tinycdb's own tool sees them."""
     data = subprocess.run(["cdb", "-d", path], check=True, capture_output=True).stdout
     found, at = [], 0

@@ -1,11 +1,15 @@
 """The commands of onionmap: what they take, what they say, what they return."""
 
 import random
+import struct
 import subprocess
 
 import pytest
 from harness.onion import mistyped, onion
 from maptool import (
+    CHECKSUM,
+    all_records,
+    make_cdb,
     ONIONMAP,
     USUAL,
     USUAL_RECORDS,
@@ -128,7 +132,7 @@ def test_an_empty_text_is_an_empty_map(text, tmp_path):
     path, result = compile_text(tmp_path, text)
     assert result.status == 0
     assert "warning: no entries" in result.err
-    assert path.stat().st_size == 2048
+    assert path.stat().st_size == 2048 + 24 + len(CHECKSUM) + len("0 ") + 16
     assert records(path) == []
     assert onionmap("dump", path).out == ""
     assert onionmap("query", path, "example.org").status == 1
@@ -147,6 +151,59 @@ def test_an_empty_text_is_an_empty_map(text, tmp_path):
 )
 def test_how_a_line_may_be_written(text, tmp_path):
     assert records(good_map(tmp_path, text)) == [("a.example", A)]
+
+
+def test_it_is_what_cdb_writes(tmp_path):
+    """For the same records, byte for byte."""
+    path = good_map(tmp_path, USUAL + "".join(f"d{i}.example -\n" for i in range(3000)))
+    pairs = [(key.encode(), value.encode()) for key, value in all_records(path)]
+    assert make_cdb(tmp_path / "theirs.cdb", pairs).read_bytes() == path.read_bytes()
+
+
+def siphash13(k0, k1, data):
+    """By the paper, not by ours."""
+    mask = (1 << 64) - 1
+
+    def rotl(x, b):
+        return (x << b | x >> (64 - b)) & mask
+
+    v = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D]
+    v += [k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
+
+    def rounds(n):
+        for _ in range(n):
+            v[0] = (v[0] + v[1]) & mask
+            v[2] = (v[2] + v[3]) & mask
+            v[1], v[3] = rotl(v[1], 13) ^ v[0], rotl(v[3], 16) ^ v[2]
+            v[0] = rotl(v[0], 32)
+            v[2] = (v[2] + v[1]) & mask
+            v[0] = (v[0] + v[3]) & mask
+            v[1], v[3] = rotl(v[1], 17) ^ v[2], rotl(v[3], 21) ^ v[0]
+            v[2] = rotl(v[2], 32)
+
+    data += bytes(-(len(data) + 1) % 8) + bytes([len(data) % 256])
+    for (word,) in struct.iter_unpack("<Q", data):
+        v[3] ^= word
+        rounds(1)
+        v[0] ^= word
+    v[2] ^= 0xFF
+    rounds(3)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def test_the_checksum(tmp_path):
+    *entries, (key, value) = all_records(good_map(tmp_path, USUAL))
+    total = 0
+    for name, targets in entries:
+        total = siphash13(total, len(name) << 32 | len(targets), (name + targets).encode())
+    assert (key, value) == (CHECKSUM, f"{len(entries)} {total:016x}")
+
+
+def test_the_checksum_is_no_entry(tmp_path):
+    path = good_map(tmp_path, USUAL)
+    for key in (CHECKSUM, CHECKSUM.lower(), f"x@{CHECKSUM}", f"mx:{CHECKSUM}"):
+        result = onionmap("query", path, key)
+        assert (result.status, result.out) == (1, f"{key}\tnot found: no domain\n")
 
 
 def test_the_same_text_gives_the_same_bytes(tmp_path):
@@ -343,4 +400,4 @@ def test_standard_streams_may_be_closed(tmp_path):
     # Not within valgrind, which itself can't start like this.
     args = ["sh", "-c", shell, "sh", ONIONMAP[-1], "compile", tmp_path / "d.txt"]
     subprocess.run(args, check=True)
-    assert (tmp_path / "d.cdb").stat().st_size == 2048
+    assert (tmp_path / "d.cdb").stat().st_size == 2048 + 24 + len(CHECKSUM) + len("0 ") + 16

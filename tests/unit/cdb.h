@@ -8,7 +8,7 @@
 
 #include "core/mapsum.h"
 
-#define CDB_RECORDS_MAX 256
+#define CDB_RECORDS_MAX 22000
 
 struct cdb_image {
 	unsigned char *data; /* of exactly this size */

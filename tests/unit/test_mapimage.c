@@ -56,7 +56,7 @@ make_map(struct cdb_image *c, bool with_sum, const char *onion)
 static void
 test_good(void **state)
 {
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	for (int with_sum = 0; with_sum < 2; with_sum++) {
@@ -78,7 +78,7 @@ test_find_and_next(void **state)
 {
 	struct map_record r, found;
 	uint32_t next = MAP_IMAGE_EMPTY;
-	struct cdb_image c;
+	static struct cdb_image c;
 	unsigned n = 0;
 
 	(void)state;
@@ -124,7 +124,7 @@ test_no_entries(void **state)
 		{"onionmap:checksum", "-"},
 		{MAP_SUM_KEY "X", "-"},
 	};
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -142,7 +142,7 @@ static void
 test_long_value(void **state)
 {
 	char value[MAP_VALUE_MAX + 2];
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	for (size_t len = MAP_VALUE_MAX; len <= MAP_VALUE_MAX + 1; len++) {
@@ -159,7 +159,7 @@ test_long_value(void **state)
 static void
 test_the_same_key_twice(void **state)
 {
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	cdb_begin(&c);
@@ -175,7 +175,7 @@ test_the_same_key_twice(void **state)
 static void
 test_each_bit(void **state)
 {
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	make_map(&c, true, ONION_A);
@@ -202,7 +202,7 @@ test_each_bit(void **state)
 static void
 test_cut_off(void **state)
 {
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	for (int with_sum = 0; with_sum < 2; with_sum++) {
@@ -226,7 +226,7 @@ test_cut_off(void **state)
 static void
 test_half_of_another_map(void **state)
 {
-	struct cdb_image a, b;
+	static struct cdb_image a, b;
 	size_t first;
 
 	(void)state;
@@ -246,6 +246,60 @@ test_half_of_another_map(void **state)
 	free(b.data);
 }
 
+/* Of 2 MiB. */
+static void
+make_large_map(struct cdb_image *c, const char *onion)
+{
+	char key[20];
+
+	cdb_begin(c);
+	for (unsigned i = 0; i < 21500; i++) {
+		sprintf(key, "d%05u.example", i);
+		cdb_add_text(c, key, onion);
+	}
+	cdb_add_sum(c);
+	cdb_finish(c);
+}
+
+#define PAGE 4096
+
+static void
+test_large(void **state)
+{
+	static struct cdb_image a, b;
+	uint32_t random = 1;
+
+	(void)state;
+	make_large_map(&a, ONION_A);
+	make_large_map(&b, ONION_B);
+	assert_true(a.size > 2 << 20);
+	assert_null(check_image(&a));
+	for (int i = 0; i < 2000; i++) {
+		const size_t at = (random = random * 1664525 + 1013904223) % a.size;
+		const unsigned char bit = (unsigned char)(1 << (random >> 29));
+
+		a.data[at] ^= bit;
+		assert_non_null(check_image(&a));
+		a.data[at] ^= bit;
+	}
+	for (size_t at = 0; at + PAGE < a.size; at += PAGE) {
+		unsigned char save[PAGE];
+
+		assert_non_null(checked(a.data, at, 1000));
+		if (at / PAGE % 8 != 0)
+			continue;
+		memcpy(save, a.data + at, PAGE);
+		memset(a.data + at, 0, PAGE);
+		assert_non_null(check_image(&a));
+		memcpy(a.data + at, save, PAGE);
+	}
+	assert_null(check_image(&a));
+	memcpy(a.data, b.data, b.position[b.n / 2]);
+	assert_string_equal(check_image(&a), "wrong checksum");
+	free(a.data);
+	free(b.data);
+}
+
 static void
 expect_bad(struct cdb_image *c, const char *what)
 {
@@ -259,7 +313,7 @@ static void
 test_structure(void **state)
 {
 	unsigned char *slot, *other, save[8];
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	make_map(&c, false, ONION_A);
@@ -312,7 +366,7 @@ static void
 test_two_slots_for_a_record(void **state)
 {
 	unsigned char *slot;
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	cdb_begin(&c);
@@ -328,7 +382,7 @@ test_two_slots_for_a_record(void **state)
 static void
 test_bytes_that_belong_to_nothing(void **state)
 {
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	cdb_begin(&c);
@@ -348,7 +402,7 @@ test_bytes_that_belong_to_nothing(void **state)
 static void
 test_the_checksum(void **state)
 {
-	struct cdb_image c;
+	static struct cdb_image c;
 
 	(void)state;
 	cdb_begin(&c);
@@ -416,6 +470,7 @@ main(void)
 		cmocka_unit_test(test_each_bit),
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_half_of_another_map),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_structure),
 		cmocka_unit_test(test_two_slots_for_a_record),
 		cmocka_unit_test(test_bytes_that_belong_to_nothing),
