@@ -4,8 +4,36 @@
 
 #include "core/targetlist.h"
 
+/* How onion names are checked. */
+struct trust {
+	bool checked; /* they have been */
+	struct onion_memo *memo;
+};
+
+static bool
+is_onion(const char *name, size_t len, const struct trust *trust)
+{
+	return len <= DOMAIN_MAX &&
+	       (trust->checked || onion_check(name, len, trust->memo) == ONION_OK);
+}
+
+/* Nothing but a name: a shorter value has no onion, and in one of this length nothing
+ * else has room beside it. */
+static bool
+is_only_target(const char *value, size_t len, const struct trust *trust)
+{
+	const char dot_onion[] = ".onion";
+	const size_t n = sizeof(dot_onion) - 1;
+
+	if (len != ONION_LEN)
+		return false;
+	return trust->checked ? memcmp(value + len - n, dot_onion, n) == 0 &&
+					memcmp(value, MAP_WORD_SRV, 3) != 0
+			      : onion_check(value, len, trust->memo) == ONION_OK;
+}
+
 static enum maprec_status
-parse_targets(struct cursor *c, struct route *route, struct onion_memo *memo)
+parse_targets(struct cursor *c, struct route *route, const struct trust *trust)
 {
 	bool more = true;
 
@@ -14,8 +42,7 @@ parse_targets(struct cursor *c, struct route *route, struct onion_memo *memo)
 
 		if (route->n == ROUTE_MAX || targetlist_next(c, &item, &more) != NULL)
 			return MAPREC_BAD;
-		if (item.hostlen > DOMAIN_MAX ||
-			onion_check(item.host, item.hostlen, memo) != ONION_OK)
+		if (!is_onion(item.host, item.hostlen, trust))
 			return MAPREC_BAD;
 		route->target[route->n++] = (struct target){.host = item.host,
 			.hostlen = (uint8_t)item.hostlen,
@@ -24,9 +51,9 @@ parse_targets(struct cursor *c, struct route *route, struct onion_memo *memo)
 	return MAPREC_ROUTE;
 }
 
-enum maprec_status
-maprec_parse(const char *value, size_t len, struct route *route, struct policy *policy,
-	struct onion_memo *memo)
+static enum maprec_status
+parse(const char *value, size_t len, struct route *route, struct policy *policy,
+	const struct trust *trust)
 {
 	struct cursor c = {value, value + len};
 	enum maprec_status st;
@@ -34,7 +61,7 @@ maprec_parse(const char *value, size_t len, struct route *route, struct policy *
 	route->n = 0;
 	policy_clear(policy);
 	/* Most are a name, and nothing else. */
-	if (len == ONION_LEN && onion_check(value, len, memo) == ONION_OK) {
+	if (is_only_target(value, len, trust)) {
 		route->target[route->n++] = (struct target){
 			.host = value, .hostlen = ONION_LEN, .port = SMTP_PORT};
 		return MAPREC_ROUTE;
@@ -44,8 +71,26 @@ maprec_parse(const char *value, size_t len, struct route *route, struct policy *
 	if (cursor_take_word(&c, MAP_WORD_SRV))
 		st = MAPREC_SRV;
 	else
-		st = parse_targets(&c, route, memo);
+		st = parse_targets(&c, route, trust);
 	if (st == MAPREC_BAD || policy_parse(&c, policy) != NULL)
 		return MAPREC_BAD;
 	return st;
+}
+
+enum maprec_status
+maprec_parse(const char *value, size_t len, struct route *route, struct policy *policy,
+	struct onion_memo *memo)
+{
+	const struct trust trust = {.memo = memo};
+
+	return parse(value, len, route, policy, &trust);
+}
+
+enum maprec_status
+maprec_parse_checked(
+	const char *value, size_t len, struct route *route, struct policy *policy)
+{
+	const struct trust trust = {.checked = true};
+
+	return parse(value, len, route, policy, &trust);
 }

@@ -61,6 +61,7 @@ find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 
 		if (kindlen > 0)
 			key = join_key(buffer, kind, kindlen, name, len);
+		q->engine->value.checked = false;
 		r = map->get(map, key, kindlen + len, &q->engine->value);
 		if (r == MAP_HIT)
 			trail_add(q->trail, "map: %.*s  %.*s", (int)(kindlen + len), key,
@@ -103,16 +104,24 @@ decided_broken_map(struct inquiry *q)
 	return decided(q, OUTCOME_TEMP, REASON_MAP);
 }
 
+static enum maprec_status
+parse_entry(struct inquiry *q, struct route *route)
+{
+	const struct map_value *v = &q->engine->value;
+
+	if (v->checked)
+		return maprec_parse_checked(v->text, v->len, route, &q->policy);
+	return maprec_parse(v->text, v->len, route, &q->policy, &q->engine->memo);
+}
+
 /* What the entry in engine->value says. MAPREC_SRV: nothing is decided by it. */
 static enum maprec_status
 read_entry(struct inquiry *q)
 {
-	const struct map_value *v = &q->engine->value;
 	enum maprec_status st;
 
 	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
-	st = maprec_parse(
-		v->text, v->len, &q->answer->route, &q->policy, &q->engine->memo);
+	st = parse_entry(q, &q->answer->route);
 	if (st == MAPREC_NONE)
 		q->answer->outcome = OUTCOME_NONE;
 	if (st == MAPREC_BAD)

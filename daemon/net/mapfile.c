@@ -176,6 +176,7 @@ get(struct map_source *source, const char *key, size_t keylen, struct map_value 
 		return MAP_BROKEN;
 	memcpy(value->text, r.value, r.len);
 	value->len = r.len;
+	value->checked = true; /* by map_copy_read() */
 	return MAP_HIT;
 }
 

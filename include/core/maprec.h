@@ -22,4 +22,9 @@ enum maprec_status {
 enum maprec_status maprec_parse(const char *value, size_t len, struct route *,
 	struct policy *, struct onion_memo *);
 
+/* The same for a value that maprec_parse() has taken before: the onion names are
+ * believed. Of any other value it may make a route to a name that is none. */
+enum maprec_status maprec_parse_checked(
+	const char *value, size_t len, struct route *, struct policy *);
+
 #endif

@@ -3,6 +3,7 @@
 #ifndef FLOW_SOURCES_H
 #define FLOW_SOURCES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ enum map_result {
 
 struct map_value {
 	size_t len;
+	/* maprec_parse() has taken it, and it can't have changed since. False before
+	 * get() is called, and set by nothing but a map that has been checked. */
+	bool checked;
 	char text[MAP_VALUE_MAX];
 };
 

@@ -54,17 +54,29 @@ same(const struct route *a, const struct route *b)
 	return true;
 }
 
+static bool
+same_policy(const struct policy *a, const struct policy *b)
+{
+	return a->on_failure == b->on_failure && a->dnssec_require == b->dnssec_require &&
+	       a->tls.level == b->tls.level &&
+	       strcmp(a->tls.name.text, b->tls.name.text) == 0;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *copy = fuzz_alloc(size), *value = fuzz_alloc(MAP_VALUE_MAX);
-	enum maprec_status st;
+	enum maprec_status st, again_st;
 	struct policy policy, again_policy;
 	struct route r, again;
 
 	memcpy(copy, data, size);
 	st = maprec_parse(copy, size, &r, &policy, NULL);
 	require(st <= MAPREC_BAD);
+	again_st = maprec_parse_checked(copy, size, &again, &again_policy);
+	require(st == MAPREC_BAD || again_st == st);
+	require(st == MAPREC_BAD ||
+		(same(&r, &again) && same_policy(&policy, &again_policy)));
 	require((st == MAPREC_NONE) == (size == 1 && copy[0] == '-'));
 	require(st == MAPREC_ROUTE || st == MAPREC_BAD || r.n == 0);
 	if (st == MAPREC_ROUTE || st == MAPREC_SRV) {
@@ -74,10 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_route(&r, copy, size);
 		require(maprec_parse(value, n, &again, &again_policy, NULL) == st);
 		require(same(&r, &again));
-		require(policy.on_failure == again_policy.on_failure);
-		require(policy.dnssec_require == again_policy.dnssec_require);
-		require(policy.tls.level == again_policy.tls.level);
-		require(strcmp(policy.tls.name.text, again_policy.tls.name.text) == 0);
+		require(same_policy(&policy, &again_policy));
 	}
 	free(value);
 	free(copy);

@@ -30,6 +30,9 @@ static const struct {
 	{BYTES("srv"), MAPREC_SRV, 0, 0, 0, false},
 	{BYTES("srv dnssec=require"), MAPREC_SRV, 0, 0, 0, true},
 	{BYTES("srv\ton_failure=clearnet"), MAPREC_SRV, 0, 0, ON_FAILURE_CLEARNET, false},
+	/* as long as an onion name, and with the same end */
+	{BYTES("srv dnssec=require tls=secure:mx.example.a.a.a.a.a.a.a.b.onion"),
+		MAPREC_SRV, 0, 0, 0, true},
 
 	/* damaged */
 	{BYTES(""), MAPREC_BAD, 0, 0, 0, false},
@@ -98,6 +101,28 @@ parse(const char *value, size_t len, struct route *route, struct policy *policy,
 	return maprec_parse(copy, len, route, policy, NULL);
 }
 
+/* What has been taken once is read in the same way without a look at the checksums. */
+static void
+check_trusted(const char *row, const char *value, size_t len)
+{
+	struct policy policy, trusted_policy;
+	struct route r, trusted;
+	enum maprec_status st = maprec_parse(value, len, &r, &policy, NULL);
+
+	row_assert(
+		row, maprec_parse_checked(value, len, &trusted, &trusted_policy) == st);
+	row_assert(row, trusted.n == r.n);
+	for (uint8_t i = 0; i < r.n; i++) {
+		row_assert(row, trusted.target[i].host == r.target[i].host);
+		row_assert(row, trusted.target[i].hostlen == r.target[i].hostlen);
+		row_assert(row, trusted.target[i].port == r.target[i].port);
+	}
+	row_assert(row, trusted_policy.on_failure == policy.on_failure);
+	row_assert(row, trusted_policy.dnssec_require == policy.dnssec_require);
+	row_assert(row, trusted_policy.tls.level == policy.tls.level);
+	assert_string_equal(trusted_policy.tls.name.text, policy.tls.name.text);
+}
+
 static void
 test_parse(void **state)
 {
@@ -124,6 +149,8 @@ test_parse(void **state)
 			row_assert(rows[i].value, r.target[0].host == copy);
 			row_assert(rows[i].value, r.target[0].ipv4 == 0);
 		}
+		if (rows[i].status != MAPREC_BAD)
+			check_trusted(rows[i].value, copy, rows[i].len);
 		free(copy);
 	}
 }
@@ -144,6 +171,7 @@ test_by_hand(void **state)
 		row_assert(by_hand[i], r.target[0].port == 25);
 		assert_memory_equal(r.target[1].host, ONION_B, ONION_LEN);
 		row_assert(by_hand[i], r.target[1].port == 25);
+		check_trusted(by_hand[i], by_hand[i], strlen(by_hand[i]));
 	}
 }
 
