@@ -13,6 +13,7 @@ from .programs import ON_SERVER_CORE, load_server, reference, write_items
 NAMES = 1000
 TURNS = 3  # in each round: what disturbs one side is over before long
 IN_MAP = 100_000  # lines of the map
+DISTINCT = 10_000  # more, each with an onion of its own
 
 
 class Case(NamedTuple):
@@ -40,6 +41,10 @@ def in_map(i):
     return f"m{i:06}.example"
 
 
+def distinct(i):
+    return f"n{i:06}.example"
+
+
 def in_dns(i):
     return f"d{i:06}.example"
 
@@ -61,6 +66,7 @@ def start_daemon(lab):
     records = "".join(srv(in_dns(i).removesuffix(".example"), (0, 0, 25, onion(i))) for i in range(NAMES))
     dns = lab.unbound(records, ttl=86400)
     text = "".join(f"{in_map(i)} {onion(i % NAMES)}\n" for i in range(IN_MAP))
+    text += "".join(f"{distinct(i)} {onion(i)}\n" for i in range(DISTINCT))
     state = lab.dir / "state"
     state.mkdir()
     options = {"state_dir": str(state), "bridge_users": []}
@@ -70,9 +76,9 @@ def start_daemon(lab):
 
 
 def items(daemon, case, name):
-    """NAMES questions with their answers, which the daemon is asked for first."""
+    """Questions with their answers, which the daemon is asked for first."""
     client, result = daemon.client(case.protocol), []
-    for i in range(NAMES):
+    for i in range(DISTINCT if name is distinct else NAMES):
         answer = client.ask(name(i))
         assert answer.outcome == ROUTE, answer
         if case.protocol != "readsocket":
@@ -98,9 +104,9 @@ class Side(NamedTuple):
     items: object
 
 
-def sides(lab, daemon, case):
+def sides(lab, daemon, case, names):
     ours = {}
-    for name in (in_map, in_dns):
+    for name in names:
         pairs = items(daemon, case, name)
         file = write_items(lab.dir / f"{name.__name__}.items", pairs)
         ours[name.__name__] = Side(daemon, daemon.address(case.protocol), file)
@@ -114,9 +120,9 @@ def sides(lab, daemon, case):
     return ours
 
 
-def measure(lab, daemon, case, rounds):
+def measure(lab, daemon, case, rounds, names=(in_map, in_dns)):
     """{side: [Loaded...]}"""
-    both = sides(lab, daemon, case)
+    both = sides(lab, daemon, case, names)
     runs = {name: [] for name in both}
     options = {"connections": case.connections, "depth": case.depth, "once": case.once}
     for turn in range(TURNS * rounds + 1):
@@ -127,8 +133,17 @@ def measure(lab, daemon, case, rounds):
     return runs
 
 
+def many_onions(lab, daemon, rounds):
+    case = CASES[1]
+    runs = measure(lab, daemon, case, rounds, (distinct,))
+    cpu = {name: table.median(r.cpu for r in done) for name, done in runs.items()}
+    what = f"CPU, {case.title}, map, {DISTINCT} onions"
+    yield table.compare(what, cpu["distinct"], cpu["bare"], "us", at_most=2.2)
+
+
 def rows(lab, rounds):
     daemon = start_daemon(lab)
+    yield from many_onions(lab, daemon, rounds)
     for case in CASES:
         runs = measure(lab, daemon, case, rounds)
         cpu = {name: table.median(r.cpu for r in done) for name, done in runs.items()}
