@@ -96,7 +96,7 @@ $(B)/tests/net/%: $(B)/obj/tests/net/%.o $(B)/obj/tests/net/shell.o \
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(NET_LIBS) $(CORE_LIBS)
 
-$(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/libcore.a
+$(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
@@ -157,7 +157,7 @@ fuzz:	## fuzz one parser: T=NAME, for SECONDS=60
 	@mkdir -p $(B)/fuzz/corpus-$(T)
 	$(CLANG) $(ALL_CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $(B)/fuzz/$(T) \
-		tests/fuzz/fuzz_$(T).c $(wildcard daemon/core/*.c) $(CORE_LIBS)
+		tests/fuzz/fuzz_$(T).c $(wildcard daemon/core/*.c daemon/flow/*.c) $(CORE_LIBS)
 	$(B)/fuzz/$(T) -max_total_time=$(SECONDS) -artifact_prefix=$(B)/fuzz/ \
 		$(B)/fuzz/corpus-$(T) tests/fuzz/corpus/$(T)
 

@@ -6,6 +6,14 @@
 
 #include "dns_server.h"
 
+/* A server that comes gets the questions of one that has left in batches, as its receive
+ * buffer may hold no more. */
+#define DUE_BATCH 64
+#define DUE_PAUSE_MS 20
+#define DUE UPSTREAM_TRIES /* the list of these */
+
+TAILQ_HEAD(query_list, upstream_query);
+
 /* A question to one server. It stays under way when the next one is asked. */
 struct attempt {
 	SLIST_ENTRY(attempt) entry;
@@ -16,7 +24,8 @@ struct attempt {
 };
 
 struct upstream_query {
-	TAILQ_ENTRY(upstream_query) entry; /* in its round */
+	TAILQ_ENTRY(upstream_query) entry;
+	struct query_list *list; /* that it is in: its round, or those that are due */
 	struct upstream *upstream;
 	SLIST_HEAD(, attempt) attempts; /* under way */
 	struct attempt *latest;         /* of these; NULL: it has ended */
@@ -38,8 +47,10 @@ struct upstream {
 	size_t n;
 	uint32_t epoch; /* and more than those of all servers that have left */
 
-	/* Within a round the timeout is the same for all: the first ends first. */
-	TAILQ_HEAD(, upstream_query) round[UPSTREAM_TRIES];
+	/* Those of a round, the first that ends first: its timeout is the same for all.
+	 * And those that are due to be asked of another server, from due_at on. */
+	struct query_list list[UPSTREAM_TRIES + 1];
+	struct monotime due_at;
 };
 
 static void
@@ -96,7 +107,7 @@ upstream_cancel(struct upstream_query *q)
 	while ((a = SLIST_FIRST(&q->attempts)) != NULL)
 		// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 		cancel_attempt(a);
-	TAILQ_REMOVE(&q->upstream->round[q->round], q, entry);
+	TAILQ_REMOVE(q->list, q, entry);
 	free(q);
 }
 
@@ -141,6 +152,14 @@ start_attempt(struct upstream_query *q, struct dns_server *server, struct monoti
 	return true;
 }
 
+static void
+move(struct upstream_query *q, struct query_list *to)
+{
+	TAILQ_REMOVE(q->list, q, entry);
+	TAILQ_INSERT_TAIL(to, q, entry);
+	q->list = to;
+}
+
 static bool
 attempt(struct upstream_query *q, size_t i, struct monotime now)
 {
@@ -149,8 +168,7 @@ attempt(struct upstream_query *q, size_t i, struct monotime now)
 	q->asked |= 1U << i;
 	q->total++;
 	q->deadline = monotime_add_ms(now, u->config.timeout_ms << q->round);
-	TAILQ_REMOVE(&u->round[q->round], q, entry);
-	TAILQ_INSERT_TAIL(&u->round[q->round], q, entry);
+	move(q, &u->list[q->round]);
 	alarm_caller(u);
 	return start_attempt(q, u->server[i], now);
 }
@@ -180,10 +198,9 @@ next_round(struct upstream_query *q)
 
 	if (q->round + 1 >= u->config.tries)
 		return false;
-	TAILQ_REMOVE(&u->round[q->round], q, entry);
 	q->round++;
 	q->asked = 0;
-	TAILQ_INSERT_TAIL(&u->round[q->round], q, entry);
+	move(q, &u->list[q->round]);
 	return true;
 }
 
@@ -202,15 +219,17 @@ ask_next(struct upstream_query *q, struct monotime now)
 		end_failed(q, REASON_NOMEM, now);
 }
 
-/* The next server is asked by the next upstream_expire(). */
+/* The next server is asked by upstream_expire(), in its turn. */
 static void
 set_due(struct upstream_query *q, struct monotime now)
 {
 	struct upstream *u = q->upstream;
 
-	q->deadline = now;
-	TAILQ_REMOVE(&u->round[q->round], q, entry);
-	TAILQ_INSERT_HEAD(&u->round[q->round], q, entry);
+	if (q->list == &u->list[DUE])
+		return;
+	if (TAILQ_EMPTY(&u->list[DUE]))
+		u->due_at = now;
+	move(q, &u->list[DUE]);
 	alarm_caller(u);
 }
 
@@ -277,7 +296,8 @@ upstream_ask(struct upstream *u, enum dns_type type, const char *name,
 	q->reason = REASON_DNS_DOWN;
 	SLIST_INIT(&q->attempts);
 	memcpy(q->name, name, len + 1);
-	TAILQ_INSERT_TAIL(&u->round[0], q, entry);
+	q->list = &u->list[0];
+	TAILQ_INSERT_TAIL(q->list, q, entry);
 	if (u->n == 0) {
 		set_due(q, now);
 		return q;
@@ -318,10 +338,10 @@ leave_server(
 static void
 remove_server(struct upstream *u, struct dns_server *server, struct monotime now)
 {
-	for (size_t i = 0; i < UPSTREAM_TRIES; i++) {
+	for (size_t i = 0; i <= DUE; i++) {
 		struct upstream_query *q, *next;
 
-		for (q = TAILQ_FIRST(&u->round[i]); q != NULL; q = next) {
+		for (q = TAILQ_FIRST(&u->list[i]); q != NULL; q = next) {
 			next = TAILQ_NEXT(q, entry);
 			leave_server(q, server, now);
 		}
@@ -336,8 +356,8 @@ forget_servers(struct upstream *u)
 {
 	struct upstream_query *q;
 
-	for (size_t i = 0; i < UPSTREAM_TRIES; i++)
-		TAILQ_FOREACH (q, &u->round[i], entry)
+	for (size_t i = 0; i <= DUE; i++)
+		TAILQ_FOREACH (q, &u->list[i], entry)
 			q->asked = q->failed = 0;
 }
 
@@ -407,8 +427,8 @@ upstream_new(const struct upstream_config *config)
 	if (u == NULL)
 		return NULL;
 	u->config = *config;
-	for (size_t i = 0; i < UPSTREAM_TRIES; i++)
-		TAILQ_INIT(&u->round[i]);
+	for (size_t i = 0; i <= DUE; i++)
+		TAILQ_INIT(&u->list[i]);
 	if (upstream_set_servers(u, config->server, config->n, (struct monotime){0}))
 		return u;
 	upstream_free(u);
@@ -422,8 +442,8 @@ upstream_free(struct upstream *u)
 
 	if (u == NULL)
 		return;
-	for (size_t i = 0; i < UPSTREAM_TRIES; i++)
-		while ((q = TAILQ_FIRST(&u->round[i])) != NULL)
+	for (size_t i = 0; i <= DUE; i++)
+		while ((q = TAILQ_FIRST(&u->list[i])) != NULL)
 			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 			upstream_cancel(q);
 	for (size_t i = 0; i < u->n; i++)
@@ -433,13 +453,28 @@ upstream_free(struct upstream *u)
 
 /* Time */
 
+static void
+ask_due(struct upstream *u, struct monotime now)
+{
+	struct upstream_query *q;
+
+	if (TAILQ_EMPTY(&u->list[DUE]) || !monotime_reached(u->due_at, now))
+		return;
+	u->due_at = monotime_add_ms(now, DUE_PAUSE_MS);
+	for (int i = 0; i < DUE_BATCH; i++)
+		if ((q = TAILQ_FIRST(&u->list[DUE])) != NULL)
+			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
+			timed_out(q, now);
+}
+
 void
 upstream_expire(struct upstream *u, struct monotime now)
 {
 	struct upstream_query *q;
 
+	ask_due(u, now);
 	for (size_t i = 0; i < u->config.tries; i++)
-		while ((q = TAILQ_FIRST(&u->round[i])) != NULL &&
+		while ((q = TAILQ_FIRST(&u->list[i])) != NULL &&
 			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 			monotime_reached(q->deadline, now))
 			timed_out(q, now);
@@ -462,8 +497,10 @@ upstream_next_deadline(const struct upstream *u, struct monotime *when)
 	bool any = false;
 
 	for (size_t i = 0; i < u->config.tries; i++)
-		if (!TAILQ_EMPTY(&u->round[i]))
-			note_earlier(TAILQ_FIRST(&u->round[i])->deadline, when, &any);
+		if (!TAILQ_EMPTY(&u->list[i]))
+			note_earlier(TAILQ_FIRST(&u->list[i])->deadline, when, &any);
+	if (!TAILQ_EMPTY(&u->list[DUE]))
+		note_earlier(u->due_at, when, &any);
 	for (size_t i = 0; i < u->n; i++)
 		if (dns_server_next_deadline(u->server[i], &at))
 			note_earlier(at, when, &any);

@@ -61,7 +61,7 @@ bound_socket(const struct bridge_socket *s, const char *interface)
 	const struct sockaddr_in every = {
 		.sin_family = AF_INET, .sin_port = htons(s->config.port)};
 	const int on = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error;
 
 	if (fd < 0)
 		return -1;
@@ -71,7 +71,9 @@ bound_socket(const struct bridge_socket *s, const char *interface)
 				(socklen_t)strlen(interface)) == 0) &&
 		bind(fd, (const struct sockaddr *)&every, sizeof(every)) == 0)
 		return fd;
+	error = errno;
 	close(fd);
+	errno = error;
 	return -1;
 }
 
@@ -79,7 +81,7 @@ static void
 accepted(void *arg, int fd)
 {
 	struct bridge_socket *s = arg;
-	struct sockaddr_in ours, theirs;
+	struct sockaddr_in ours = {0}, theirs = {0};
 	socklen_t len = sizeof(ours), their_len = sizeof(theirs);
 
 	if (getsockname(fd, (struct sockaddr *)&ours, &len) == 0 &&

@@ -6,6 +6,7 @@ test's own. Needs root."""
 import contextlib
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -465,3 +466,22 @@ def test_an_interface_that_comes_and_goes(lab, network, etc, conf):
     make_interfaces()
     link_local(lab)
     wait_until(lambda: ask(daemon).outcome == ROUTE, "the interface to be seen again")
+
+
+def test_no_burst_to_the_new_server(lab, etc, conf, a, b):
+    """Its receive buffer holds 256 questions, and it may be busy."""
+
+    def busy(q):
+        time.sleep(0.03)
+        return does.one("b")(q)
+
+    a.below("", does.silence())
+    b.below("", does.in_turn(busy, does.one("b")))
+    conf.write_text(lines(a))
+    listeners = lab.listeners(deadline_ms=10000)
+    daemon = start(lab, etc, listeners=listeners, dns_timeout_ms=60000)
+    with ahead(daemon, clients=18, each=50) as answers:
+        wait_until(lambda: len(a.seen) == 900, "all to be asked")
+        write_anew(conf, lines(b))
+        wait_until(lambda: len(b.seen) == 900, "all to be asked again", limit=8)
+        assert all(answer.hosts() == [onion("b")] for answer in answers())

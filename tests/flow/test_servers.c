@@ -25,6 +25,35 @@ what_a_server_that_leaves_was_asked_is_asked_of_another(void **state)
 	close_servers(&s);
 }
 
+/* Its receive buffer may not hold them all. */
+static void
+a_server_that_comes_gets_them_in_batches(void **state)
+{
+	const unsigned batch = 64, many = 3 * batch + 1;
+	struct servers s;
+
+	(void)state;
+	open_servers(&s, 1, 1);
+	for (unsigned i = 0; i < many; i++)
+		upstream_ask(s.upstream, DNS_TYPE_SRV, NAME, s.now, done, &s);
+	SET_SERVERS(&s, 1);
+	pass(&s, 0);
+	assert_int_equal(fake_open(&s.server[1]), batch);
+	SET_SERVERS(&s, 2); /* again, with most of them still to be asked */
+	assert_int_equal(fake_open(&s.server[1]), 0);
+	for (unsigned i = 1; fake_open(&s.server[2]) < many; i++) {
+		pass(&s, 19);
+		assert_next(&s, 1);
+		pass(&s, 1);
+		assert_int_equal(
+			fake_open(&s.server[2]), i * batch < many ? i * batch : many);
+	}
+	for (unsigned i = 0; i < many; i++)
+		answer(&s, 2, srv_none(60));
+	assert_int_equal(s.calls, many);
+	close_servers(&s);
+}
+
 /* It keeps what it was asked, and what is known of it. */
 static void
 a_server_that_stays_stays_as_it_is(void **state)
@@ -228,6 +257,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_server_that_leaves_was_asked_is_asked_of_another),
+		cmocka_unit_test(a_server_that_comes_gets_them_in_batches),
 		cmocka_unit_test(a_server_that_stays_stays_as_it_is),
 		cmocka_unit_test(one_of_two_leaves),
 		cmocka_unit_test(a_probe_leaves_with_its_server),
