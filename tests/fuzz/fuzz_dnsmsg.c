@@ -37,7 +37,8 @@ check_targets(const struct dns_answer *a, enum dns_type type)
 static void
 check_absence(const struct dns_answer *a, enum dns_type type, const uint8_t *header)
 {
-	const unsigned rcode = header[3] & 15, authorities = header[8] << 8 | header[9];
+	const unsigned rcode = header[3] & 15U;
+	const unsigned authorities = (unsigned)header[8] << 8 | header[9];
 
 	switch (a->bare) {
 	case DNS_BARE_NO:
