@@ -39,7 +39,7 @@ def reload_under_load(lab, daemon, keys):
     loads = daemon.counted("map_loads")
     with Load(daemon, ["tcp_table", "socketmap"], keys) as load:
         load.progress(100)
-        with Heartbeat() as heartbeat:
+        with Heartbeat(daemon.pid) as heartbeat:
             began = time.monotonic()
             new.rename(lab.dir / "domains.cdb")
             wait_until(lambda: daemon.counted("map_loads") > loads, "the new map")

@@ -9,6 +9,16 @@
 
 #define EMOJI 0x1f600
 
+/* A sanitizer takes ten times as long, and is about the code and not the characters. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STEP 13
+#endif
+#endif
+#ifndef STEP
+#define STEP 1
+#endif
+
 /* As Postfix does it: any error that ICU reports is one. */
 static bool
 icu_name(UIDNA *idna, const UChar *name, int32_t len, char out[256])
@@ -88,7 +98,7 @@ test_the_same_names_as_icu(void **state)
 
 	(void)state;
 	assert_true(U_SUCCESS(error));
-	for (UChar32 c = 1; c <= UCHAR_MAX_VALUE; c++) {
+	for (UChar32 c = 1; c <= UCHAR_MAX_VALUE; c += STEP) {
 		if (!u_isdefined(c) || U_GET_GC_MASK(c) & U_GC_CS_MASK)
 			continue;
 		compare(idna, (UChar32[]){EMOJI, c}, 2, &t);
@@ -103,7 +113,7 @@ test_the_same_names_as_icu(void **state)
 	assert_int_equal(t.differ, 0);
 	assert_int_equal(t.only_icu, 0);
 	assert_in_range(t.unknown, 0, t.both / 20);
-	assert_true(t.both > 600000);
+	assert_true(t.both > 600000 / STEP);
 }
 
 int
