@@ -60,9 +60,17 @@ trust_pinned(struct inquiry *q, struct fact *srv)
 	if (ports->pins == NULL)
 		return false;
 	fx->pinned = *srv;
-	verdict = pins_judge(ports->pins, q->domain, srv, ports->wall(), &srv->set);
-	if (q->stale == REASON_NONE)
+	if (q->stale == REASON_NONE) {
+		verdict =
+			pins_judge(ports->pins, q->domain, srv, ports->wall(), &srv->set);
 		fx->pin = verdict;
+	} else {
+		/* Not validated now, and before any hold is over. */
+		fx->pinned.ad = false;
+		verdict = pins_judge(ports->pins, q->domain, &fx->pinned, 0, &srv->set);
+		if (verdict == PIN_CHANGED)
+			verdict = PIN_HELD;
+	}
 	if ((words = count_verdict(q, verdict)) != NULL)
 		trail_add(q->trail, "SRV of %s: %s", q->domain->text, words);
 	if (verdict == PIN_CHANGED || verdict == PIN_HELD)

@@ -101,6 +101,30 @@ a_change_waits_for_its_time(void **state)
 	close_pinning(&w);
 }
 
+/* What DNS said before it failed isn't what it says when the hold is over. */
+static void
+what_has_expired_changes_no_pin(void **state)
+{
+	struct engine_config config = world_config();
+	struct world w;
+	struct result r;
+
+	(void)state;
+	config.cache.stale_s = 1000;
+	open_pinning(&w, &config, 10);
+	r = says(&w, srv_route(60, A_ONION, 25));
+	r = says(&w, srv_route(60, B_ONION, 25));
+	assert_int_equal(told.calls, 2);
+	wall += HOLD;
+	pass_ms(&w, 61 * 1000);
+	look_up(&w, w.onion, "example.org", &r);
+	answer_srv(&w, "example.org", dns_failed(REASON_DNS_FAILED));
+	assert_route(&r, A_ONION, 25);
+	assert_int_equal(told.calls, 2);
+	assert_int_equal(w.counters.pins_renewed, 0);
+	close_pinning(&w);
+}
+
 static void
 a_failure_is_no_change(void **state)
 {
@@ -211,6 +235,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_waits_for_its_time),
+		cmocka_unit_test(what_has_expired_changes_no_pin),
 		cmocka_unit_test(a_failure_is_no_change),
 		cmocka_unit_test(validated_changes_count_at_once),
 		cmocka_unit_test(beyond_the_limit_nothing_is_pinned),
