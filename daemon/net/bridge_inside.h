@@ -6,9 +6,9 @@
 #include <sys/queue.h>
 
 #include "bridge_socket.h"
-#include "loop_base.h"
 #include "net/bridge.h"
 #include "torpool.h"
+#include "watch.h"
 
 #define RELAY_CHUNK (128 * 1024) /* that are read at once */
 
@@ -27,12 +27,12 @@ struct bridge {
 	struct relays relays;
 	size_t count;       /* of the relays */
 	size_t turned_away; /* of these */
-	struct event tick;  /* looks at the relays' times */
+	struct ticker tick; /* looks at the relays' times */
 	uint64_t secret;    /* for the passwords that keep circuits apart */
 	bool draining;
 	void (*ended)(void *arg);
 	void *ended_arg;
-	struct event grace;
+	struct watch grace;
 
 	/* What moves passes through here; an idle relay has no buffer. */
 	char chunk[RELAY_CHUNK];

@@ -29,7 +29,7 @@ struct bridge_socket {
 	int lock, guard; /* -1: not held */
 	struct listener_config listener;
 	struct acceptor acceptor;
-	struct event retry;
+	struct watch retry;
 	bool is_held;
 	bool was_refused; /* is logged */
 };
@@ -102,8 +102,10 @@ take_port(struct bridge_socket *s)
 	if (!take_lock(s) || (s->guard = bound_socket(s, NULL)) < 0 ||
 		(listener = bound_socket(s, "lo")) < 0)
 		return false;
-	return acceptor_adopt(&s->acceptor, &s->listener, listener) &&
-	       acceptor_start(&s->acceptor, s->config.loop, &user);
+	if (!acceptor_adopt(&s->acceptor, &s->listener, listener))
+		return false;
+	acceptor_start(&s->acceptor, s->config.loop, &user);
+	return true;
 }
 
 static void
@@ -131,21 +133,19 @@ complain(struct bridge_socket *s)
 	s->was_refused = true;
 }
 
-static bool
+static void
 try(struct bridge_socket *s)
 {
-	const struct timeval later = timeval_ms(RETRY_MS);
-
 	if (take_port(s)) {
 		if (s->was_refused)
 			log_warnx(
 				"bridge: port %u is ours now", (unsigned)s->config.port);
 		s->is_held = true;
-		return true;
+		return;
 	}
 	complain(s);
 	give_up(s);
-	return event_add(&s->retry, &later) == 0;
+	watch_insist(&s->retry, RETRY_MS);
 }
 
 static void
@@ -153,9 +153,7 @@ retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	if (!try(arg))
-		log_errorx(
-			"bridge: can't try again to take its port: restart the daemon");
+	try(arg);
 }
 
 struct bridge_socket *
@@ -171,12 +169,9 @@ bridge_socket_open(const struct bridge_socket_config *config)
 	s->config = *config;
 	s->lock = s->guard = s->acceptor.fd = -1;
 	s->listener.name = name;
-	evtimer_assign(&s->retry, loop_base(config->loop), retry, s);
-	if (try(s))
-		return s;
-	log_errorx("bridge: out of memory");
-	bridge_socket_close(s);
-	return NULL;
+	watch_init_timer(&s->retry, config->loop, retry, s);
+	try(s);
+	return s;
 }
 
 bool
@@ -190,7 +185,7 @@ bridge_socket_close(struct bridge_socket *s)
 {
 	if (s == NULL)
 		return;
-	event_del(&s->retry);
+	watch_stop(&s->retry);
 	give_up(s);
 	free(s);
 }

@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 #include "core/stored.h"
-#include "loop_base.h"
 #include "net/log.h"
 #include "statefile.h"
+#include "watch.h"
 
 struct cachefile {
 	struct cachefile_config config;
 	char path[STATEFILE_PATH_MAX];
-	struct event timer;
+	struct ticker timer;
 	bool started;
 	pid_t child; /* 0: none is writing */
 	bool failed; /* was logged */
@@ -161,13 +161,11 @@ fork_quietly(void)
 
 /* The child has a copy of the cache that stands still. */
 static void
-save_in_background(evutil_socket_t fd, short what, void *arg)
+save_in_background(void *arg)
 {
 	struct cachefile *c = arg;
 	pid_t child;
 
-	(void)fd;
-	(void)what;
 	if (c->child != 0)
 		return;
 	if ((child = fork_quietly()) == 0)
@@ -193,13 +191,10 @@ child_ended(void *arg)
 bool
 cachefile_start(struct cachefile *c)
 {
-	struct timeval every = {.tv_sec = c->config.save_s};
-
-	event_assign(&c->timer, loop_base(c->config.loop), -1, EV_PERSIST,
+	ticker_start(&c->timer, c->config.loop, c->config.save_s * INT64_C(1000),
 		save_in_background, c);
 	c->started = true;
-	return event_add(&c->timer, &every) == 0 &&
-	       loop_on_signal(c->config.loop, SIGCHLD, child_ended, c);
+	return loop_on_signal(c->config.loop, SIGCHLD, child_ended, c);
 }
 
 void
@@ -207,8 +202,7 @@ cachefile_close(struct cachefile *c)
 {
 	if (c == NULL)
 		return;
-	if (c->started)
-		event_del(&c->timer);
+	ticker_stop(&c->timer);
 	if (c->child != 0) {
 		kill(c->child, SIGKILL);
 		waitpid(c->child, NULL, 0);

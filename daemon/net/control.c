@@ -28,7 +28,7 @@ static void
 client_free(struct control_client *c)
 {
 	command_cancel(c);
-	event_del(&c->event);
+	watch_stop(&c->watch);
 	close(c->fd);
 	if (c->text != NULL)
 		fclose(c->text);
@@ -38,16 +38,14 @@ client_free(struct control_client *c)
 	free(c);
 }
 
+/* The client may be gone after it. */
 static void
-wait_for(struct control_client *c, short what,
-	void (*then)(evutil_socket_t, short, void *))
+wait_for(struct control_client *c, short what, event_callback_fn then)
 {
-	struct timeval limit = timeval_ms(c->control->config.timeout_ms);
-
-	event_del(&c->event);
-	event_assign(&c->event, loop_base(c->control->config.loop), c->fd, what, then, c);
-	if (event_add(&c->event, &limit) < 0)
-		log_errorx("control: can't wait for a client");
+	watch_stop(&c->watch);
+	watch_init(&c->watch, c->control->config.loop, c->fd, what, then, c);
+	if (!watch_start(&c->watch, c->control->config.timeout_ms))
+		client_free(c);
 }
 
 /* Answers */
@@ -122,7 +120,7 @@ read_command(evutil_socket_t fd, short what, void *arg)
 	c->len += (size_t)n;
 	if ((end = memchr(c->command, '\n', c->len)) != NULL) {
 		*end = '\0';
-		event_del(&c->event);
+		watch_stop(&c->watch);
 		command_run(c, c->command);
 	} else if (c->len == sizeof(c->command)) {
 		c->failed = true;
@@ -148,8 +146,6 @@ serve(void *arg, int fd)
 	c->fd = fd;
 	LIST_INSERT_HEAD(&control->clients, c, entry);
 	control->count++;
-	event_assign(
-		&c->event, loop_base(control->config.loop), fd, EV_READ, read_command, c);
 	wait_for(c, EV_READ, read_command);
 }
 
@@ -168,14 +164,14 @@ control_open(const struct listener_config *config)
 	return NULL;
 }
 
-bool
+void
 control_start(struct control *control, const struct control_config *config)
 {
 	struct acceptor_user user = {
 		.accepted = serve, .arg = control, .counters = config->counters};
 
 	control->config = *config;
-	return acceptor_start(&control->socket, config->loop, &user);
+	acceptor_start(&control->socket, config->loop, &user);
 }
 
 void

@@ -6,8 +6,8 @@
 #include <sys/queue.h>
 
 #include "acceptor.h"
-#include "loop_base.h"
 #include "net/control.h"
+#include "watch.h"
 
 #define COMMAND_MAX 512
 
@@ -24,7 +24,7 @@ struct control_client {
 	LIST_ENTRY(control_client) entry;
 	struct control *control;
 	int fd;
-	struct event event;
+	struct watch watch;
 	size_t len; /* of the command so far */
 	char command[COMMAND_MAX];
 	struct explanation *explanation; /* NULL: none is asked for */

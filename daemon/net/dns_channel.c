@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "loop_base.h"
 #include "net/log.h"
+#include "watch.h"
 
 /* c-ares calls back from inside its own functions, for this question and for others, with
  * its lists half changed. So no code of ours runs inside a call of c-ares but the few
@@ -27,17 +27,17 @@
 #endif
 
 /* A socket of c-ares. */
-struct watch {
-	LIST_ENTRY(watch) entry;
+struct socket {
+	LIST_ENTRY(socket) entry;
 	struct dns_channel *channel;
 	ares_socket_t fd;
-	struct event event;
+	struct watch watch;
 };
 
 struct dns_channel {
 	struct dns_channel_config config;
 	struct ares_channeldata *ares;
-	LIST_HEAD(, watch) watches;
+	LIST_HEAD(, socket) open;
 	unsigned sockets;      /* opened in all */
 	bool deaf;             /* a socket couldn't be watched */
 	enum reason destroyed; /* why its exchanges end now */
@@ -172,49 +172,49 @@ process(struct dns_channel *ch, ares_socket_t fd, bool readable, bool writable)
 static void
 socket_ready(evutil_socket_t fd, short what, void *arg)
 {
-	struct watch *w = arg;
-	struct dns_channel *ch = w->channel;
+	struct socket *s = arg;
+	struct dns_channel *ch = s->channel;
 
-	/* The watch may be gone when this returns. */
+	/* The socket may be gone when this returns. */
 	process(ch, fd, what & EV_READ, what & EV_WRITE);
 	ch->config.ready(ch, ch->config.arg);
 }
 
-static struct watch *
-find_watch(struct dns_channel *ch, ares_socket_t fd)
+static struct socket *
+find_socket(struct dns_channel *ch, ares_socket_t fd)
 {
-	struct watch *w;
+	struct socket *s;
 
-	LIST_FOREACH (w, &ch->watches, entry)
-		if (w->fd == fd)
-			return w;
+	LIST_FOREACH (s, &ch->open, entry)
+		if (s->fd == fd)
+			return s;
 	return NULL;
 }
 
 static void
-drop_watch(struct watch *w)
+drop_socket(struct socket *s)
 {
-	event_del(&w->event);
-	LIST_REMOVE(w, entry);
-	free(w);
+	watch_stop(&s->watch);
+	LIST_REMOVE(s, entry);
+	free(s);
 }
 
 static bool
 watch_socket(struct dns_channel *ch, ares_socket_t fd, short what)
 {
-	struct watch *w = find_watch(ch, fd);
+	struct socket *s = find_socket(ch, fd);
 
-	if (w != NULL)
-		event_del(&w->event);
-	else if ((w = calloc(1, sizeof(*w))) != NULL)
-		LIST_INSERT_HEAD(&ch->watches, w, entry);
+	if (s != NULL)
+		watch_stop(&s->watch);
+	else if ((s = calloc(1, sizeof(*s))) != NULL)
+		LIST_INSERT_HEAD(&ch->open, s, entry);
 	else
 		return false;
-	w->channel = ch;
-	w->fd = fd;
-	event_assign(&w->event, loop_base(ch->config.loop), fd,
-		(short)(what | EV_PERSIST), socket_ready, w);
-	return event_add(&w->event, NULL) == 0;
+	s->channel = ch;
+	s->fd = fd;
+	watch_init(&s->watch, ch->config.loop, fd, (short)(what | EV_PERSIST),
+		socket_ready, s);
+	return watch_start(&s->watch, WATCH_NO_LIMIT);
 }
 
 static void
@@ -222,12 +222,12 @@ noted_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	const short what = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
 	struct dns_channel *ch = arg;
-	struct watch *w;
+	struct socket *s;
 
 	if (what != 0)
 		ch->deaf |= !watch_socket(ch, fd, what);
-	else if ((w = find_watch(ch, fd)) != NULL)
-		drop_watch(w);
+	else if ((s = find_socket(ch, fd)) != NULL)
+		drop_socket(s);
 }
 
 static int
@@ -312,7 +312,7 @@ dns_channel_open(const struct dns_channel_config *config)
 	if (ch == NULL)
 		return NULL;
 	ch->config = *config;
-	LIST_INIT(&ch->watches);
+	LIST_INIT(&ch->open);
 	enter();
 	rc = ares_library_init(ARES_LIB_INIT_ALL);
 	if (rc == ARES_SUCCESS && (rc = open_ares(ch)) != ARES_SUCCESS)
@@ -362,7 +362,7 @@ void
 dns_channel_send(
 	struct dns_channel *ch, const uint8_t *query, size_t len, struct dns_exchange *x)
 {
-	const bool had_socket = !LIST_EMPTY(&ch->watches);
+	const bool had_socket = !LIST_EMPTY(&ch->open);
 	const unsigned sockets = ch->sockets;
 
 	x->channel = ch;
@@ -391,22 +391,22 @@ dns_channel_rest(struct dns_channel *ch)
 	ares_process_fds(ch->ares, NULL, 0, ARES_PROCESS_FLAG_NONE);
 	leave();
 #endif
-	return !ch->deaf && LIST_EMPTY(&ch->watches);
+	return !ch->deaf && LIST_EMPTY(&ch->open);
 }
 
 void
 dns_channel_destroy(struct dns_channel *ch, enum reason why)
 {
-	struct watch *w, *next;
+	struct socket *s, *next;
 
 	ch->destroyed = why;
 	enter();
 	ares_destroy(ch->ares);
 	ares_library_cleanup();
 	leave();
-	for (w = LIST_FIRST(&ch->watches); w != NULL; w = next) {
-		next = LIST_NEXT(w, entry);
-		drop_watch(w);
+	for (s = LIST_FIRST(&ch->open); s != NULL; s = next) {
+		next = LIST_NEXT(s, entry);
+		drop_socket(s);
 	}
 	free(ch);
 }

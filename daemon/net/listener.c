@@ -70,7 +70,7 @@ no_more(void *arg)
 	return server_clients(l->server) >= l->server->config.max_clients;
 }
 
-bool
+void
 listener_start(struct listener *l, struct server *server, const struct endpoint *endpoint)
 {
 	struct acceptor_user user = {.accepted = serve,
@@ -80,7 +80,7 @@ listener_start(struct listener *l, struct server *server, const struct endpoint 
 
 	l->server = server;
 	l->endpoint = endpoint;
-	return acceptor_start(&l->socket, server->config.loop, &user);
+	acceptor_start(&l->socket, server->config.loop, &user);
 }
 
 void

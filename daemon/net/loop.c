@@ -1,19 +1,20 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "loop_base.h"
 #include "net/log.h"
+#include "watch.h"
 
 #define SIGNALS_MAX 8
 
 struct watched_signal {
-	struct event *event;
+	struct watch watch;
 	void (*handler)(void *arg);
 	void *arg;
 };
 
 struct loop {
 	struct event_base *base;
+	struct watches watches;
 	struct watched_signal signal[SIGNALS_MAX];
 	size_t nsignals;
 };
@@ -33,14 +34,14 @@ loop_new(void)
 	struct loop *loop = calloc(1, sizeof(*loop));
 
 	event_set_log_callback(log_libevent);
-	if (loop != NULL)
-		loop->base = event_base_new();
-	if (loop == NULL || loop->base == NULL) {
-		log_errorx("can't make an event loop");
-		free(loop);
-		return NULL;
+	if (loop != NULL && (loop->base = event_base_new()) != NULL) {
+		if (watches_open(&loop->watches, loop->base))
+			return loop;
+		event_base_free(loop->base);
 	}
-	return loop;
+	log_errorx("can't make an event loop");
+	free(loop);
+	return NULL;
 }
 
 void
@@ -49,7 +50,8 @@ loop_free(struct loop *loop)
 	if (loop == NULL)
 		return;
 	for (size_t i = 0; i < loop->nsignals; i++)
-		event_free(loop->signal[i].event);
+		watch_stop(&loop->signal[i].watch);
+	watches_close(&loop->watches);
 	event_base_free(loop->base);
 	free(loop);
 }
@@ -58,6 +60,12 @@ struct event_base *
 loop_base(struct loop *loop)
 {
 	return loop->base;
+}
+
+struct watches *
+loop_watches(struct loop *loop)
+{
+	return &loop->watches;
 }
 
 void
@@ -91,11 +99,11 @@ loop_on_signal(struct loop *loop, int signo, void (*handler)(void *arg), void *a
 		return false;
 	w->handler = handler;
 	w->arg = arg;
-	w->event = evsignal_new(loop->base, signo, got_signal, w);
-	if (w->event == NULL)
+	watch_init(&w->watch, loop, signo, EV_SIGNAL | EV_PERSIST, got_signal, w);
+	if (!watch_start(&w->watch, WATCH_NO_LIMIT))
 		return false;
 	loop->nsignals++;
-	return event_add(w->event, NULL) == 0;
+	return true;
 }
 
 struct monotime

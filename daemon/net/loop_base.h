@@ -1,4 +1,4 @@
-/* For the files of net that add events of their own. */
+/* For watch.c, which adds the events, and the tests. */
 #ifndef NET_LOOP_BASE_H
 #define NET_LOOP_BASE_H
 
@@ -8,7 +8,10 @@
 
 #include "net/loop.h"
 
-struct event_base *loop_base(struct loop *);
+struct watches;
+
+struct event_base *loop_base(struct loop *loop);
+struct watches *loop_watches(struct loop *loop);
 
 static inline struct timeval
 timeval_ms(int64_t ms)

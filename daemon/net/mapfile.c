@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loop_base.h"
 #include "mapcopy.h"
 #include "mapload.h"
 #include "net/log.h"
+#include "watch.h"
 
 #define WATCH_MS 1000
 
@@ -23,12 +23,11 @@ struct mapfile {
 	struct counters *counters;
 	struct map_copy current; /* the map in force */
 	struct map_copy old;     /* the one before, while it is being freed */
-	struct event freeing;
+	struct watch freeing;
 	struct map_copy last; /* that was looked at; its image isn't used */
 	bool told_no_sum;
 	struct loop *loop;
-	struct event watch;
-	bool watching;
+	struct ticker watch;
 	struct map_load *load; /* NULL: none is under way */
 	bool again;            /* told to reload while one was */
 };
@@ -37,13 +36,11 @@ static void
 free_old(evutil_socket_t fd, short what, void *arg)
 {
 	struct mapfile *m = arg;
-	struct timeval soon = timeval_ms(FREE_MS);
 
 	(void)fd;
 	(void)what;
-	if (map_copy_free_some(&m->old, FREE_AT_ONCE) &&
-		event_add(&m->freeing, &soon) < 0)
-		map_copy_free(&m->old);
+	if (map_copy_free_some(&m->old, FREE_AT_ONCE))
+		watch_insist(&m->freeing, FREE_MS);
 }
 
 static void
@@ -132,13 +129,11 @@ mapfile_reload(struct mapfile *m)
 }
 
 static void
-look(evutil_socket_t fd, short what, void *arg)
+look(void *arg)
 {
 	struct mapfile *m = arg;
 	struct map_identity now;
 
-	(void)fd;
-	(void)what;
 	if (m->load != NULL)
 		return;
 	now = map_identity_of(m->path);
@@ -146,16 +141,12 @@ look(evutil_socket_t fd, short what, void *arg)
 		load(m);
 }
 
-bool
+void
 mapfile_watch(struct mapfile *m, struct loop *loop)
 {
-	struct timeval every = timeval_ms(WATCH_MS);
-
 	m->loop = loop;
-	evtimer_assign(&m->freeing, loop_base(loop), free_old, m);
-	event_assign(&m->watch, loop_base(loop), -1, EV_PERSIST, look, m);
-	m->watching = event_add(&m->watch, &every) == 0;
-	return m->watching;
+	watch_init_timer(&m->freeing, loop, free_old, m);
+	ticker_start(&m->watch, loop, WATCH_MS, look, m);
 }
 
 static enum map_result
@@ -213,10 +204,8 @@ mapfile_free(struct mapfile *m)
 {
 	if (m == NULL)
 		return;
-	if (m->watching) {
-		event_del(&m->watch);
-		event_del(&m->freeing);
-	}
+	ticker_stop(&m->watch);
+	watch_stop(&m->freeing);
 	map_load_cancel(m->load);
 	map_copy_free(&m->current);
 	map_copy_free(&m->old);

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "loop_base.h"
+#include "watch.h"
 
 struct map_load {
 	const char *path;
@@ -18,7 +18,7 @@ struct map_load {
 	atomic_bool stop;
 	struct map_copy copy; /* the thread's, until it has been joined */
 	int ended;            /* an eventfd, written to when the thread ends */
-	struct event event;
+	struct watch watch;
 };
 
 static void *
@@ -35,7 +35,7 @@ static void
 join(struct map_load *l)
 {
 	pthread_join(l->thread, NULL);
-	event_del(&l->event);
+	watch_stop(&l->watch);
 	close(l->ended);
 }
 
@@ -84,12 +84,12 @@ map_load_start(
 		free(l);
 		return NULL;
 	}
-	event_assign(&l->event, loop_base(loop), l->ended, EV_READ, on_end, l);
-	if (event_add(&l->event, NULL) < 0)
+	watch_init(&l->watch, loop, l->ended, EV_READ, on_end, l);
+	if (!watch_start(&l->watch, WATCH_NO_LIMIT))
 		error = ENOMEM;
 	else if ((error = start_thread(l)) == 0)
 		return l;
-	event_del(&l->event);
+	watch_stop(&l->watch);
 	close(l->ended);
 	free(l);
 	errno = error;

@@ -39,7 +39,7 @@ end_close(struct end *e)
 {
 	if (e->fd < 0)
 		return;
-	event_del(&e->event);
+	watch_stop(&e->watch);
 	close(e->fd);
 	buffer_clear(&e->waiting);
 	e->fd = -1;
@@ -89,15 +89,13 @@ relay_wait_for(struct relay *r, struct end *e, short what)
 {
 	if (e->fd < 0 || e->waits_for == what)
 		return;
-	if (e->waits_for != 0)
-		event_del(&e->event);
+	watch_stop(&e->watch);
 	e->waits_for = what;
 	if (what == 0)
 		return;
-	event_assign(&e->event, loop_base(r->bridge->config.loop), e->fd,
-		(short)(what | EV_PERSIST), end_ready, r);
-	if (event_add(&e->event, NULL) < 0)
-		relay_set_deadline(r, 0); /* no memory: it ends with the next tick */
+	watch_init(&e->watch, r->bridge->config.loop, e->fd, (short)(what | EV_PERSIST),
+		end_ready, r);
+	watch_insist(&e->watch, WATCH_NO_LIMIT);
 }
 
 /* The end: what a mail server understands, and logs */

@@ -18,8 +18,8 @@ enum stage {
 /* One of the two ends. */
 struct end {
 	int fd; /* -1: closed */
-	struct event event;
-	short waits_for;       /* what the event is set for */
+	struct watch watch;
+	short waits_for;       /* what the watch is set for */
 	struct buffer waiting; /* to be sent here */
 	size_t sent;           /* of it */
 	bool said_all;         /* nothing more comes from here */

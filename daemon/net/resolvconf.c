@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "loop_base.h"
 #include "net/log.h"
+#include "watch.h"
 
 #define DNS_PORT 53
 #define FILE_MAX (64 * 1024)
@@ -121,7 +121,7 @@ struct resolvconf_watch {
 	struct resolvconf known; /* to the caller */
 	bool (*changed)(void *arg);
 	void *arg;
-	struct event timer;
+	struct ticker timer;
 };
 
 static bool
@@ -135,14 +135,12 @@ same(const struct resolvconf *a, const struct resolvconf *b)
 /* Reading the file costs little more than looking at its times and size, and sees what
  * these don't show: two changes within one tick of the clock, and interfaces. */
 static void
-look(evutil_socket_t fd, short what, void *arg)
+look(void *arg)
 {
 	struct resolvconf_watch *w = arg;
 	struct resolvconf now, before;
 	bool settled;
 
-	(void)fd;
-	(void)what;
 	resolvconf_read(w->path, &now);
 	settled = same(&now, &w->seen);
 	w->seen = now;
@@ -159,7 +157,6 @@ resolvconf_watch_start(struct loop *loop, const char *path,
 	const struct resolvconf *known, bool (*changed)(void *arg), void *arg)
 {
 	struct resolvconf_watch *w = malloc(sizeof(*w));
-	struct timeval every = timeval_ms(WATCH_MS);
 
 	if (w == NULL) {
 		log_error("can't watch %s", path);
@@ -170,12 +167,7 @@ resolvconf_watch_start(struct loop *loop, const char *path,
 		.known = *known,
 		.changed = changed,
 		.arg = arg};
-	event_assign(&w->timer, loop_base(loop), -1, EV_PERSIST, look, w);
-	if (event_add(&w->timer, &every) < 0) {
-		log_errorx("can't watch %s", path);
-		free(w);
-		return NULL;
-	}
+	ticker_start(&w->timer, loop, WATCH_MS, look, w);
 	return w;
 }
 
@@ -184,6 +176,6 @@ resolvconf_watch_cancel(struct resolvconf_watch *w)
 {
 	if (w == NULL)
 		return;
-	event_del(&w->timer);
+	ticker_stop(&w->timer);
 	free(w);
 }

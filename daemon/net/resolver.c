@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "dns_channel.h"
-#include "loop_base.h"
 #include "net/log.h"
+#include "watch.h"
 
 /* Questions to one server that have a channel each, and with it a source port and a
  * receive buffer. Further ones share: a channel costs 72 kB with c-ares 1.18. */
@@ -48,7 +48,7 @@ struct channel {
 	size_t asked;            /* questions in all */
 	size_t awaited;          /* those not handed out yet that somebody waits for */
 	size_t forgotten;        /* and those that nobody waits for any more */
-	struct event tcp_expiry; /* for USE_TCP */
+	struct watch tcp_expiry; /* for USE_TCP */
 };
 
 struct dns_query {
@@ -71,9 +71,9 @@ struct resolver {
 	struct channel *newest; /* that is shared, or tor's; NULL: none that takes more */
 	LIST_HEAD(, channel) open, resting, condemned;
 	size_t nresting;
-	struct event rest_expiry;
+	struct watch rest_expiry;
 	struct dns_exchanges ended; /* to be handed out */
-	struct event later;         /* hands out, and destroys what is condemned */
+	struct watch later;         /* hands out, and destroys what is condemned */
 	uint16_t id[64]; /* random ones, as many as the kernel is asked for at once */
 	size_t nids;
 	bool handing_out; /* callers of a callback are on the stack */
@@ -86,7 +86,7 @@ static void
 do_later(struct resolver *r)
 {
 	if (!r->handing_out) /* which looks after all of this at its end */
-		event_active(&r->later, EV_TIMEOUT, 0);
+		watch_fire(&r->later);
 }
 
 /* Channels */
@@ -114,12 +114,11 @@ static bool
 rest(struct channel *ch)
 {
 	struct resolver *r = ch->resolver;
-	struct timeval limit = timeval_ms(REST_MS);
 
 	if (ch->use != USE_ALONE || ch->failed || ch->forgotten > 0 ||
 		r->nresting >= RESTING_MAX || !dns_channel_rest(ch->dns))
 		return false;
-	if (r->nresting == 0 && event_add(&r->rest_expiry, &limit) < 0)
+	if (r->nresting == 0 && !watch_start(&r->rest_expiry, REST_MS))
 		return false;
 	LIST_REMOVE(ch, entry);
 	LIST_INSERT_HEAD(&r->resting, ch, entry);
@@ -137,7 +136,7 @@ wake(struct resolver *r)
 	LIST_REMOVE(ch, entry);
 	LIST_INSERT_HEAD(&r->open, ch, entry);
 	if (--r->nresting == 0)
-		event_del(&r->rest_expiry);
+		watch_stop(&r->rest_expiry);
 	return ch;
 }
 
@@ -187,7 +186,7 @@ destroy(struct channel *ch)
 {
 	dns_channel_destroy(ch->dns, ch->why);
 	ch->dns = NULL;
-	event_del(&ch->tcp_expiry);
+	watch_stop(&ch->tcp_expiry);
 	ch->resolver->channels[ch->use]--;
 	free_if_done(ch);
 }
@@ -246,7 +245,7 @@ open_channel(struct resolver *r, enum use use)
 	}
 	ch->resolver = r;
 	ch->use = use;
-	evtimer_assign(&ch->tcp_expiry, loop_base(r->config.loop), tcp_expired, ch);
+	watch_init_timer(&ch->tcp_expiry, r->config.loop, tcp_expired, ch);
 	LIST_INSERT_HEAD(&r->open, ch, entry);
 	r->channels[use]++;
 	return ch;
@@ -255,10 +254,9 @@ open_channel(struct resolver *r, enum use use)
 static struct channel *
 open_tcp(struct resolver *r)
 {
-	struct timeval limit = timeval_ms(r->config.tcp_ms);
 	struct channel *ch = open_channel(r, USE_TCP);
 
-	if (ch != NULL && event_add(&ch->tcp_expiry, &limit) < 0) {
+	if (ch != NULL && !watch_start(&ch->tcp_expiry, r->config.tcp_ms)) {
 		condemn(ch, REASON_NOMEM);
 		return NULL;
 	}
@@ -477,8 +475,8 @@ release(struct resolver *r)
 		leave_channel((struct dns_query *)x);
 		free_query((struct dns_query *)x);
 	}
-	event_del(&r->later);
-	event_del(&r->rest_expiry);
+	watch_stop(&r->later);
+	watch_stop(&r->rest_expiry);
 	free(r);
 }
 
@@ -534,8 +532,8 @@ resolver_new(const struct resolver_config *config)
 	LIST_INIT(&r->resting);
 	LIST_INIT(&r->condemned);
 	TAILQ_INIT(&r->ended);
-	evtimer_assign(&r->later, loop_base(config->loop), later, r);
-	evtimer_assign(&r->rest_expiry, loop_base(config->loop), rest_expired, r);
+	watch_init_timer(&r->later, config->loop, later, r);
+	watch_init_timer(&r->rest_expiry, config->loop, rest_expired, r);
 	return r;
 }
 

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loop_base.h"
 #include "net/log.h"
 #include "net/outage.h"
 #include "net/resolvconf.h"
 #include "net/resolver.h"
+#include "watch.h"
 
 /* How long the resolvers have to show whether they validate. */
 #define CHECK_MS 10000
@@ -30,7 +30,7 @@ struct resolvers {
 	size_t n;
 	struct resolvconf file;
 	struct resolvconf_watch *watch;
-	struct event check_end;
+	struct watch check_end;
 	bool checking, answered, validated;
 };
 
@@ -113,7 +113,7 @@ static void
 cancel_checks(struct resolvers *r)
 {
 	r->checking = false;
-	event_del(&r->check_end);
+	watch_stop(&r->check_end);
 	for (size_t i = 0; i < r->n; i++)
 		cancel_check(r->member[i]);
 }
@@ -157,8 +157,6 @@ checked(void *arg, const struct dns_answer *answer, struct monotime now)
 static void
 start_check(struct resolvers *r)
 {
-	struct timeval limit = timeval_ms(CHECK_MS);
-
 	if (r->config.dnssec == DNSSEC_OFF || r->n == 0)
 		return;
 	r->checking = true;
@@ -169,8 +167,7 @@ start_check(struct resolvers *r)
 		cancel_check(m);
 		m->check = source_of(m)->ask(source_of(m), DNS_TYPE_A, "", checked, m);
 	}
-	if (event_add(&r->check_end, &limit) < 0)
-		end_check(r);
+	watch_insist(&r->check_end, CHECK_MS);
 }
 
 /* The servers of the file */
@@ -346,7 +343,7 @@ resolvers_open(const struct resolvers_config *config)
 		return NULL;
 	}
 	r->config = *config;
-	evtimer_assign(&r->check_end, loop_base(config->loop), check_expired, r);
+	watch_init_timer(&r->check_end, config->loop, check_expired, r);
 	if (n == 0) {
 		read_file(r);
 		server = r->file.servers;

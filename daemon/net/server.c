@@ -11,12 +11,10 @@ static void
 arm_timer(struct server *s)
 {
 	struct session *first = TAILQ_FIRST(&s->timed);
-	struct timeval tv;
 
-	if (first == NULL)
-		return;
-	tv = timeval_ms(monotime_diff_ms(session_timeout(first), loop_now()));
-	event_add(&s->timer, &tv);
+	if (first != NULL)
+		watch_insist(
+			&s->timer, monotime_diff_ms(session_timeout(first), loop_now()));
 }
 
 /* It runs once per timeout at most, not once per client: sessions come and go from the
@@ -53,7 +51,6 @@ deadline_fired(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	s->deadline_set = false;
 	engine_expire(s->config.engine, loop_now());
 	server_deadline_changed(s);
 }
@@ -62,16 +59,13 @@ void
 server_deadline_changed(struct server *s)
 {
 	struct monotime at;
-	struct timeval tv;
 
 	if (!engine_next_deadline(s->config.engine, &at))
 		return;
 	/* A timer that fires too early looks again; one that is late isn't allowed. */
-	if (s->deadline_set && !monotime_before(at, s->deadline_at))
+	if (watch_is_on(&s->deadline) && !monotime_before(at, s->deadline_at))
 		return;
-	tv = timeval_ms(monotime_diff_ms(at, loop_now()));
-	/* Without memory for it, the next change tries again. */
-	s->deadline_set = event_add(&s->deadline, &tv) == 0;
+	watch_insist(&s->deadline, monotime_diff_ms(at, loop_now()));
 	s->deadline_at = at;
 }
 
@@ -88,9 +82,9 @@ server_new(const struct server_config *config)
 	TAILQ_INIT(&s->all);
 	TAILQ_INIT(&s->timed);
 	TAILQ_INIT(&s->answered);
-	event_assign(&s->pump, loop_base(config->loop), -1, 0, pump_fired, s);
-	evtimer_assign(&s->timer, loop_base(config->loop), timer_fired, s);
-	evtimer_assign(&s->deadline, loop_base(config->loop), deadline_fired, s);
+	watch_init_timer(&s->pump, config->loop, pump_fired, s);
+	watch_init_timer(&s->timer, config->loop, timer_fired, s);
+	watch_init_timer(&s->deadline, config->loop, deadline_fired, s);
 	return s;
 }
 
@@ -102,9 +96,9 @@ server_free(struct server *s)
 	s->draining = false;
 	while (!TAILQ_EMPTY(&s->all))
 		session_free(TAILQ_FIRST(&s->all));
-	event_del(&s->timer);
-	event_del(&s->pump);
-	event_del(&s->deadline);
+	watch_stop(&s->timer);
+	watch_stop(&s->pump);
+	watch_stop(&s->deadline);
 	free(s);
 }
 

@@ -4,8 +4,8 @@
 
 #include <sys/queue.h>
 
-#include "loop_base.h"
 #include "net/server.h"
+#include "watch.h"
 
 #define INPUT_SIZE (64 * 1024)
 #define OUTPUT_SIZE (64 * 1024)
@@ -19,12 +19,11 @@ struct server {
 	struct sessions all;
 	size_t count;
 	struct sessions timed;    /* one timeout for all: the first ends first */
-	struct event timer;       /* for them */
+	struct watch timer;       /* for them */
 	struct sessions answered; /* those that a lookup has just been answered for */
-	struct event pump;        /* runs when all that came in at once has been taken */
-	struct event deadline;    /* for the engine */
-	bool deadline_set;
-	struct monotime deadline_at;
+	struct watch pump;        /* runs when all that came in at once has been taken */
+	struct watch deadline;    /* for the engine */
+	struct monotime deadline_at; /* while it is set */
 	bool draining;
 	void (*drained)(void *arg);
 	void *drained_arg;

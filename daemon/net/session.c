@@ -25,11 +25,8 @@ set_timeout(struct session *s, bool wanted)
 		return;
 	s->timeout = monotime_add_ms(loop_now(), server->config.client_timeout_ms);
 	TAILQ_INSERT_TAIL(&server->timed, s, timed);
-	if (!evtimer_pending(&server->timer, NULL)) {
-		struct timeval tv = timeval_ms(server->config.client_timeout_ms);
-
-		evtimer_add(&server->timer, &tv);
-	}
+	if (!watch_is_on(&server->timer))
+		watch_insist(&server->timer, server->config.client_timeout_ms);
 }
 
 struct monotime
@@ -68,8 +65,7 @@ session_send(struct session *s, const char *data, size_t len)
 		s->broken = true; /* half an answer is no answer: the client asks again */
 		return;
 	}
-	if (!event_pending(&s->writable, EV_WRITE, NULL) &&
-		event_add(&s->writable, NULL) < 0)
+	if (!watch_is_on(&s->writable) && !watch_start(&s->writable, WATCH_NO_LIMIT))
 		s->broken = true;
 }
 
@@ -126,11 +122,10 @@ set_reading(struct session *s, bool wanted)
 	if (wanted == s->reading && !s->unread)
 		return;
 	if (s->reading)
-		event_del(&s->readable);
-	s->reading = wanted;
+		watch_stop(&s->readable);
+	s->reading = wanted && watch_start(&s->readable, WATCH_NO_LIMIT);
+	s->broken |= s->reading != wanted;
 	s->unread = false;
-	if (wanted && event_add(&s->readable, NULL) < 0)
-		s->broken = true; /* no memory to wait for it */
 }
 
 /* Everything is sent and nothing more will be. */
@@ -146,7 +141,10 @@ finish(struct session *s)
 	shutdown(s->fd, SHUT_WR);
 	s->lingering = true;
 	set_reading(s, true);
-	set_timeout(s, true);
+	if (s->broken)
+		session_free(s);
+	else
+		set_timeout(s, true);
 }
 
 void
@@ -191,7 +189,7 @@ session_pump_soon(struct session *s)
 	if (s->is_answered)
 		return;
 	if (TAILQ_EMPTY(&server->answered))
-		event_active(&server->pump, EV_TIMEOUT, 0);
+		watch_fire(&server->pump);
 	s->is_answered = true;
 	TAILQ_INSERT_TAIL(&server->answered, s, answered);
 }
@@ -233,10 +231,10 @@ discard(struct session *s)
 		return;
 	if (n > 0)
 		s->discarded += (size_t)n;
-	if (n <= 0 || s->discarded > DISCARD_MAX)
-		session_free(s);
-	else
+	if (n > 0 && s->discarded <= DISCARD_MAX)
 		set_reading(s, true);
+	if (n <= 0 || s->discarded > DISCARD_MAX || s->broken)
+		session_free(s);
 }
 
 /* Reads once, and takes the requests that have become whole. */
@@ -319,7 +317,7 @@ bool
 session_new(
 	struct server *server, const struct endpoint *endpoint, int fd, size_t *clients)
 {
-	struct event_base *base = loop_base(server->config.loop);
+	struct loop *loop = server->config.loop;
 	struct session *s = calloc(1, sizeof(*s));
 
 	if (s == NULL) {
@@ -332,9 +330,9 @@ session_new(
 	s->fd = fd;
 	s->fresh = true;
 	STAILQ_INIT(&s->requests);
-	event_assign(&s->readable, base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
+	watch_init(&s->readable, loop, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
 		can_read, s);
-	event_assign(&s->writable, base, fd, EV_WRITE | EV_ET, can_write, s);
+	watch_init(&s->writable, loop, fd, EV_WRITE | EV_ET, can_write, s);
 	TAILQ_INSERT_TAIL(&server->all, s, all);
 	server->count++;
 	session_pump(s);
@@ -350,8 +348,8 @@ session_free(struct session *s)
 		request_free(s, STAILQ_FIRST(&s->requests));
 	set_timeout(s, false);
 	pump_no_more(s);
-	event_del(&s->readable);
-	event_del(&s->writable);
+	watch_stop(&s->readable);
+	watch_stop(&s->writable);
 	close(s->fd);
 	buffer_clear(&s->in);
 	buffer_clear(&s->out);

@@ -23,8 +23,8 @@ struct session {
 	struct server *server;
 	const struct endpoint *endpoint;
 	size_t *clients;
-	struct event readable;
-	struct event writable;
+	struct watch readable;
+	struct watch writable;
 	struct monotime timeout; /* zero: not in the list of those with a timeout */
 	struct buffer in;
 	struct buffer out;

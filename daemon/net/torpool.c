@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "core/breaker.h"
-#include "loop_base.h"
 #include "net/log.h"
 #include "net/outage.h"
+#include "watch.h"
 
 #define PROBE_MS 1000
 
@@ -19,8 +19,8 @@ struct tor {
 	struct breaker breaker;
 	struct outage outage;
 	size_t load;
-	struct event timer; /* for the next probe */
-	struct event probe;
+	struct watch timer; /* for the next probe */
+	struct watch probe;
 	int fd; /* of the probe; -1: none is under way */
 };
 
@@ -72,7 +72,7 @@ torpool_end(struct torpool *p, size_t i)
 static void
 end_probe(struct tor *t)
 {
-	event_del(&t->probe);
+	watch_stop(&t->probe);
 	if (t->fd >= 0)
 		close(t->fd);
 	t->fd = -1;
@@ -85,19 +85,14 @@ torpool_worked(struct torpool *p, size_t i)
 
 	breaker_success(&t->breaker);
 	outage_over(&t->outage, loop_now());
-	event_del(&t->timer);
+	watch_stop(&t->timer);
 	end_probe(t);
 }
 
-/* Without a timer it would never be probed again: then it counts as one that works, and
- * those whom it fails come here again. */
 static void
 wait_for_probe(struct tor *t)
 {
-	struct timeval tv = timeval_ms(monotime_diff_ms(t->breaker.probe, loop_now()));
-
-	if (event_add(&t->timer, &tv) < 0)
-		breaker_success(&t->breaker);
+	watch_insist(&t->timer, monotime_diff_ms(t->breaker.probe, loop_now()));
 }
 
 void
@@ -135,22 +130,20 @@ probe_answered(evutil_socket_t fd, short what, void *arg)
 static void
 probe_connected(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval limit = timeval_ms(PROBE_MS);
 	struct tor *t = arg;
 
 	if (what & EV_TIMEOUT || send(fd, "\5\1\0", 3, MSG_NOSIGNAL) != 3) {
 		probe_failed(t);
 		return;
 	}
-	event_assign(&t->probe, loop_base(t->pool->loop), fd, EV_READ, probe_answered, t);
-	if (event_add(&t->probe, &limit) < 0)
+	watch_init(&t->probe, t->pool->loop, fd, EV_READ, probe_answered, t);
+	if (!watch_start(&t->probe, PROBE_MS))
 		probe_failed(t);
 }
 
 static void
 start_probe(evutil_socket_t none, short what, void *arg)
 {
-	struct timeval limit = timeval_ms(PROBE_MS);
 	struct tor *t = arg;
 
 	(void)none;
@@ -163,9 +156,8 @@ start_probe(evutil_socket_t none, short what, void *arg)
 		probe_failed(t);
 		return;
 	}
-	event_assign(
-		&t->probe, loop_base(t->pool->loop), t->fd, EV_WRITE, probe_connected, t);
-	if (event_add(&t->probe, &limit) < 0)
+	watch_init(&t->probe, t->pool->loop, t->fd, EV_WRITE, probe_connected, t);
+	if (!watch_start(&t->probe, PROBE_MS))
 		probe_failed(t);
 }
 
@@ -192,8 +184,7 @@ torpool_new(struct loop *loop, const struct net_addr socks[], size_t n,
 		net_addr_text(&socks[i], t->name);
 		t->outage = (struct outage){.what = "tor's SOCKS port", .name = t->name};
 		t->fd = -1;
-		evtimer_assign(&t->timer, loop_base(loop), start_probe, t);
-		event_assign(&t->probe, loop_base(loop), -1, 0, probe_answered, t);
+		watch_init_timer(&t->timer, loop, start_probe, t);
 	}
 	return p;
 }
@@ -204,7 +195,7 @@ torpool_free(struct torpool *p)
 	if (p == NULL)
 		return;
 	for (size_t i = 0; i < p->n; i++) {
-		event_del(&p->tor[i].timer);
+		watch_stop(&p->tor[i].timer);
 		end_probe(&p->tor[i]);
 	}
 	free(p);

@@ -66,7 +66,7 @@
 	X(clients)               /* connections accepted */                              \
 	X(clients_refused)       /* max_clients were connected */                        \
 	X(clients_timed_out)     /* stuck in a request, in reading or in closing */      \
-	X(accepts_paused)        /* out of file descriptors or memory */                 \
+	X(accepts_paused)        /* no client could be accepted */                       \
 	X(requests_unknown)                                                              \
 	X(requests_malformed)                                                            \
 	X(pipeline_full)    /* a client stopped until its answers were ready */          \

@@ -38,8 +38,8 @@ struct control_config {
 /* Binds and listens. NULL on failure, logged. The configuration is kept by the caller. */
 struct control *control_open(const struct listener_config *);
 
-/* Serves from now on. False on failure, logged. */
-bool control_start(struct control *, const struct control_config *);
+/* Serves from now on. */
+void control_start(struct control *, const struct control_config *);
 
 /* Closes its clients, whatever they are owed, and removes the socket. */
 void control_close(struct control *);

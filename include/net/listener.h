@@ -25,8 +25,8 @@ struct listener_config {
  * configuration is kept by the caller. */
 struct listener *listener_open(const struct listener_config *);
 
-/* Serves its clients from now on. False on failure, logged. */
-bool listener_start(struct listener *, struct server *, const struct endpoint *);
+/* Serves its clients from now on. */
+void listener_start(struct listener *, struct server *, const struct endpoint *);
 
 /* Takes the clients that wait already, closes the socket and removes its file, if that
  * still is ours. The clients stay. */

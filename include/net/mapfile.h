@@ -21,8 +21,8 @@ void mapfile_free(struct mapfile *);
 
 /* Looks for a new file about once a second, and loads it beside the loop. Until that is
  * done, and if the file is missing or damaged, the old map stays in force; a failure is
- * logged and counted once. False on failure. */
-bool mapfile_watch(struct mapfile *, struct loop *);
+ * logged and counted once. */
+void mapfile_watch(struct mapfile *, struct loop *);
 
 /* Loads it anew, changed or not. Only after mapfile_watch(). */
 void mapfile_reload(struct mapfile *);

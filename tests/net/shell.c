@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -69,9 +70,32 @@ real_event_add(struct event *event, const struct timeval *timeout)
 int
 event_add(struct event *event, const struct timeval *timeout)
 {
-	if (!faults.event_add)
+	if (!faults.event_add &&
+		(faults.nth_event_add == 0 || --faults.nth_event_add > 0))
 		return real_event_add(event, timeout);
 	faults.event_adds++;
+	return -1;
+}
+
+/* As it is when /proc/sys/fs/epoll/max_user_watches is reached. */
+int
+epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	if (op == EPOLL_CTL_DEL || faults.nth_epoll_ctl == 0 ||
+		--faults.nth_epoll_ctl > 0)
+		return (int)syscall(SYS_epoll_ctl, epfd, op, fd, event);
+	faults.event_adds++;
+	errno = ENOSPC;
+	return -1;
+}
+
+int
+accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
+{
+	if (faults.accept_errno == 0)
+		return (int)syscall(SYS_accept4, fd, addr.__sockaddr__, len, flags);
+	faults.accepts++;
+	errno = faults.accept_errno;
 	return -1;
 }
 

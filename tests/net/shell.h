@@ -28,8 +28,14 @@ struct faults {
 	void *arg;
 	unsigned dns_port;   /* not 0: it is port 53 for who connects and receives */
 	int socket_errno;    /* not 0: socket() fails with it */
+	int accept_errno;    /* not 0: accept4() fails with it */
+	unsigned accepts;    /* how often it has failed */
 	bool event_add;      /* it fails */
 	unsigned event_adds; /* how often it has failed */
+
+	/* Not 0: the how-many-th call of either fails, and is counted above. */
+	unsigned nth_event_add;
+	unsigned nth_epoll_ctl;
 };
 
 extern struct faults faults;

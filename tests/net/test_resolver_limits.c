@@ -276,6 +276,25 @@ without_an_event_later(void **state)
 	world_close(w);
 }
 
+/* Whichever socket or timer it is that can't be watched. */
+static void
+without_one_event(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		for (unsigned n = 1; n == 1 || faults.event_adds > 0; n++) {
+			struct world *w = open_silent(i % 2 == 0);
+
+			w->server.by_udp = BY_UDP_ANSWER;
+			*(i < 2 ? &faults.nth_event_add : &faults.nth_epoll_ctl) = n;
+			ask_many(w, 3);
+			wait_ended(w, 3);
+			faults.nth_event_add = faults.nth_epoll_ctl = 0;
+			assert_works(w);
+			world_close(w);
+		}
+}
+
 int
 main(void)
 {
@@ -291,6 +310,7 @@ main(void)
 		cmocka_unit_test(without_an_event),
 		cmocka_unit_test(without_an_event_for_tcp),
 		cmocka_unit_test(without_an_event_later),
+		cmocka_unit_test(without_one_event),
 	};
 
 	allow_many_files();
