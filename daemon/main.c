@@ -74,6 +74,19 @@ parse_options(int argc, char **argv)
 	return o;
 }
 
+/* Nothing of ours may get the number of a standard stream: it would be closed on the way
+ * to the background, or be written to. */
+static bool
+open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
 /* Leaves a child in the background and waits in the parent until the child is ready or
  * has failed. Returns, in the child only, where to write a byte then; -1 on failure. */
 static int
@@ -143,11 +156,14 @@ serve(struct daemon *d, const struct config *config, int ready)
 int
 main(int argc, char **argv)
 {
-	struct options o = parse_options(argc, argv);
+	struct options o;
 	struct config *config;
 	struct daemon *d;
 	int ready = -1, status = 0;
 
+	if (!open_standard_streams())
+		return 1;
+	o = parse_options(argc, argv);
 	/* What the resolver's library makes of the environment isn't ours. */
 	unsetenv("RES_OPTIONS");
 	unsetenv("LOCALDOMAIN");

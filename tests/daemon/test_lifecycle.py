@@ -1,5 +1,6 @@
 """Start, signals, end."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from harness import behaviours as does
 from harness.clients import ROUTE, TEMP, connect, read_all
 from harness.daemon import ONIONMXD
 from harness.onion import onion
-from harness.proc import Process, wait_until
+from harness.proc import SLACK, Process, wait_until
 
 MAP = f"a.example {onion(1)}\n"
 
@@ -178,6 +179,33 @@ def test_in_the_background(lab):
         subprocess.run(["kill", str(pid)], check=True)
     wait_until(lambda: not pid_file.exists(), "its end")
     assert not any(path.exists() for path in daemon.unix_paths())
+
+
+@pytest.mark.parametrize("closed", ["0 1 2", "0", "1", "2"])
+def test_in_the_background_without_standard_streams(lab, closed):
+    """None of its sockets and files is taken for a standard stream."""
+    pid_file = lab.dir / "pid"
+    daemon = lab.make_daemon(map=MAP, pid_file=str(pid_file))
+    close = " ".join(f"{fd}>&-" for fd in closed.split())
+    subprocess.run(
+        ["sh", "-c", f'exec "$@" {close}', "sh", *ONIONMXD, "-c", daemon.config],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=20 * SLACK,
+        check=True,
+    )
+    pid = wait_until(lambda: pid_in(pid_file), "the pid file")
+    try:
+        for fd in range(3):
+            assert os.readlink(f"/proc/{pid}/fd/{fd}") == "/dev/null"
+        for listener in daemon.listeners:
+            assert daemon.ask(listener, "b.example").outcome == TEMP
+        daemon.onionmap("counters")
+    finally:
+        daemon.hang_up()
+        subprocess.run(["kill", str(pid)], check=True)
+    wait_until(lambda: not pid_file.exists(), "its end")
 
 
 def test_in_the_background_a_fault_is_seen(lab):
