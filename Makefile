@@ -13,7 +13,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 # All that building and testing needs on Debian 12 and 13, and the only list of it. A
 # package that has another name in each is '13|12'.
 BUILD_PACKAGES := gcc libc6-dev make pkgconf libevent-dev libc-ares-dev libcdb-dev nettle-dev \
-	libidn2-dev libconfuse-dev uthash-dev
+	libidn2-dev uthash-dev
 DEMO_PACKAGES := $(BUILD_PACKAGES) tor unbound python3
 TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev libicu-dev tinycdb mandoc iproute2 util-linux mount procps \
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
@@ -39,7 +39,6 @@ ALL_LDFLAGS := $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
 CDB_LIBS := $(call pkg,--libs libcdb,-lcdb)
 CORE_LIBS := $(call pkg,--libs nettle libidn2,-lnettle -lidn2) -lresolv
 NET_LIBS := $(call pkg,--libs libevent_core libcares,-levent_core -lcares) -pthread
-MAIN_LIBS := $(call pkg,--libs libconfuse,-lconfuse)
 TEST_LIBS := $(call pkg,--libs cmocka,-lcmocka)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -59,7 +58,7 @@ $(B)/lib%.a:
 	$(call say,AR)ar rcs $@ $^
 
 $(B)/onionmxd: $(MAIN) $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
-	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MAIN_LIBS) $(NET_LIBS) $(CORE_LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(NET_LIBS) $(CORE_LIBS)
 
 $(B)/onionmap: $(TOOL) $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CDB_LIBS) $(CORE_LIBS)

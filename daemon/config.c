@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cfg.h"
 #include "config_check.h"
 #include "config_text.h"
 
@@ -21,10 +22,6 @@ static cfg_opt_t listener_opts[] = {
 	CFG_INT("max_clients", 2048, CFGF_NONE),
 	CFG_END(),
 };
-
-/* libconfuse's lists of defaults aren't const. */
-static char default_socks[] = "{127.0.0.1:9050}";
-static char default_bridge_users[] = "{root, postfix, Debian-exim}";
 
 static cfg_opt_t opts[] = {
 	CFG_STR("map", "/etc/onionmxd/domains.cdb", CFGF_NONE),
@@ -47,9 +44,9 @@ static cfg_opt_t opts[] = {
 	CFG_INT("tor_tries", 4, CFGF_NONE),
 	CFG_STR("bridge", "127.42.0.0/16", CFGF_NONE),
 	CFG_INT("bridge_port", 14525, CFGF_NONE),
-	CFG_STR_LIST("socks", default_socks, CFGF_NONE),
+	CFG_STR_LIST("socks", "{127.0.0.1:9050}", CFGF_NONE),
 	CFG_STR("isolate", "onion", CFGF_NONE),
-	CFG_STR_LIST("bridge_users", default_bridge_users, CFGF_NONE),
+	CFG_STR_LIST("bridge_users", "{root, postfix, Debian-exim}", CFGF_NONE),
 	CFG_INT("bridge_connect_ms", 60000, CFGF_NONE),
 	CFG_INT("bridge_idle_ms", 900000, CFGF_NONE),
 	CFG_INT("bridge_max_clients", 1000, CFGF_NONE),
@@ -70,19 +67,12 @@ static cfg_opt_t opts[] = {
 	CFG_INT("cache_save", 300, CFGF_NONE),
 	CFG_STR("control", "unix:/run/onionmxd/control.sock", CFGF_NONE),
 	CFG_STR("pid_file", "", CFGF_NONE),
-	CFG_SEC("listener", listener_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("listener", listener_opts),
 	CFG_END(),
 };
 
-__attribute__((format(printf, 2, 0))) static void
-print_fault(cfg_t *cfg, const char *format, va_list args)
-{
-	fprintf(stderr, "%s:%d: ", cfg->filename, cfg->line);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-}
-
-/* From libconfuse's values, which have been checked, to ours */
+/* From the values of the file, which have been checked, to ours. Without memory, or when
+ * a user or an interface has gone since, there is no daemon. */
 
 static char *
 copy(const char *text)
@@ -101,11 +91,36 @@ copy_or_null(const char *text)
 }
 
 static void
+take_addr(struct net_addr *addr, const char *text, uint16_t port)
+{
+	const char *wrong = net_addr_parse(addr, text, port);
+
+	if (wrong != NULL)
+		errx(1, "configuration: \"%s\": %s", text, wrong);
+}
+
+static void
+take_owner(uid_t *id, const char *name)
+{
+	if (!config_owner_by_text(name, id))
+		errx(1, "configuration: user %s: %s", name,
+			errno == 0 ? "no such user" : strerror(errno));
+}
+
+static void
+take_group(gid_t *id, const char *name)
+{
+	if (!config_group_by_text(name, id))
+		errx(1, "configuration: group %s: %s", name,
+			errno == 0 ? "no such group" : strerror(errno));
+}
+
+static void
 take_resolvers(struct config *c, cfg_t *cfg)
 {
 	c->nresolvers = cfg_size(cfg, "resolvers");
 	for (unsigned i = 0; i < c->nresolvers; i++)
-		net_addr_parse(&c->resolver[i], cfg_getnstr(cfg, "resolvers", i),
+		take_addr(&c->resolver[i], cfg_getnstr(cfg, "resolvers", i),
 			CONFIG_DNS_PORT);
 }
 
@@ -119,10 +134,14 @@ take_bridge_users(struct config *c, cfg_t *cfg)
 	c->bridge_user = calloc(n + 1, sizeof(c->bridge_user[0]));
 	if (c->bridge_user == NULL)
 		err(1, "configuration");
-	for (unsigned i = 0; i < n; i++)
-		if (config_owner_by_text(cfg_getnstr(cfg, "bridge_users", i),
-			    &c->bridge_user[c->nbridge_users]))
+	for (unsigned i = 0; i < n; i++) {
+		const char *name = cfg_getnstr(cfg, "bridge_users", i);
+
+		if (config_owner_by_text(name, &c->bridge_user[c->nbridge_users]))
 			c->nbridge_users++;
+		else if (errno != 0)
+			err(1, "configuration: user %s", name);
+	}
 }
 
 static void
@@ -133,8 +152,7 @@ take_bridge(struct config *c, cfg_t *cfg)
 	c->bridge_port = (uint16_t)cfg_getint(cfg, "bridge_port");
 	c->nsocks = cfg_size(cfg, "socks");
 	for (unsigned i = 0; i < c->nsocks; i++)
-		net_addr_parse(
-			&c->socks[i], cfg_getnstr(cfg, "socks", i), CONFIG_SOCKS_PORT);
+		take_addr(&c->socks[i], cfg_getnstr(cfg, "socks", i), CONFIG_SOCKS_PORT);
 	config_isolate_by_text(cfg_getstr(cfg, "isolate"), &c->isolate);
 	take_bridge_users(c, cfg);
 	c->bridge_connect_ms = (int)cfg_getint(cfg, "bridge_connect_ms");
@@ -161,7 +179,7 @@ take_control(struct config *c, const char *address)
 		.mode = 0600,
 		.owner = (uid_t)-1,
 		.group = (gid_t)-1};
-	net_addr_parse(&c->control.addr, address, 0);
+	take_addr(&c->control.addr, address, 0);
 }
 
 static void
@@ -183,7 +201,7 @@ take_globals(struct config *c, cfg_t *cfg)
 	take_bridge(c, cfg);
 	c->dns_timeout_ms = (int)cfg_getint(cfg, "dns_timeout_ms");
 	c->dns_tries = (int)cfg_getint(cfg, "dns_tries");
-	net_addr_parse(&c->tor_dnsport, cfg_getstr(cfg, "tor_dnsport"), CONFIG_DNS_PORT);
+	take_addr(&c->tor_dnsport, cfg_getstr(cfg, "tor_dnsport"), CONFIG_DNS_PORT);
 	c->tor_timeout_ms = (int)cfg_getint(cfg, "tor_timeout_ms");
 	c->tor_tries = (int)cfg_getint(cfg, "tor_tries");
 	c->min_ttl = (int)cfg_getint(cfg, "min_ttl");
@@ -222,10 +240,10 @@ take_listener(struct listener_options *l, cfg_t *sec)
 		l->deadline_ms = l->proto->needs_address ? 4000 : 500;
 	l->net.name = copy(cfg_title(sec));
 	l->net.max_clients = (size_t)cfg_getint(sec, "max_clients");
-	net_addr_parse(&l->net.addr, cfg_getstr(sec, "address"), 0);
+	take_addr(&l->net.addr, cfg_getstr(sec, "address"), 0);
 	config_mode_by_text(cfg_getstr(sec, "mode"), &l->net.mode);
-	config_owner_by_text(cfg_getstr(sec, "owner"), &l->net.owner);
-	config_group_by_text(cfg_getstr(sec, "group"), &l->net.group);
+	take_owner(&l->net.owner, cfg_getstr(sec, "owner"));
+	take_group(&l->net.group, cfg_getstr(sec, "group"));
 }
 
 static void
@@ -250,18 +268,17 @@ static const char default_listeners[] =
 static bool
 read_file(cfg_t *cfg, const char *path)
 {
-	char *text = config_text_read(path);
-	FILE *f = text == NULL ? NULL : fmemopen(text, strlen(text), "r");
-	int rc = CFG_FILE_ERROR;
+	size_t len;
+	char *text = config_text_read(path, &len);
+	bool ok;
 
-	if (f != NULL && (cfg->filename = strdup(path)) != NULL)
-		rc = cfg_parse_fp(cfg, f);
-	if (rc == CFG_FILE_ERROR)
+	if (text == NULL) {
 		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-	if (f != NULL)
-		fclose(f);
+		return false;
+	}
+	ok = cfg_read(cfg, path, text, len);
 	free(text);
-	return rc == CFG_SUCCESS;
+	return ok;
 }
 
 /* What a resolver elsewhere says of its validation anybody on the way can have said. */
@@ -293,48 +310,60 @@ any_bridge(cfg_t *cfg)
 	return false;
 }
 
-/* What only shows when all is read. */
+/* What only shows when all is read: the option whose line is named, and the fault. */
+static const char *
+contradiction(cfg_t *cfg, const char **option)
+{
+	*option = "max_ttl";
+	if (cfg_getint(cfg, "min_ttl") > cfg_getint(cfg, "max_ttl"))
+		return "min_ttl is greater than max_ttl";
+	*option = "state_dir";
+	if (cfg_getbool(cfg, "pin_srv") && *cfg_getstr(cfg, "state_dir") == '\0')
+		return "pin_srv needs a state_dir";
+	if (any_bridge(cfg) && *cfg_getstr(cfg, "state_dir") == '\0')
+		return "answer = bridge needs a state_dir";
+	*option = "socks";
+	if (any_bridge(cfg) && cfg_size(cfg, "socks") == 0)
+		return "answer = bridge needs a tor in socks";
+	*option = "resolvers";
+	if (!resolvers_trusted(cfg))
+		return "dnssec = require needs resolvers on this machine";
+	return NULL;
+}
+
 static bool
 complete(cfg_t *cfg)
 {
-	if (cfg_getint(cfg, "min_ttl") > cfg_getint(cfg, "max_ttl")) {
-		cfg_error(cfg, "min_ttl is greater than max_ttl");
-		return false;
-	}
-	if (cfg_getbool(cfg, "pin_srv") && *cfg_getstr(cfg, "state_dir") == '\0') {
-		cfg_error(cfg, "pin_srv needs a state_dir");
-		return false;
-	}
-	if (any_bridge(cfg) && *cfg_getstr(cfg, "state_dir") == '\0') {
-		cfg_error(cfg, "answer = bridge needs a state_dir");
-		return false;
-	}
-	if (any_bridge(cfg) && cfg_size(cfg, "socks") == 0) {
-		cfg_error(cfg, "answer = bridge needs a tor in socks");
-		return false;
-	}
-	if (!resolvers_trusted(cfg)) {
-		cfg_error(cfg, "dnssec = require needs resolvers on this machine");
+	const char *option, *wrong = contradiction(cfg, &option);
+
+	if (wrong != NULL) {
+		cfg_error_at(cfg, option, wrong);
 		return false;
 	}
 	return cfg_size(cfg, "listener") > 0 ||
-	       cfg_parse_buf(cfg, default_listeners) == CFG_SUCCESS;
+	       cfg_read(cfg, "the default listeners", default_listeners,
+		       strlen(default_listeners));
 }
 
 struct config *
 config_load(const char *path)
 {
-	cfg_t *cfg = cfg_init(opts, CFGF_NONE);
-	struct config *c = NULL;
+	cfg_t *cfg = cfg_new(opts);
+	struct config *c = calloc(1, sizeof(*c));
+	bool ok = false;
 
-	if (cfg == NULL)
-		return NULL;
-	cfg_set_error_function(cfg, print_fault);
-	config_check_install(cfg);
-	if (read_file(cfg, path) && complete(cfg) &&
-		(c = calloc(1, sizeof(*c))) != NULL) {
+	if (cfg == NULL || c == NULL) {
+		fprintf(stderr, "%s:1: out of memory\n", path);
+	} else {
+		config_check_install(cfg);
+		ok = read_file(cfg, path) && complete(cfg);
+	}
+	if (ok) {
 		take_globals(c, cfg);
 		take_listeners(c, cfg);
+	} else {
+		free(c);
+		c = NULL;
 	}
 	cfg_free(cfg);
 	return c;

@@ -1,6 +1,7 @@
 #include "config_check.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <grp.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -11,8 +12,8 @@
 
 #include "config.h"
 
-/* Checks of single values. libconfuse calls them as it reads, so its message has the
- * line. Anything but 0 is a fault. */
+/* Checks of single values. cfg.c calls them as it reads, so a message has the line.
+ * Anything but 0 is a fault. */
 
 static int
 fault(cfg_t *cfg, cfg_opt_t *opt, const char *value, const char *wrong)
@@ -383,6 +384,15 @@ id_by_number(const char *text, unsigned *id)
 	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && value < UINT32_MAX;
 }
 
+/* How a name that wasn't found is told from a search that failed: getpwnam(3). */
+static int
+lookup_errno(int error)
+{
+	return error == ENOENT || error == ESRCH || error == EBADF || error == EPERM
+		       ? 0
+		       : error;
+}
+
 bool
 config_owner_by_text(const char *text, uid_t *id)
 {
@@ -391,8 +401,11 @@ config_owner_by_text(const char *text, uid_t *id)
 	*id = (uid_t)-1;
 	if (*text == '\0' || id_by_number(text, id))
 		return true;
-	if ((pw = getpwnam(text)) == NULL)
+	errno = 0;
+	if ((pw = getpwnam(text)) == NULL) {
+		errno = lookup_errno(errno);
 		return false;
+	}
 	*id = pw->pw_uid;
 	return true;
 }
@@ -405,8 +418,11 @@ config_group_by_text(const char *text, gid_t *id)
 	*id = (gid_t)-1;
 	if (*text == '\0' || id_by_number(text, id))
 		return true;
-	if ((gr = getgrnam(text)) == NULL)
+	errno = 0;
+	if ((gr = getgrnam(text)) == NULL) {
+		errno = lookup_errno(errno);
 		return false;
+	}
 	*id = gr->gr_gid;
 	return true;
 }
@@ -416,9 +432,10 @@ check_owner(cfg_t *cfg, cfg_opt_t *opt)
 {
 	uid_t id;
 
-	return config_owner_by_text(last_string(opt), &id)
-		       ? 0
-		       : fault(cfg, opt, last_string(opt), "no such user");
+	if (config_owner_by_text(last_string(opt), &id))
+		return 0;
+	return fault(cfg, opt, last_string(opt),
+		errno == 0 ? "no such user" : strerror(errno));
 }
 
 static int
@@ -426,9 +443,10 @@ check_group(cfg_t *cfg, cfg_opt_t *opt)
 {
 	gid_t id;
 
-	return config_group_by_text(last_string(opt), &id)
-		       ? 0
-		       : fault(cfg, opt, last_string(opt), "no such group");
+	if (config_group_by_text(last_string(opt), &id))
+		return 0;
+	return fault(cfg, opt, last_string(opt),
+		errno == 0 ? "no such group" : strerror(errno));
 }
 
 /* A listener as a whole. */

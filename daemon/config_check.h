@@ -2,28 +2,30 @@
 #ifndef CONFIG_CHECK_H
 #define CONFIG_CHECK_H
 
-#include <confuse.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "cfg.h"
 #include "flow/lookup.h"
 #include "net/bridge.h"
 
 #define CONFIG_DNS_PORT 53
 #define CONFIG_SOCKS_PORT 9050
 
-/* libconfuse then calls the checks as it reads; each fault goes through cfg_error(). */
+/* The checks then run as a file is read; each fault goes through cfg_error(). */
 void config_check_install(cfg_t *);
 
-/* From the text of an option to its value. False if the text is no good; an empty name
- * is -1. */
+/* From the text of an option to its value. False if the text is no good. */
 bool config_mode_by_text(const char *text, mode_t *);
-bool config_owner_by_text(const char *text, uid_t *);
-bool config_group_by_text(const char *text, gid_t *);
 bool config_dnssec_by_text(const char *text, enum dnssec *);
 bool config_bare_negative_by_text(const char *text, enum bare_negative *);
 bool config_answer_by_text(const char *text, enum answer_style *);
 bool config_isolate_by_text(const char *text, enum isolate *);
+
+/* A number or a name; an empty name is -1. False with errno 0 if the system has no such
+ * name, and with another errno if it can't be looked up now. */
+bool config_owner_by_text(const char *text, uid_t *);
+bool config_group_by_text(const char *text, gid_t *);
 
 /* "127.42.0.0/16": a net of loopback, whose prefix is from 9 to 30. */
 bool config_net_by_text(const char *text, struct addressbook_config *);

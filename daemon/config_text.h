@@ -1,10 +1,11 @@
-/* The text of a configuration file, for libconfuse. */
+/* The text of a configuration file. */
 #ifndef CONFIG_TEXT_H
 #define CONFIG_TEXT_H
 
-/* Reads a file and turns its comments into blanks: libconfuse 3.3 counts the line of a
- * comment twice or more, and its messages would name the wrong line. NULL on failure,
+#include <stddef.h>
+
+/* Reads a file of at most 1 MiB. A NUL stands behind its *len bytes. NULL on failure,
  * with errno. Free it with free(). */
-char *config_text_read(const char *path);
+char *config_text_read(const char *path, size_t *len);
 
 #endif

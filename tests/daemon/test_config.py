@@ -1,14 +1,17 @@
 """The command line and the configuration."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness import preload
 from harness.clients import ROUTE
 from harness.daemon import ONIONMXD
 from harness.onion import onion
+from harness.proc import SLACK
 
 LISTENER = 'listener "x" {{ {} }}\n'
 UNIX = 'protocol = readsocket address = "unix:/tmp/no.sock"'
@@ -31,7 +34,7 @@ FAULTS = {
     "resolver's port": ('resolvers = {"127.0.0.1:99999"}\n', 1),
     "tor's port": ('tor_dnsport = "127.0.0.1:x"\n', 1),
     "srv_prefix": ('srv_prefix = "no dots"\n', 1),
-    "TTLs the wrong way round": ("min_ttl = 100\nmax_ttl = 10\n", None),
+    "TTLs the wrong way round": ("min_ttl = 100\nmax_ttl = 10\n\n", 2),
     "protocol": (LISTENER.format("protocol = smtp"), 1),
     "unknown listener setting": (LISTENER.format(UNIX + "\ncolour = red"), 2),
     "no protocol": (LISTENER.format('address = "127.0.0.1:1"'), 1),
@@ -56,8 +59,44 @@ FAULTS = {
     "group": (LISTENER.format(UNIX + '\ngroup = "no such group"'), 2),
     "max_clients": (LISTENER.format(UNIX + "\nmax_clients = 0"), 2),
     "the same listener twice": (LISTENER.format(UNIX) * 2, 2),
-    "an open brace": ('listener "x" {\nprotocol = tcp_table\n', None),
-    "an open quote": ('map = "\n', None),
+    "a comment without end": ('map = ""\n/* one\ndnssec = require\n', 2),
+    "a comment without end, in a listener": (LISTENER.format("/* " + UNIX), 1),
+    "a listener without end": (f'listener "x" {{\n{UNIX}\n', 1),
+    "a listener without end before another": (
+        f'listener "x" {{\n{UNIX}\nlistener "y" {{\n{UNIX}\n}}\n',
+        3,
+    ),
+    "a closing brace": ('map = ""\n}\n', 2),
+    "a list without end": ("socks = {127.0.0.1\ndnssec = require\n", 2),
+    "a string without end": ('map = "\n', 1),
+    "a string without end, behind all others": ('map = ""\n"\n# "\n', 2),
+    "a string over two lines": ('map = ""\nstate_dir = "/tmp\n/x"\n', 2),
+    "a single quote": ("map = '\ndnssec = require\n", 1),
+    "a name in quotes": ('map = ""\n"dnssec" = require\n', 2),
+    "a NUL": ('map = ""\n# \0\ndnssec = require\n', 2),
+    "lines that end as those of old Macs": ("# one\rdnssec = require\r", 1),
+    "a control character": ('\nmap = "/tmp/\x1b[2J"\n', 2),
+    "a sign that means nothing": ('map = ""\n*\n', 2),
+    "a backslash at the end": ('map = ""\n\\', 2),
+    "a comment in a word": ("map = /tmp/a#b\n", 1),
+    "an escape": ('map = "/tmp/\\q"\n', 1),
+    "a string behind a word": ('map = /tmp/"a b"\n', 1),
+    "an option twice": ("dnssec = require\ndnssec = prefer\n", 2),
+    "an option of a listener twice": (LISTENER.format(UNIX + '\nmode = "1"\nmode = "2"'), 3),
+    "an addition": ('\nsocks += {"127.0.0.1:1"}\n', 2),
+    "another file": ('\ninclude("/dev/null")\n', 2),
+    "an option of a listener outside": ('\nlistener|mode = "0600"\n', 2),
+    "text behind a listener": (LISTENER.format(UNIX) + "dnssec\n", None),
+    "a listener without a name": ("listener {}\n", 1),
+    "a listener with an empty name": ('listener "" {}\n', 1),
+    "a variable that isn't set": ('\nmap = "/${NO_SUCH_VARIABLE}/x"\n', 2),
+    "a variable without end": ('\nmap = "/${HOME"\n', 2),
+    "an empty number": ('\nmin_ttl = ""\n', 2),
+    "a number and more": ("\nmin_ttl = 1s\n", 2),
+    "a number of another base": ("\nmin_ttl = 0x10\n", 2),
+    "a number that is too large": ("\nmin_ttl = 18446744073709551617\n", 2),
+    "neither yes nor no": ("\npin_srv = maybe\n", 2),
+    "a long value": (f'\nmap = "/{"x" * 5000}"\n', 2),
 }
 
 
@@ -86,6 +125,39 @@ def test_faults(lab, fault, option):
     place = f":{line}: " if line else r":\d+: "
     assert re.search(f"^{re.escape(str(path))}{place}\\S", done.stderr, re.M), done.stderr
     assert not sock.exists() and done.stdout == ""
+
+
+EVERYTHING = """
+map = ""
+resolvers = {"127.0.0.1:1", "127.0.0.1:2"}
+bridge_users = {root, "0"}
+listener "a" { protocol = readsocket address = "unix:/tmp/a.sock" owner = root group = root }
+listener "b" { protocol = tcp_table address = "127.0.0.1:1" transport = x }
+"""
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, 'map = ""\n'], ids=["much", "defaults"])
+@pytest.mark.parametrize("to", ["once", "for good"])
+def test_out_of_memory(lab, text, to):
+    """Whichever allocation fails: it is a fault that is told, or it made no difference.
+    A sanitizer has an allocator of its own, which doesn't fail."""
+    path = write(lab, text)
+    command = [*preload.make(lab.dir, "nomem", preload.NO_MEMORY), *ONIONMXD]
+    refused = ready = 0  # ready: how often in a row
+    for n in range(1, 1000 if SLACK == 1 else 2):
+        last = n if to == "once" else 10**9
+        env = dict(os.environ, NO_MEMORY_FROM=str(n), NO_MEMORY_TO=str(last))
+        done = subprocess.run(
+            [*command, "-f", "-t", "-c", path],
+            env=env, capture_output=True, text=True, timeout=20,
+        )
+        assert done.returncode in (0, 1), (n, done)
+        refused += done.returncode
+        ready = 0 if done.returncode else ready + 1
+        assert ready or re.search("memory|allocate", done.stderr), (n, done)
+        if ready == 20:
+            break
+    assert 10 < refused < 900 or SLACK > 1
 
 
 def test_missing_file(lab):

@@ -37,8 +37,6 @@ def code_options(table):
     rows = between(text("daemon/config.c"), f"cfg_opt_t {table}[] = {{", "CFG_END()")
     found = re.findall(r'CFG_(\w+)\("(\w+)"(?:, (.+?), CFGF_(\w+))?', rows)
     words = {"cfg_false": "no", "cfg_true": "yes", "NULL": EMPTY_LIST}
-    # Lists of defaults have names.
-    words.update(re.findall(r'static char (\w+)\[\] = "(.*)";', text("daemon/config.c")))
     return {
         name: None if flags == "NODEFAULT" else words.get(value, value.strip('"'))
         for kind, name, value, flags in found
@@ -83,7 +81,7 @@ def code_flags():
     return {short: long for long, _, short in table}
 
 
-# libconfuse's syntax, as far as our samples use it
+# The configuration's syntax, as far as our samples use it
 
 
 def options(block):

@@ -50,6 +50,76 @@ clock_gettime(clockid_t id, struct timespec *ts)
 """
 
 
+NO_MEMORY = """\
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+
+static long count, first, last;
+
+__attribute__((constructor)) static void
+begin(void)
+{
+	first = atol(getenv("NO_MEMORY_FROM"));
+	last = atol(getenv("NO_MEMORY_TO"));
+	count = 0;
+}
+
+static int
+fails(void)
+{
+	if (last == 0 || ++count < first || count > last)
+		return 0;
+	errno = ENOMEM;
+	return 1;
+}
+
+void *
+malloc(size_t size)
+{
+	return fails() ? NULL : __libc_malloc(size);
+}
+
+void *
+calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __libc_calloc(n, size);
+}
+
+void *
+realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __libc_realloc(p, size);
+}
+
+/* glibc's own crash when their first allocation fails. */
+struct passwd *
+getpwnam(const char *name)
+{
+	static struct passwd root;
+
+	errno = 0;
+	return fails() || strcmp(name, "root") != 0 ? NULL : &root;
+}
+
+struct group *
+getgrnam(const char *name)
+{
+	static struct group root;
+
+	errno = 0;
+	return fails() || strcmp(name, "root") != 0 ? NULL : &root;
+}
+"""
+"""Allocations from $NO_MEMORY_FROM to $NO_MEMORY_TO fail; the first is 1. Each look at a
+user or a group counts as one."""
+
+
 class Clock:
     """Of a process that is started behind prefix: how far it is ahead of the machine's.
     The time of day stays as it is."""
