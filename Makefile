@@ -26,10 +26,23 @@ OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux mount
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef $(WERROR)
 
+# The first flags if the compiler takes them without a warning, otherwise the second.
+flag = $(shell $(CC) -Werror -O2 $(1) -include string.h -x c -c -o /dev/null /dev/null \
+	2>/dev/null && echo '$(1)' || echo '$(2)')
+
+# Not every compiler and processor has them all; clang before 16 wants to be told twice that
+# variables without a value become zero.
+ZEROED := -ftrivial-auto-var-init=zero
+ZEROED_TWICE := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+
 # The CPPFLAGS, CFLAGS and LDFLAGS of a distribution, from the environment or the command
-# line, come after ours. The compiler warns of a second _FORTIFY_SOURCE.
-FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-D_FORTIFY_SOURCE=2)
-HARDEN := $(FORTIFY) -fstack-protector-strong -fPIE
+# line, come after ours. The compiler warns of a second _FORTIFY_SOURCE; one without 3 takes
+# it for 2.
+ifeq ($(SANITIZE),)
+FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-D_FORTIFY_SOURCE=3)
+HARDEN := $(FORTIFY) -fstack-protector-strong -fPIE $(call flag,-fstack-clash-protection) \
+	$(call flag,-fcf-protection) $(call flag,$(ZEROED),$(call flag,$(ZEROED) $(ZEROED_TWICE)))
+endif
 PKG_CONFIG := pkg-config
 pkg = $(shell $(PKG_CONFIG) $(1) 2>/dev/null || echo $(2))
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iinclude $(CPPFLAGS)

@@ -62,7 +62,7 @@ def test_flags_are_added(tmp_path, where):
     for line in compiling:
         for name in ("CPPFLAGS", "CFLAGS"):
             assert_in_order(f"{OURS[name]} {THEIRS[name]}", line)
-        assert f"{FORTIFIED}2" in line
+        assert f"{FORTIFIED}3" in line
     for line in linking:
         assert_in_order(f"{OURS['LDFLAGS']} {THEIRS['LDFLAGS']} -o", line)
 
