@@ -19,7 +19,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev libicu-dev tinycdb mandoc iprout
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	postfix torsocks nsd dnsmasq-base ldnsutils 'libgnutls-dane0t64|libgnutls-dane0' libidn12 \
 	libnsl2 'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang \
-	'libclang-rt-dev|libclang-rt-14-dev' llvm clang-format clang-tidy valgrind binutils
+	'libclang-rt-dev|libclang-rt-14-dev' llvm clang-format clang-tidy valgrind binutils systemd
 BENCH_PACKAGES := $(TEST_PACKAGES) dnsperf socat haproxy
 OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux mount
 
@@ -123,12 +123,18 @@ $(B)/tests/daemon/%: $(B)/obj/tests/daemon/%.o $(B)/libnet.a $(B)/libflow.a $(B)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(NET_LIBS) $(CORE_LIBS)
 
+# By this the tests start the daemon.
+FILTERED := $(B)/tests/harness/filtered
+$(FILTERED): $(B)/obj/tests/harness/filtered.o
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
 # Running them
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow net
 SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e
-binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(HELPERS)
+binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(HELPERS) $(FILTERED)
 
 unit: $(UNIT) $(FLOWT) $(NETT)	## the developer's loop: tests of the core, flow and net
 	$(TESTS) $(UNIT_SUITES)
@@ -184,7 +190,7 @@ bench: bench-deps all $(BENCH)	## measure, beside what others need: ONLY=hot ROU
 
 SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
 	tests/unit/*.[ch] tests/flow/*.[ch] tests/net/*.[ch] tests/scenarios/*.[ch] \
-	tests/fuzz/*.[ch] tests/bench/*.[ch] tests/daemon/*.[ch])
+	tests/fuzz/*.[ch] tests/bench/*.[ch] tests/daemon/*.[ch] tests/harness/*.[ch])
 
 TIDY := $(patsubst %.c,$(B)/tidy/%.ok,$(filter %.c,$(filter daemon/% tools/%,$(SOURCES))))
 
@@ -243,9 +249,10 @@ install: all	## install; PREFIX=/usr/local DESTDIR=
 	install -m 644 conf/man/onionmap.1 $(MAN)/man1
 	install -m 644 conf/man/onionmxd.conf.5 $(MAN)/man5
 	install -m 644 conf/man/onionmxd.8 $(MAN)/man8
-	sed 's|@PREFIX@|$(PREFIX)|g' conf/onionmxd.service > $(UNITDIR)/onionmxd.service
+	sed 's|@PREFIX@|$(PREFIX)|g' conf/systemd/onionmxd.service > $(UNITDIR)/onionmxd.service
 	install -m 644 conf/onionmxd.sysusers $(SYSUSERS)/onionmxd.conf
-	cp -r conf/exim conf/postfix conf/torrc conf/torrc-service README.md CHANGELOG.md SECURITY.md LICENSE $(DOC)
+	cp -r conf/exim conf/postfix conf/systemd conf/torrc conf/torrc-service README.md CHANGELOG.md SECURITY.md LICENSE $(DOC)
+	rm $(DOC)/systemd/onionmxd.service
 	for f in onionmxd.conf domains.txt; do \
 		test -e $(CONF)/$$f || install -m 644 conf/$$f $(CONF)/$$f; \
 		install -m 644 conf/$$f $(DOC)/$$f; \

@@ -270,7 +270,7 @@ def test_changelog_has_this_version():
 
 
 def test_unit_starts_the_daemon_with_options_that_exist():
-    unit = docs.text("conf/onionmxd.service")
+    unit = docs.text("conf/systemd/onionmxd.service")
     start = re.search(r"^ExecStart=@PREFIX@/sbin/onionmxd (.+)$", unit, re.M)[1]
     flags = re.findall(r"(?:^| )-(\w)", start)
     assert "f" in flags and set(flags) <= docs.code_flags().keys()
