@@ -203,6 +203,19 @@ has_room(struct batch *b)
 	return true;
 }
 
+void
+requests_give_up(struct session *s)
+{
+	struct batch b = {.session = s, .data = s->server->output};
+	struct reply reply = batch_place(&b);
+
+	s->endpoint->proto->refuse(&reply, REFUSE_MALFORMED);
+	batch_reply(&b, &reply);
+	batch_flush(&b);
+	buffer_clear(&s->in);
+	s->last = true;
+}
+
 size_t
 requests_take(struct session *s, const char *data, size_t len)
 {

@@ -5,32 +5,31 @@
 #include "net/log.h"
 #include "server_inside.h"
 
-/* Clients with a timeout */
+/* Clients' clocks */
 
 static void
 arm_timer(struct server *s)
 {
-	struct session *first = TAILQ_FIRST(&s->timed);
+	struct clock *first = TAILQ_FIRST(&s->running);
 
 	if (first != NULL)
-		watch_insist(
-			&s->timer, monotime_diff_ms(session_timeout(first), loop_now()));
+		watch_insist(&s->timer, monotime_diff_ms(first->ends, loop_now()));
 }
 
-/* It runs once per timeout at most, not once per client: sessions come and go from the
+/* It runs once per timeout at most, not once per client: clocks come and go from the
  * list without touching it. */
 static void
 timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
 	struct monotime now = loop_now();
-	struct session *first;
+	struct clock *first;
 
 	(void)fd;
 	(void)what;
-	while ((first = TAILQ_FIRST(&s->timed)) != NULL &&
-		monotime_reached(session_timeout(first), now))
-		session_timed_out(first);
+	while ((first = TAILQ_FIRST(&s->running)) != NULL &&
+		monotime_reached(first->ends, now))
+		session_timed_out(first->session);
 	arm_timer(s);
 }
 
@@ -80,7 +79,7 @@ server_new(const struct server_config *config)
 	}
 	s->config = *config;
 	TAILQ_INIT(&s->all);
-	TAILQ_INIT(&s->timed);
+	TAILQ_INIT(&s->running);
 	TAILQ_INIT(&s->answered);
 	watch_init_timer(&s->pump, config->loop, pump_fired, s);
 	watch_init_timer(&s->timer, config->loop, timer_fired, s);

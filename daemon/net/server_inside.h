@@ -14,11 +14,20 @@ struct session;
 
 TAILQ_HEAD(sessions, session);
 
+/* What a client must have done by some time, all after client_timeout_ms. */
+struct clock {
+	TAILQ_ENTRY(clock) entry;
+	struct monotime ends; /* zero: it isn't running */
+	struct session *session;
+};
+
+TAILQ_HEAD(clocks, clock);
+
 struct server {
 	struct server_config config;
 	struct sessions all;
 	size_t count;
-	struct sessions timed;    /* one timeout for all: the first ends first */
+	struct clocks running;    /* one timeout for all: the first ends first */
 	struct watch timer;       /* for them */
 	struct sessions answered; /* those that a lookup has just been answered for */
 	struct watch pump;        /* runs when all that came in at once has been taken */
@@ -48,13 +57,11 @@ bool session_new(struct server *, const struct endpoint *, int fd, size_t *clien
 /* Legal in any state. */
 void session_free(struct session *);
 
-/* Its time is up. */
+/* One of its clocks has ended. */
 void session_timed_out(struct session *);
 
 /* Lookups of these have been answered. */
 void sessions_pump(struct server *);
-
-struct monotime session_timeout(const struct session *);
 
 /* Reads no more after what has already come in; that is answered, then it ends. */
 void session_drain(struct session *);

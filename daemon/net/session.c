@@ -13,26 +13,43 @@
 
 #define DISCARD_MAX (4096 * 1024) /* bytes of garbage that we read before closing */
 
+/* Clocks */
+
 static void
-set_timeout(struct session *s, bool wanted)
+clock_stop(struct session *s, struct clock *c)
+{
+	if (c->ends.ns != 0)
+		TAILQ_REMOVE(&s->server->running, c, entry);
+	c->ends.ns = 0;
+}
+
+/* One that runs goes on: what moves meanwhile doesn't renew it. */
+static void
+clock_run(struct session *s, struct clock *c, bool wanted)
 {
 	struct server *server = s->server;
 
-	if (s->timeout.ns != 0)
-		TAILQ_REMOVE(&server->timed, s, timed);
-	s->timeout.ns = 0;
 	if (!wanted)
+		clock_stop(s, c);
+	if (!wanted || c->ends.ns != 0)
 		return;
-	s->timeout = monotime_add_ms(loop_now(), server->config.client_timeout_ms);
-	TAILQ_INSERT_TAIL(&server->timed, s, timed);
+	c->session = s;
+	c->ends = monotime_add_ms(loop_now(), server->config.client_timeout_ms);
+	TAILQ_INSERT_TAIL(&server->running, c, entry);
 	if (!watch_is_on(&server->timer))
 		watch_insist(&server->timer, server->config.client_timeout_ms);
 }
 
-struct monotime
-session_timeout(const struct session *s)
+/* While answers wait to be sent, or too many are owed, it isn't the client that keeps a
+ * request from being whole. */
+static void
+run_clocks(struct session *s)
 {
-	return s->timeout;
+	bool reads = !s->last && s->out.len == 0 && s->nrequests < PIPELINE_MAX;
+
+	clock_run(s, &s->request,
+		reads && (s->in.len > 0 || (s->fresh && s->endpoint->proto->one_shot)));
+	clock_run(s, &s->answer, s->out.len > 0);
 }
 
 struct session *
@@ -108,6 +125,8 @@ process(struct session *s, const char *data, size_t len)
 {
 	size_t done = requests_take(s, data, len);
 
+	if (done > 0)
+		clock_stop(s, &s->request);
 	if (done > 0 || data != s->in.data)
 		if (!buffer_set(&s->in, data + done, len - done))
 			s->broken = true;
@@ -144,7 +163,7 @@ finish(struct session *s)
 	if (s->broken)
 		session_free(s);
 	else
-		set_timeout(s, true);
+		clock_run(s, &s->answer, true);
 }
 
 void
@@ -167,8 +186,7 @@ session_pump(struct session *s)
 	}
 	set_reading(
 		s, !s->eof && !s->last && s->out.len == 0 && s->nrequests < PIPELINE_MAX);
-	set_timeout(s, s->out.len > 0 || (s->nrequests == 0 && s->in.len > 0) ||
-			       (s->fresh && s->endpoint->proto->one_shot));
+	run_clocks(s);
 	if (s->broken)
 		session_free(s);
 }
@@ -291,13 +309,12 @@ void
 session_timed_out(struct session *s)
 {
 	session_counters(s)->clients_timed_out++;
-	if (!s->lingering && s->out.len == 0) {
-		struct reply reply = {.text = s->server->output};
-
-		s->endpoint->proto->refuse(&reply, REFUSE_MALFORMED);
-		session_send(s, reply.text, reply.len);
+	if (s->lingering || s->out.len > 0) {
+		session_free(s);
+		return;
 	}
-	session_free(s);
+	requests_give_up(s);
+	session_pump(s);
 }
 
 void
@@ -346,7 +363,8 @@ session_free(struct session *s)
 
 	while (!STAILQ_EMPTY(&s->requests))
 		request_free(s, STAILQ_FIRST(&s->requests));
-	set_timeout(s, false);
+	clock_stop(s, &s->request);
+	clock_stop(s, &s->answer);
 	pump_no_more(s);
 	watch_stop(&s->readable);
 	watch_stop(&s->writable);

@@ -18,14 +18,14 @@ struct request {
 
 struct session {
 	TAILQ_ENTRY(session) all;
-	TAILQ_ENTRY(session) timed;
 	TAILQ_ENTRY(session) answered;
 	struct server *server;
 	const struct endpoint *endpoint;
 	size_t *clients;
 	struct watch readable;
 	struct watch writable;
-	struct monotime timeout; /* zero: not in the list of those with a timeout */
+	struct clock request; /* from its first byte until it is whole */
+	struct clock answer;  /* from when it can't be sent until the kernel has it all */
 	struct buffer in;
 	struct buffer out;
 	STAILQ_HEAD(, request) requests;
@@ -65,6 +65,9 @@ void session_pump_soon(struct session *);
 /* Takes the requests that are whole and for which there is room. Returns how much of
  * the input they were. */
 size_t requests_take(struct session *, const char *data, size_t len);
+
+/* Refuses what is left of the input, behind the answers that are owed: the last one. */
+void requests_give_up(struct session *);
 
 /* Cancels its lookup, if it has one. */
 void request_free(struct session *, struct request *);

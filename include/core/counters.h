@@ -65,7 +65,7 @@
 	X(socks_down_answers)    /* clients for whom no tor answered */                  \
 	X(clients)               /* connections accepted */                              \
 	X(clients_refused)       /* max_clients were connected */                        \
-	X(clients_timed_out)     /* stuck in a request, in reading or in closing */      \
+	X(clients_timed_out)     /* too slow in asking, reading or closing */            \
 	X(accepts_paused)        /* no client could be accepted */                       \
 	X(requests_unknown)                                                              \
 	X(requests_malformed)                                                            \

@@ -19,7 +19,7 @@ struct server_config {
 	struct loop *loop;
 	struct engine *engine;
 	struct counters *counters;
-	int client_timeout_ms; /* for a client in the middle of something */
+	int client_timeout_ms; /* for a request, and for the answers' way out */
 	size_t max_clients;    /* of all listeners; more wait in the backlog */
 	struct bridge *bridge; /* NULL: there is none */
 };

@@ -1,15 +1,18 @@
 """Clients that mean ill, or don't know better."""
 
+import io
 import random
 import select
 import socket
+import time
 
 import pytest
 
 from harness import behaviours as does
-from harness.clients import NONE, ROUTE, connect, read_all
+from harness.clients import NONE, ROUTE, TcpTable, connect, read_all
 from harness.onion import onion
-from harness.proc import MEMORY_SLACK, wait_until
+from harness.preload import Clock
+from harness.proc import MEMORY_SLACK, SLACK, wait_until
 
 MB = 1024 * 1024
 
@@ -227,6 +230,92 @@ def test_stuck_in_a_request(lab, listener):
     with connect(daemon.address(listener)) as s:
         s.sendall(daemon.client(listener).request("a.example")[:-3])
         assert read_all(s) == REFUSAL[listener]
+    assert daemon.counter("clients_timed_out") == 1
+
+
+START = {"readsocket": b"route ", "tcp_table": b"get ", "socketmap": b"999:onion "}
+
+
+def drip(s, limit=20 * SLACK):
+    """A byte now and then, until the other side says something. Returns that; None if it
+    doesn't in that time."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if select.select([s], [], [], 0.1)[0]:
+            return read_all(s)
+        s.sendall(b"x")
+    return None
+
+
+@pytest.mark.parametrize("listener", REFUSAL)
+def test_dripping_into_a_request(lab, listener):
+    """Each byte comes in time, the whole doesn't."""
+    daemon = lab.daemon(client_timeout_ms=1000)
+    with connect(daemon.address(listener)) as s:
+        s.sendall(START[listener])
+        assert drip(s) == REFUSAL[listener]
+    assert daemon.counter("clients_timed_out") == 1
+
+
+@pytest.mark.parametrize("listener", ["tcp_table", "socketmap"])
+def test_dripping_behind_a_request(lab, listener):
+    """What is owed comes first."""
+    dns = lab.dns()
+    dns.on("slow.example", does.delay(1.5, does.one("slow")))
+    daemon = lab.daemon(dns=dns, client_timeout_ms=1000)
+    client = daemon.client(listener)
+    with connect(daemon.address(listener)) as s:
+        s.sendall(client.request("slow.example") + START[listener])
+        heard = io.BytesIO(drip(s))
+    assert client.next_answer(heard).hosts() == [onion("slow")]
+    assert heard.read() == REFUSAL[listener]
+    assert daemon.counter("clients_timed_out") == 1
+
+
+def test_each_request_has_a_time_of_its_own(lab):
+    """A client that always is in the middle of one isn't cut off."""
+    daemon = lab.daemon(map=f"a.example {onion(1)}", client_timeout_ms=int(1000 * SLACK))
+    request = TcpTable.request("a.example")
+    with connect(daemon.address("tcp_table")) as s, s.makefile("rb") as file:
+        s.sendall(request[:5])
+        end = time.monotonic() + 2.5 * SLACK
+        while time.monotonic() < end:
+            s.sendall(request[5:] + request[:5])
+            assert TcpTable.next_answer(file).outcome == ROUTE
+            time.sleep(0.1)
+    assert daemon.counter("clients_timed_out") == 0
+
+
+def sip(s, count):
+    """Reads about so much. False: it has been closed."""
+    while count > 0 and select.select([s], [], [], 0.1)[0]:
+        try:
+            chunk = s.recv(count)
+        except ConnectionResetError:
+            return False
+        if not chunk:
+            return False
+        count -= len(chunk)
+    return True
+
+
+def test_sipping_at_the_answers(lab):
+    """Each sip lets the daemon send something, but the answers aren't gone in time."""
+    clock = Clock(lab.dir)
+    many = ", ".join(onion(i) for i in range(16))
+    daemon = lab.daemon(map=f"m.example {many}\n", prefix=clock.prefix)
+    request = TcpTable.request("x" * 300 + "@m.example") * 100
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        host, port = daemon.address("tcp_table").split(":")
+        s.connect((host, int(port)))
+        wait_until(lambda: stuff(s, request) and is_full(daemon), "a full buffer")
+        s.setblocking(True)
+        for _ in range(20):
+            if not sip(s, 24_000):
+                break
+            clock.advance(4)
+            assert daemon.ask("socketmap", "m.example").outcome == ROUTE
     assert daemon.counter("clients_timed_out") == 1
 
 
