@@ -12,6 +12,7 @@
 #include "net/log.h"
 
 #define CLIENTS_MAX 16
+#define WHOLE_ANSWER 6 /* times the timeout; a page of it may be read meanwhile */
 
 static struct control_client *
 client_new(void)
@@ -38,13 +39,32 @@ client_free(struct control_client *c)
 	free(c);
 }
 
-/* The client may be gone after it. */
+static void
+time_out(struct control_client *c)
+{
+	c->control->config.counters->clients_timed_out++;
+	client_free(c);
+}
+
+static void
+set_deadline(struct control_client *c, int timeouts)
+{
+	int64_t ms = (int64_t)timeouts * c->control->config.timeout_ms;
+
+	c->deadline = monotime_add_ms(loop_now(), ms);
+}
+
+/* Not for longer than the timeout, nor than the deadline, which no progress moves. The
+ * client may be gone after it. */
 static void
 wait_for(struct control_client *c, short what, event_callback_fn then)
 {
+	int64_t left = monotime_diff_ms(c->deadline, loop_now());
+	int64_t timeout = c->control->config.timeout_ms;
+
 	watch_stop(&c->watch);
 	watch_init(&c->watch, c->control->config.loop, c->fd, what, then, c);
-	if (!watch_start(&c->watch, c->control->config.timeout_ms))
+	if (!watch_start(&c->watch, left < timeout ? left : timeout))
 		client_free(c);
 }
 
@@ -80,7 +100,11 @@ send_more(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = 0;
 
 	(void)fd;
-	while (!(what & EV_TIMEOUT) && c->sent < all && (n = send_some(c)) > 0)
+	if (what & EV_TIMEOUT) {
+		time_out(c);
+		return;
+	}
+	while (c->sent < all && (n = send_some(c)) > 0)
 		c->sent += (size_t)n;
 	if (c->sent < all && n < 0 && errno == EAGAIN)
 		wait_for(c, EV_WRITE, send_more);
@@ -96,6 +120,7 @@ control_answer(struct control_client *c)
 	c->text = NULL;
 	c->headlen = (size_t)snprintf(c->head, sizeof(c->head), "%s %zu\n",
 		c->failed ? "error" : "ok", c->size);
+	set_deadline(c, WHOLE_ANSWER);
 	send_more(c->fd, EV_WRITE, c);
 }
 
@@ -106,9 +131,14 @@ read_command(evutil_socket_t fd, short what, void *arg)
 {
 	struct control_client *c = arg;
 	size_t room = sizeof(c->command) - c->len;
-	ssize_t n = what & EV_TIMEOUT ? 0 : recv(fd, c->command + c->len, room, 0);
+	ssize_t n;
 	char *end;
 
+	if (what & EV_TIMEOUT) {
+		time_out(c);
+		return;
+	}
+	n = recv(fd, c->command + c->len, room, 0);
 	if (n < 0 && errno == EAGAIN) {
 		wait_for(c, EV_READ, read_command);
 		return;
@@ -146,6 +176,7 @@ serve(void *arg, int fd)
 	c->fd = fd;
 	LIST_INSERT_HEAD(&control->clients, c, entry);
 	control->count++;
+	set_deadline(c, 1);
 	wait_for(c, EV_READ, read_command);
 }
 

@@ -25,7 +25,8 @@ struct control_client {
 	struct control *control;
 	int fd;
 	struct watch watch;
-	size_t len; /* of the command so far */
+	struct monotime deadline; /* for the whole command, then for the whole answer */
+	size_t len;               /* of the command so far */
 	char command[COMMAND_MAX];
 	struct explanation *explanation; /* NULL: none is asked for */
 	FILE *text;                      /* of the answer; it grows in memory */

@@ -32,7 +32,7 @@ struct control_config {
 	struct profile *profile[STYLES]; /* for explanations */
 	const struct control_listener *listener;
 	size_t nlisteners;
-	int timeout_ms; /* for a client that doesn't speak, or doesn't read */
+	int timeout_ms; /* for a command; for a client that doesn't read */
 };
 
 /* Binds and listens. NULL on failure, logged. The configuration is kept by the caller. */

@@ -1,5 +1,6 @@
 """The control socket, clients of it that mean ill, and onionmap as a client."""
 
+import contextlib
 import select
 import socket
 import stat
@@ -10,9 +11,11 @@ import time
 import pytest
 
 from harness import behaviours as does
+from harness.bridged import exactly
 from harness.clients import ROUTE, connect, read_all
 from harness.daemon import ONIONMAP, ONIONMXD, listeners_in
 from harness.onion import onion
+from harness.preload import Clock
 from harness.proc import SLACK, Process, wait_until
 from harness.stored import pin
 
@@ -193,14 +196,29 @@ def is_closed(s):
     return any(what & select.POLLHUP for _, what in poll.poll(0))
 
 
+def test_dripping_into_a_command(lab, dns):
+    """Each byte comes in time, the command doesn't."""
+    daemon = lab.daemon(by_name(lab), dns=dns, client_timeout_ms=1000)
+    with connect(daemon.settings["control"]) as s:
+        s.sendall(b"explain ")
+
+        def ended():
+            with contextlib.suppress(BrokenPipeError):
+                s.sendall(b"x")
+            return is_closed(s)
+
+        wait_until(ended, "its end")
+    assert daemon.counter("clients_timed_out") == 1
+
+
 PINS = 10000
 
 
-def daemon_with_much_to_tell(lab, **settings):
+def daemon_with_much_to_tell(lab, pins=PINS, **settings):
     """More than the kernel's buffers hold."""
     state = lab.dir / "state"
     state.mkdir()
-    lines = [pin(f"d{i}.example", (1, 0, 25, onion(i))) for i in range(PINS)]
+    lines = [pin(f"d{i}.example", (1, 0, 25, onion(i))) for i in range(pins)]
     (state / "pins").write_bytes(b"".join(lines))
     settings = {"state_dir": str(state), "pin_srv": "yes", **settings}
     return lab.daemon(by_name(lab), **settings)
@@ -214,6 +232,22 @@ def test_a_client_that_never_reads(lab):
         head, _, text = read_all(s).partition(b"\n")
     assert head.startswith(b"ok ") and len(text) < int(head.split()[1])
     assert len(daemon.onionmap("pin", "list").splitlines()) == PINS
+    assert daemon.counter("clients_timed_out") == 1
+
+
+def test_sipping_at_an_answer(lab):
+    """The daemon can always send something, but the answer has a time, too."""
+    clock = Clock(lab.dir)
+    settings = {"prefix": clock.prefix, "client_timeout_ms": 600_000}
+    daemon = daemon_with_much_to_tell(lab, 3 * PINS, **settings)
+    with connect(daemon.settings["control"]) as s:
+        s.sendall(b"pins\n")
+        for _ in range(7):
+            exactly(s, 300_000)  # more than the kernel holds
+            assert daemon.counter("clients_timed_out") == 0
+            clock.advance(590)
+            assert daemon.ask("tcp_table", A).outcome == ROUTE
+        assert daemon.counter("clients_timed_out") == 1
 
 
 def test_a_slow_reader_gets_it_all(lab):
