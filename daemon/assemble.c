@@ -144,6 +144,7 @@ start_bridge(struct daemon *d)
 		.nusers = c->nbridge_users,
 		.connect_ms = c->bridge_connect_ms,
 		.idle_ms = c->bridge_idle_ms,
+		.session_ms = c->bridge_session_ms,
 		.max_clients = (size_t)c->bridge_max_clients};
 
 	if (!config_has_bridge(c))

@@ -49,6 +49,7 @@ static cfg_opt_t opts[] = {
 	CFG_STR_LIST("bridge_users", "{root, postfix, Debian-exim}", CFGF_NONE),
 	CFG_INT("bridge_connect_ms", 60000, CFGF_NONE),
 	CFG_INT("bridge_idle_ms", 900000, CFGF_NONE),
+	CFG_INT("bridge_session_ms", 21600000, CFGF_NONE),
 	CFG_INT("bridge_max_clients", 1000, CFGF_NONE),
 	CFG_INT("bridge_addresses", 4096, CFGF_NONE),
 	CFG_INT("min_ttl", 60, CFGF_NONE),
@@ -157,6 +158,7 @@ take_bridge(struct config *c, cfg_t *cfg)
 	take_bridge_users(c, cfg);
 	c->bridge_connect_ms = (int)cfg_getint(cfg, "bridge_connect_ms");
 	c->bridge_idle_ms = (int)cfg_getint(cfg, "bridge_idle_ms");
+	c->bridge_session_ms = (int)cfg_getint(cfg, "bridge_session_ms");
 	c->bridge_max_clients = (int)cfg_getint(cfg, "bridge_max_clients");
 }
 

@@ -503,6 +503,7 @@ static const struct {
 	{"bridge_users", check_owner},
 	{"bridge_connect_ms", check_positive},
 	{"bridge_idle_ms", check_positive},
+	{"bridge_session_ms", check_positive},
 	{"bridge_max_clients", check_positive},
 	{"bridge_addresses", check_positive},
 	{"min_ttl", check_seconds},

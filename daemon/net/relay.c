@@ -232,17 +232,18 @@ is_reset(const struct end *e)
 	return getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0;
 }
 
-/* The server has gone, with tor or without, and the client has read all of it. A client
- * that waits for a reply is given one: Exim from 4.98 on loses a message whose connection
- * ends between a recipient's reply and that to DATA, and others log no reason. */
+/* The server has gone, with tor or without, or has to go. A client that waits for a reply
+ * is given one: Exim from 4.98 on loses a message whose connection ends between a
+ * recipient's reply and that to DATA, and others log no reason. */
 static void
-end_for_client(struct relay *r)
+end_for_client(struct relay *r, const char *why)
 {
-	static const char lost[] = "421 4.4.2 connection to the onion service lost\r\n";
+	char text[80];
+	int n = snprintf(text, sizeof(text), "421 4.4.2 %s\r\n", why);
 
 	relay_leave_tor(r);
-	if (replies_can_follow(&r->replies))
-		(void)!send(r->client.fd, lost, sizeof(lost) - 1, MSG_NOSIGNAL);
+	if (!has_waiting(&r->client) && replies_can_follow(&r->replies))
+		(void)!send(r->client.fd, text, (size_t)n, MSG_NOSIGNAL);
 	let_client_close(r, r->bridge->config.idle_ms);
 }
 
@@ -256,7 +257,7 @@ settle(struct relay *r)
 		if (c->said_all)
 			relay_free(r);
 		else
-			end_for_client(r);
+			end_for_client(r, "connection to the onion service lost");
 		return;
 	}
 	relay_wait_for(r, c, client_waits_for(r));
@@ -330,6 +331,11 @@ end_ready(evutil_socket_t fd, short what, void *arg)
 void
 relay_look_at_time(struct relay *r, struct monotime now)
 {
+	if (r->stage == STAGE_RELAYING && monotime_reached(r->end, now)) {
+		relay_counters(r)->bridge_sessions_cut++;
+		end_for_client(r, "the session has taken too long");
+		return;
+	}
 	if (!monotime_reached(r->deadline, now))
 		return;
 	switch (r->stage) {
@@ -420,6 +426,7 @@ relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 	r->client.fd = fd;
 	r->server.fd = -1;
 	r->tor = torpool_size(b->tors);
+	r->end = monotime_add_ms(loop_now(), b->config.session_ms);
 	LIST_INSERT_HEAD(&b->relays, r, entry);
 	b->count++;
 	b->config.counters->bridge_clients++;

@@ -33,6 +33,7 @@ struct relay {
 	struct end client, server;
 	struct replies replies;   /* of the server */
 	struct monotime deadline; /* of the stage */
+	struct monotime end;      /* of the session, whatever moves */
 	struct socks socks;
 	struct srv_set targets; /* its names are in packed */
 	uint8_t target;         /* the one that is being tried */

@@ -40,6 +40,7 @@ struct bridge_config {
 	size_t nusers;
 	int connect_ms; /* for one target */
 	int idle_ms;    /* without a byte in any direction */
+	int session_ms; /* in all */
 	size_t max_clients;
 };
 

@@ -28,6 +28,7 @@ from harness.bridged import (
 from harness.clients import ROUTE, TEMP
 from harness.daemon import ONIONMXD
 from harness.onion import onion
+from harness.preload import Clock
 from harness.proc import SLACK, wait_until
 
 A, B = onion("a"), onion("b")
@@ -172,7 +173,7 @@ def test_no_such_user(lab, socks, name):
     assert f'{daemon.config}:2: bridge_users = "{name}": no such user' in done.stderr
 
 
-@pytest.mark.parametrize("setting", ["max_clients", "connect_ms", "idle_ms"])
+@pytest.mark.parametrize("setting", ["max_clients", "connect_ms", "idle_ms", "session_ms"])
 def test_no_number(lab, socks, setting):
     daemon = make_bridged(lab, socks, **{f"bridge_{setting}": 0})
     done = subprocess.run(
@@ -217,6 +218,45 @@ def test_who_may_not_takes_no_place(lab, socks):
         wait_until(lambda: daemon.counted("bridge_denied") == 3, "the others")
         assert carried(place)
         other.stdin.close()
+
+
+# How long
+
+TOO_LONG = b"421 4.4.2 the session has taken too long\r\n"
+
+
+@pytest.mark.parametrize("word, told", [(b"250 ok\r\n", True), (b"\x16\3\3\n", False)])
+def test_a_session_has_an_end(lab, socks, word, told):
+    """Though something always moves. The client is told, but not in TLS."""
+    clock = Clock(lab.dir)
+    daemon = bridged(lab, socks, prefix=clock.prefix)
+    with dial(daemon, A) as s:
+        for _ in range(26):
+            s.sendall(word)
+            assert exactly(s, len(word)) == word
+            clock.advance(820)
+        # Six hours without a few minutes.
+        s.sendall(word)
+        assert exactly(s, len(word)) == word
+        assert daemon.counted("bridge_sessions_cut") == 0
+        clock.advance(300)
+        assert hear(s) == (TOO_LONG if told else b"")
+        wait_until(lambda: socks.open() == 0, "the end of the connection to tor")
+    counters = daemon.counters()
+    assert (counters["bridge_sessions_cut"], counters["bridge_timeouts"]) == (1, 0)
+
+
+def test_a_session_ends_in_the_middle_of_a_reply(lab, socks):
+    """A client that doesn't read isn't told: it would be in the midst of a line."""
+    clock = Clock(lab.dir)
+    socks.on(A, does.connected(does.flood))
+    daemon = bridged(lab, socks, prefix=clock.prefix, bridge_session_ms=100_000)
+    with dial(daemon, A) as s:
+        exactly(s, 1)
+        clock.advance(101)
+        heard = hear(s)
+        assert heard.count(0) == len(heard)
+    assert daemon.counter("bridge_sessions_cut") == 1
 
 
 # File descriptors
