@@ -4,10 +4,14 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* That a socket isn't found counts only if ours, the other end, is: without its module
+ * sock_diag says that there is none, too. */
 
 struct question {
 	struct nlmsghdr head;
@@ -17,7 +21,7 @@ struct question {
 /* By sock_diag. The kernel answers before send() returns. */
 
 static struct question
-question_of(const struct sockaddr_in *client, const struct sockaddr_in *server)
+question_of(const struct sockaddr_in *from, const struct sockaddr_in *to)
 {
 	struct question q = {.head = {.nlmsg_len = sizeof(q),
 				     .nlmsg_type = SOCK_DIAG_BY_FAMILY,
@@ -27,25 +31,30 @@ question_of(const struct sockaddr_in *client, const struct sockaddr_in *server)
 			.idiag_states = ~0U}};
 	struct inet_diag_sockid *id = &q.req.id;
 
-	id->idiag_sport = client->sin_port;
-	id->idiag_dport = server->sin_port;
-	id->idiag_src[0] = client->sin_addr.s_addr;
-	id->idiag_dst[0] = server->sin_addr.s_addr;
+	id->idiag_sport = from->sin_port;
+	id->idiag_dport = to->sin_port;
+	id->idiag_src[0] = from->sin_addr.s_addr;
+	id->idiag_dst[0] = to->sin_addr.s_addr;
 	id->idiag_cookie[0] = id->idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 	return q;
 }
 
+/* The socket that is bound to from and connected to to, if it is open. */
 static bool
-read_answer(int fd, uid_t *owner)
+ask(int fd, const struct sockaddr_in *from, const struct sockaddr_in *to, uid_t *owner)
 {
+	struct question q = question_of(from, to);
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	union {
 		struct nlmsghdr head;
 		char bytes[1024];
 	} answer;
-	ssize_t n = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
 	const struct inet_diag_msg *msg = NLMSG_DATA(&answer.head);
 
-	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*msg)) ||
+	if (sendto(fd, &q, sizeof(q), 0, (struct sockaddr *)&kernel, sizeof(kernel)) !=
+			sizeof(q) ||
+		recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) <
+			(ssize_t)NLMSG_LENGTH(sizeof(*msg)) ||
 		answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
 		msg->idiag_inode == 0) /* closed: the kernel then says root */
 		return false;
@@ -53,59 +62,87 @@ read_answer(int fd, uid_t *owner)
 	return true;
 }
 
-/* *works: whether this kernel can be asked at all. */
-static bool
-by_sock_diag(const struct sockaddr_in *client, const struct sockaddr_in *server,
-	uid_t *owner, bool *works)
+static enum peer
+by_sock_diag(
+	const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner)
 {
-	struct question q = question_of(client, server);
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	bool found = false;
+	enum peer peer = PEER_UNKNOWN;
+	uid_t ours;
 
-	*works = fd >= 0 && sendto(fd, &q, sizeof(q), 0, (struct sockaddr *)&kernel,
-				    sizeof(kernel)) == sizeof(q);
-	if (*works)
-		found = read_answer(fd, owner);
-	if (fd >= 0)
-		close(fd);
-	return found;
+	if (fd < 0)
+		return PEER_UNKNOWN;
+	if (ask(fd, client, server, owner))
+		peer = PEER_OPEN;
+	else if (ask(fd, server, client, &ours))
+		peer = PEER_CLOSED;
+	close(fd);
+	return peer;
 }
 
 /* By /proc/net/tcp, a line for each socket of the machine */
 
+struct line {
+	struct sockaddr_in from, to;
+	unsigned uid;
+	unsigned long inode; /* 0: closed */
+};
+
 static bool
+read_line(FILE *f, struct line *l)
+{
+	unsigned from, to, fport, tport;
+	char text[256];
+
+	while (fgets(text, sizeof(text), f) != NULL)
+		if (sscanf(text,
+			    "%*u: %8X:%4X %8X:%4X %*X %*X:%*X %*X:%*X %*X %u %*u %lu",
+			    &from, &fport, &to, &tport, &l->uid, &l->inode) == 6) {
+			l->from.sin_addr.s_addr = from;
+			l->from.sin_port = htons((in_port_t)fport);
+			l->to.sin_addr.s_addr = to;
+			l->to.sin_port = htons((in_port_t)tport);
+			return true;
+		}
+	return false;
+}
+
+static bool
+same(const struct sockaddr_in *a, const struct sockaddr_in *b)
+{
+	return a->sin_addr.s_addr == b->sin_addr.s_addr && a->sin_port == b->sin_port;
+}
+
+static enum peer
 by_proc(const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner)
 {
 	FILE *f = fopen("/proc/net/tcp", "re");
-	unsigned local, lport, remote, rport, uid = 0;
-	unsigned long inode;
-	bool found = false;
-	char line[256];
+	enum peer peer = PEER_UNKNOWN;
+	struct line l;
 
 	if (f == NULL)
-		return false;
-	while (!found && fgets(line, sizeof(line), f) != NULL)
-		found = sscanf(line,
-				"%*u: %8X:%4X %8X:%4X %*X %*X:%*X %*X:%*X %*X %u %*u %lu",
-				&local, &lport, &remote, &rport, &uid, &inode) == 6 &&
-			inode != 0 && local == client->sin_addr.s_addr &&
-			lport == ntohs(client->sin_port) &&
-			remote == server->sin_addr.s_addr &&
-			rport == ntohs(server->sin_port);
+		return PEER_UNKNOWN;
+	while (peer != PEER_OPEN && read_line(f, &l)) {
+		if (l.inode == 0)
+			continue;
+		if (same(&l.from, client) && same(&l.to, server)) {
+			peer = PEER_OPEN;
+			*owner = l.uid;
+		} else if (same(&l.from, server) && same(&l.to, client)) {
+			peer = PEER_CLOSED; /* unless its line comes later */
+		}
+	}
 	fclose(f);
-	*owner = uid;
-	return found;
+	return peer;
 }
 
-bool
-peer_owner(
+enum peer
+peer_look(
 	const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner)
 {
-	bool works;
+	enum peer peer;
 
 	errno = 0;
-	if (by_sock_diag(client, server, owner, &works))
-		return true;
-	return !works && by_proc(client, server, owner);
+	peer = by_sock_diag(client, server, owner);
+	return peer != PEER_UNKNOWN ? peer : by_proc(client, server, owner);
 }

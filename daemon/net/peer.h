@@ -1,16 +1,21 @@
-/* Whose is the other end of a TCP connection on this machine? */
+/* Whose is the other end of a connection on this machine, and is it still there? */
 #ifndef NET_PEER_H
 #define NET_PEER_H
 
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <sys/types.h>
 
-/* Asks the kernel (sock_diag(7), or /proc/net/tcp if there is none) for the owner of the
- * socket that is bound to client and connected to server. False: it isn't known, the
- * client has closed it for example; errno is EMFILE or ENFILE if there was no file
- * descriptor to ask. */
-bool peer_owner(
+enum peer {
+	PEER_OPEN,    /* a process has it open */
+	PEER_CLOSED,  /* none has, or it is gone: nobody reads what is sent to it */
+	PEER_UNKNOWN, /* the kernel doesn't say */
+};
+
+/* Asks the kernel (sock_diag(7), or /proc/net/tcp if there is none) for the socket that
+ * is bound to client and connected to server, the address of a socket of ours. *owner is
+ * its user, set with PEER_OPEN only. With PEER_UNKNOWN, errno is EMFILE or ENFILE if
+ * there was no file descriptor to ask. */
+enum peer peer_look(
 	const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner);
 
 #endif

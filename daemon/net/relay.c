@@ -21,6 +21,7 @@
 #include "relay_inside.h"
 
 #define LINGER_MS 5000 /* for a client to read why it is refused */
+#define LOOK_MS 10000
 
 struct relay *
 relay_next(struct relay *r)
@@ -328,9 +329,52 @@ end_ready(evutil_socket_t fd, short what, void *arg)
 		reach_ready(r);
 }
 
+/* While nothing is read from the client, or it has said all, its end doesn't show. Half
+ * closed it has a right to its place, closed it hasn't. */
+static bool
+may_have_closed(const struct relay *r)
+{
+	return r->stage != STAGE_CLOSING &&
+	       (r->client.said_all || !(r->client.waits_for & EV_READ));
+}
+
+static bool
+has_closed(const struct relay *r)
+{
+	struct sockaddr_in client, server;
+	socklen_t clen = sizeof(client), slen = sizeof(server);
+	uid_t owner;
+
+	if (getpeername(r->client.fd, (struct sockaddr *)&client, &clen) < 0)
+		return errno == ENOTCONN; /* reset */
+	return getsockname(r->client.fd, (struct sockaddr *)&server, &slen) == 0 &&
+	       peer_look(&client, &server, &owner) == PEER_CLOSED;
+}
+
+/* False: there was nobody any more, and the relay has gone. */
+static bool
+look_at_client(struct relay *r, struct monotime now)
+{
+	if (!may_have_closed(r)) {
+		r->look.ns = 0;
+		return true;
+	}
+	if (r->look.ns != 0 && !monotime_reached(r->look, now))
+		return true;
+	if (r->look.ns != 0 && has_closed(r)) {
+		relay_counters(r)->bridge_abandoned++;
+		relay_free(r);
+		return false;
+	}
+	r->look = monotime_add_ms(now, LOOK_MS);
+	return true;
+}
+
 void
 relay_look_at_time(struct relay *r, struct monotime now)
 {
+	if (!look_at_client(r, now))
+		return;
 	if (r->stage == STAGE_RELAYING && monotime_reached(r->end, now)) {
 		relay_counters(r)->bridge_sessions_cut++;
 		end_for_client(r, "the session has taken too long");
@@ -395,7 +439,8 @@ admit(struct relay *r, const struct sockaddr_in *address)
 
 	errno = 0;
 	if (good && !b->config.any_user)
-		good = peer_owner(&client, address, &owner) && is_user(b, owner);
+		good = peer_look(&client, address, &owner) == PEER_OPEN &&
+		       is_user(b, owner);
 	if (!good && (errno == EMFILE || errno == ENFILE)) {
 		relay_refuse_for_descriptors(r);
 	} else if (!good) {

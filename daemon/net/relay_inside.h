@@ -34,6 +34,7 @@ struct relay {
 	struct replies replies;   /* of the server */
 	struct monotime deadline; /* of the stage */
 	struct monotime end;      /* of the session, whatever moves */
+	struct monotime look;     /* when to ask whether the client has closed */
 	struct socks socks;
 	struct srv_set targets; /* its names are in packed */
 	uint8_t target;         /* the one that is being tried */

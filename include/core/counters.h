@@ -60,6 +60,7 @@
 	X(bridge_unreachable)    /* clients for whom no target answered */               \
 	X(bridge_timeouts)       /* connections that took too long, or were idle */      \
 	X(bridge_sessions_cut)   /* that took longer than bridge_session_ms */           \
+	X(bridge_abandoned)      /* that the client had closed, while more could come */ \
 	X(bridge_addresses)      /* given out since the start */                         \
 	X(bridge_failures)       /* lookups for which there was no address */            \
 	X(socks_down)            /* tors that stopped answering */                       \

@@ -1,6 +1,7 @@
 """Who may use the bridge, and how much of it."""
 
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -22,13 +23,14 @@ from harness.bridged import (
     leave_elsewhere,
     make_bridged,
     refusal,
+    reset_at_close,
     unreachable,
     where,
 )
 from harness.clients import ROUTE, TEMP
 from harness.daemon import ONIONMXD
 from harness.onion import onion
-from harness.preload import Clock
+from harness.preload import Clock, make, together
 from harness.proc import SLACK, wait_until
 
 A, B = onion("a"), onion("b")
@@ -257,6 +259,112 @@ def test_a_session_ends_in_the_middle_of_a_reply(lab, socks):
         heard = hear(s)
         assert heard.count(0) == len(heard)
     assert daemon.counter("bridge_sessions_cut") == 1
+
+
+# What may be missing in a kernel: the family of sockets, or what it asks for TCP.
+WITHOUT = {
+    "sock_diag": """
+        #include <errno.h>
+        #include <sys/socket.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        int socket(int family, int type, int protocol)
+        {
+            if (family != AF_NETLINK)
+                return syscall(SYS_socket, family, type, protocol);
+            errno = EAFNOSUPPORT;
+            return -1;
+        }
+    """,
+    "tcp_diag": """
+        #include <linux/inet_diag.h>
+        #include <linux/netlink.h>
+        #include <sys/socket.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        ssize_t sendto(int fd, const void *data, size_t len, int flags,
+            const struct sockaddr *to, socklen_t tolen)
+        {
+            if (to != 0 && to->sa_family == AF_NETLINK)
+                ((struct inet_diag_req_v2 *)NLMSG_DATA(data))->sdiag_protocol = 255;
+            return syscall(SYS_sendto, fd, data, len, flags, to, tolen);
+        }
+    """,
+}
+missing = pytest.mark.parametrize("missing", [None, *WITHOUT])
+
+
+def on_old_kernel(lab, clock, missing):
+    """The words before the daemon's command."""
+    if missing is None:
+        return clock.prefix
+    return together(clock.prefix, make(lab.dir, missing, WITHOUT[missing]))
+
+
+def fill(s):
+    while select.select([], [s], [], 0.2)[1]:
+        s.send(bytes(65536))
+
+
+def hurry(clock, condition, what):
+    """Until it is so, a second goes by in a moment."""
+
+    def look():
+        clock.advance(1)
+        return condition()
+
+    wait_until(look, what)
+
+
+@missing
+@pytest.mark.parametrize("tor", ["connected", "tries", "takes no more"])
+def test_who_has_closed_gives_up_the_place(lab, socks, tor, missing):
+    """Nothing comes from the server that would show it, and tor has time."""
+    clock = Clock(lab.dir)
+    servers = {
+        "connected": does.connected(does.hangs),
+        "tries": does.hangs,
+        "takes no more": does.connected(does.never_reads),
+    }
+    socks.on(A, servers[tor])
+    prefix = on_old_kernel(lab, clock, missing)
+    settings = {"bridge_max_clients": 1, "bridge_connect_ms": 800_000}
+    daemon = bridged(lab, socks, prefix=prefix, **settings)
+    other = where(daemon, B)
+    with dial(daemon, A) as s:
+        reset_at_close(s, False)
+        wait_until(lambda: socks.asked, "the request")
+        s.sendall(b"EHLO x\r\n")
+        if tor == "takes no more":
+            fill(s)
+    hurry(clock, lambda: carried(other), "the place")
+    assert daemon.counter("bridge_abandoned") == 1
+    assert clock.ahead < 800
+
+
+@missing
+def test_who_has_said_all_keeps_the_place(lab, socks, missing):
+    """As Exim does after QUIT: the answer may take minutes."""
+    clock = Clock(lab.dir)
+    more = threading.Event()
+
+    async def server(c):
+        await c.exactly(6)
+        while not more.is_set():
+            await does.asyncio.sleep(0.05)
+        await c.send(b"250 ok\r\n221 bye\r\n")
+
+    socks.on(A, does.connected(server))
+    daemon = bridged(lab, socks, prefix=on_old_kernel(lab, clock, missing))
+    with dial(daemon, A) as s:
+        s.sendall(b"QUIT\r\n")
+        s.shutdown(socket.SHUT_WR)
+        for _ in range(5):
+            clock.advance(30)
+            time.sleep(1.2)  # it looks once a second
+        more.set()
+        assert hear(s) == b"250 ok\r\n221 bye\r\n"
+    assert daemon.counter("bridge_abandoned") == 0
 
 
 # File descriptors

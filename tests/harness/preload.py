@@ -18,6 +18,12 @@ def make(workdir, name, source):
     return ["env", f"LD_PRELOAD={library}"]
 
 
+def together(*prefixes):
+    """One prefix in place of several of make()."""
+    libraries = [prefix[1].removeprefix("LD_PRELOAD=") for prefix in prefixes]
+    return ["env", f"LD_PRELOAD={':'.join(libraries)}"]
+
+
 CLOCK = """\
 #include <fcntl.h>
 #include <sys/mman.h>
