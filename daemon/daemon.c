@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "core/places.h"
 #include "core/resolvconf.h"
 #include "net/log.h"
 #include "net/notify.h"
@@ -21,7 +22,8 @@ descriptors_aside(const struct config *config)
 		DESCRIPTORS_ASIDE + config->nlisteners + resolvers * RESOLVER_SOCKETS_MAX;
 
 	if (config_has_bridge(config))
-		aside += 2 * (rlim_t)config->bridge_max_clients + BRIDGE_TURNED_AWAY_MAX;
+		aside += 2 * (rlim_t)places_in_all((size_t)config->bridge_max_clients) +
+			 BRIDGE_TURNED_AWAY_MAX;
 	return aside;
 }
 

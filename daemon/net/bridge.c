@@ -328,6 +328,7 @@ bridge_open(const struct bridge_config *config)
 	b->log = -1;
 	arc4random_buf(&b->secret, sizeof(b->secret));
 	LIST_INIT(&b->relays);
+	places_init(&b->places, config->max_clients);
 	watch_init_timer(&b->grace, config->loop, grace_over, b);
 	ticker_start(&b->tick, config->loop, TICK_MS, tick, b);
 	if (open_parts(b))

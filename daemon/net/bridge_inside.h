@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "bridge_socket.h"
+#include "core/places.h"
 #include "net/bridge.h"
 #include "torpool.h"
 #include "watch.h"
@@ -25,8 +26,9 @@ struct bridge {
 	bool failed; /* was logged */
 	struct bridge_socket *socket; /* NULL: closed */
 	struct relays relays;
-	size_t count;       /* of the relays */
-	size_t turned_away; /* of these */
+	size_t count; /* of the relays */
+	struct places places;
+	size_t turned_away; /* relays that have no place */
 	struct ticker tick; /* looks at the relays' times */
 	uint64_t secret;    /* for the passwords that keep circuits apart */
 	bool draining;

@@ -66,6 +66,7 @@ relay_free(struct relay *r)
 	relay_leave_tor(r);
 	end_close(&r->client);
 	LIST_REMOVE(r, entry);
+	places_leave(&b->places, &r->place);
 	b->turned_away -= r->turned_away;
 	free(r->packed);
 	free(r);
@@ -430,28 +431,41 @@ is_user(const struct bridge *b, uid_t owner)
 
 /* False: it has been refused. */
 static bool
+take_place(struct relay *r, uid_t owner)
+{
+	struct places *places = &r->bridge->places;
+
+	if (!places_has_room(places, owner)) {
+		relay_counters(r)->bridge_refused++;
+		turn_away(r, "4.3.2", "too many connections");
+		return false;
+	}
+	if (places_take(places, &r->place, owner, r))
+		return true;
+	relay_refuse(r, "4.3.0", "out of memory", NULL);
+	return false;
+}
+
+/* False: it has been refused. */
+static bool
 admit(struct relay *r, const struct sockaddr_in *address)
 {
 	const struct bridge *b = r->bridge;
 	struct sockaddr_in client = {0};
+	uid_t owner = PLACES_NOBODY;
 	bool good = is_local(r->client.fd, &client);
-	uid_t owner;
 
 	errno = 0;
-	if (good && !b->config.any_user)
-		good = peer_look(&client, address, &owner) == PEER_OPEN &&
-		       is_user(b, owner);
-	if (!good && (errno == EMFILE || errno == ENFILE)) {
+	if (good && peer_look(&client, address, &owner) != PEER_OPEN &&
+		(errno == EMFILE || errno == ENFILE)) {
 		relay_refuse_for_descriptors(r);
-	} else if (!good) {
-		relay_counters(r)->bridge_denied++;
-		turn_away(r, "4.7.0", "this user may not connect");
-	} else if (b->count - b->turned_away > b->config.max_clients) {
-		relay_counters(r)->bridge_refused++;
-		turn_away(r, "4.3.2", "too many connections");
-		good = false;
+		return false;
 	}
-	return good;
+	if (good && (b->config.any_user || is_user(b, owner)))
+		return take_place(r, owner);
+	relay_counters(r)->bridge_denied++;
+	turn_away(r, "4.7.0", "this user may not connect");
+	return false;
 }
 
 void

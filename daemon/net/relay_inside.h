@@ -39,11 +39,12 @@ struct relay {
 	struct srv_set targets; /* its names are in packed */
 	uint8_t target;         /* the one that is being tried */
 	size_t tor;             /* by this one; torpool_size(): by none */
-	bool turned_away;       /* it isn't one of bridge_max_clients */
-	unsigned tried;         /* tors that didn't work, for this target */
-	const char *why;        /* the last target failed */
-	uint16_t inputlen;      /* of tor's answer that isn't whole */
-	bool of_domain;         /* the password; else it is of the target */
+	struct place place;
+	bool turned_away;  /* it is one of BRIDGE_TURNED_AWAY_MAX */
+	unsigned tried;    /* tors that didn't work, for this target */
+	const char *why;   /* the last target failed */
+	uint16_t inputlen; /* of tor's answer that isn't whole */
+	bool of_domain;    /* the password; else it is of the target */
 	char password[17];
 	char *packed;
 	uint8_t input[SOCKS_INPUT_MAX];

@@ -53,7 +53,7 @@
 	X(tor_down_answers)      /* not asked: tor doesn't answer */                     \
 	X(tor_asked_again)       /* addresses from before a possible restart of tor */   \
 	X(bridge_clients)        /* connections to the bridge */                         \
-	X(bridge_refused)        /* bridge_max_clients, or no file descriptor */         \
+	X(bridge_refused)        /* no place for that user, or no file descriptor */     \
 	X(bridge_denied)         /* of another user than bridge_users */                 \
 	X(bridge_connected)      /* carried to an onion service */                       \
 	X(bridge_targets_failed) /* targets that didn't answer */                        \

@@ -38,10 +38,10 @@ struct bridge_config {
 	bool any_user;     /* everybody on this machine may connect */
 	const uid_t *user; /* else only these; kept by the caller */
 	size_t nusers;
-	int connect_ms; /* for one target */
-	int idle_ms;    /* without a byte in any direction */
-	int session_ms; /* in all */
-	size_t max_clients;
+	int connect_ms;     /* for one target */
+	int idle_ms;        /* without a byte in any direction */
+	int session_ms;     /* in all */
+	size_t max_clients; /* and a reserve, see core/places.h */
 };
 
 /* Takes the addresses of before, and listens at them. NULL on failure, logged. */

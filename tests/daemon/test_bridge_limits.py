@@ -1,5 +1,6 @@
 """Who may use the bridge, and how much of it."""
 
+import contextlib
 import re
 import select
 import socket
@@ -80,6 +81,42 @@ def test_too_many(lab, socks):
         wait_until(lambda: carried(b), "room")
         assert echoes(second)
     assert "warning" not in daemon.output()
+
+
+def test_no_user_takes_all_places(lab, socks):
+    """One who has few still gets some, though not many."""
+    socks.on(B, does.connected(does.speaks_first(b"220\r\n", does.hangs)))
+    daemon = bridged(lab, socks, bridge_users=[], bridge_max_clients=8)
+    a, b = where(daemon, A), where(daemon, B)
+    mine = [connect_to(a) for _ in range(8)]
+    assert all(echoes(s) for s in mine) and told(a) == TOO_MANY
+    with others(b, 2) as heard:
+        # One of the two places in the reserve is for a user who has none.
+        assert heard == [b"220", b"421"]
+        assert told(a) == TOO_MANY
+        assert all(echoes(s) for s in mine)
+    for s in mine:
+        s.close()
+
+
+HOLD = """
+import socket, sys
+host, port, count = sys.argv[1:]
+held = [socket.create_connection((host, int(port)), 60) for _ in range(int(count))]
+for s in held:
+    print(s.recv(3).decode(), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def others(place, count):
+    """Connections of another user. Gives the first three bytes that each hears."""
+    args = [sys.executable, "-c", HOLD, *map(str, place), str(count)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(args, stdin=pipe, stdout=pipe, user=NOBODY, cwd="/") as other:
+        yield [other.stdout.readline().strip() for _ in range(count)]
+        other.stdin.close()
 
 
 def test_those_count_for_which_tor_still_tries(lab, socks):
@@ -210,16 +247,9 @@ def test_who_may_not_takes_no_place(lab, socks):
     """Else any user of this machine could stop its mail."""
     daemon = bridged(lab, socks, bridge_users=["root"], bridge_max_clients=1)
     place = where(daemon, A)
-    hold = (
-        "import socket, sys, time\n"
-        "s = [socket.create_connection((sys.argv[1], int(sys.argv[2]))) for _ in 'abc']\n"
-        "sys.stdin.read()"
-    )
-    args = [sys.executable, "-c", hold, *map(str, place)]
-    with subprocess.Popen(args, stdin=subprocess.PIPE, user=NOBODY, cwd="/") as other:
-        wait_until(lambda: daemon.counted("bridge_denied") == 3, "the others")
+    with others(place, 3) as heard:
+        assert heard == [b"421"] * 3 and daemon.counted("bridge_denied") == 3
         assert carried(place)
-        other.stdin.close()
 
 
 # How long
