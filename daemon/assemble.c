@@ -269,7 +269,7 @@ start_control(struct daemon *d)
 		}
 	for (size_t i = 0; i < c->nlisteners; i++)
 		d->shown[i] = (struct control_listener){
-			c->listener[i].net.name, &d->endpoint[i]};
+			c->listener[i].net.name, &d->endpoint[i], d->listener[i]};
 	config.listener = d->shown;
 	control_start(d->control, &config);
 	return true;

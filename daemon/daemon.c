@@ -103,11 +103,19 @@ reload(void *arg)
 static void
 log_counters(void *arg)
 {
-	const struct counters *c = &((struct daemon *)arg)->counters;
+	const struct daemon *d = arg;
+	const struct counters *c = &d->counters;
 
 #define LOG_COUNTER(name) log_report("counter " #name " %" PRIu64, c->name);
 	COUNTERS(LOG_COUNTER)
 #undef LOG_COUNTER
+	for (size_t i = 0; i < d->config->nlisteners; i++) {
+		struct listener_counts n = listener_counts(d->listener[i]);
+		const char *name = d->config->listener[i].net.name;
+
+		log_report("counter clients_refused.%s %" PRIu64, name, n.refused);
+		log_report("counter clients_evicted.%s %" PRIu64, name, n.evicted);
+	}
 }
 
 /* Parts */

@@ -245,6 +245,15 @@ print_counters(struct control_client *c, const char *rest)
 #define PRINT_COUNTER(name) control_print(c, #name " %" PRIu64 "\n", n->name);
 	COUNTERS(PRINT_COUNTER)
 #undef PRINT_COUNTER
+	for (size_t i = 0; i < c->control->config.nlisteners; i++) {
+		const struct control_listener *l = &c->control->config.listener[i];
+		struct listener_counts counts = listener_counts(l->listener);
+
+		control_print(
+			c, "clients_refused.%s %" PRIu64 "\n", l->name, counts.refused);
+		control_print(
+			c, "clients_evicted.%s %" PRIu64 "\n", l->name, counts.evicted);
+	}
 	control_answer(c);
 }
 

@@ -7,13 +7,15 @@
 
 #include "acceptor.h"
 #include "net/log.h"
+#include "peer.h"
 #include "server_inside.h"
 
 struct listener {
 	struct acceptor socket;
 	struct server *server;
 	const struct endpoint *endpoint;
-	size_t clients;
+	struct places places;
+	struct listener_counts counts;
 };
 
 struct listener *
@@ -38,28 +40,44 @@ refuse(struct listener *l, int fd)
 	struct reply reply = {.text = text};
 
 	server_counters(l->server)->clients_refused++;
+	l->counts.refused++;
 	l->endpoint->proto->refuse(&reply, REFUSE_BUSY);
 	/* Into an empty socket buffer: it fits, or the client has gone. */
 	(void)!send(fd, reply.text, reply.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 }
 
+/* Closes the client that has been idle longest, of the user who has most. False: that
+ * user has none that is idle. */
+static bool
+make_room(struct listener *l, uid_t user)
+{
+	struct place *place;
+
+	while ((place = places_longest_idle(&l->places, user)) != NULL)
+		if (session_give_way(place->holder)) {
+			server_counters(l->server)->clients_evicted++;
+			l->counts.evicted++;
+			return true;
+		}
+	return false;
+}
+
 static void
 serve(void *arg, int fd)
 {
 	struct listener *l = arg;
+	uid_t user = peer_user(fd);
 	const int on = 1;
 
-	if (l->clients >= l->socket.config->max_clients) {
+	if (!places_has_room(&l->places, user) && !make_room(l, user)) {
 		refuse(l, fd);
 		return;
 	}
 	if (net_addr_path(&l->socket.config->addr) == NULL)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	server_counters(l->server)->clients++;
-	l->clients++;
-	if (!session_new(l->server, l->endpoint, fd, &l->clients))
-		l->clients--;
+	session_new(l->server, l->endpoint, fd, &l->places, user);
 }
 
 static bool
@@ -80,7 +98,14 @@ listener_start(struct listener *l, struct server *server, const struct endpoint 
 
 	l->server = server;
 	l->endpoint = endpoint;
+	places_init(&l->places, l->socket.config->max_clients);
 	acceptor_start(&l->socket, server->config.loop, &user);
+}
+
+struct listener_counts
+listener_counts(const struct listener *l)
+{
+	return l->counts;
 }
 
 void

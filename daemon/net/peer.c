@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/places.h"
+
 /* That a socket isn't found counts only if ours, the other end, is: without its module
  * sock_diag says that there is none, too. */
 
@@ -78,6 +80,29 @@ by_sock_diag(
 		peer = PEER_CLOSED;
 	close(fd);
 	return peer;
+}
+
+uid_t
+peer_user(int fd)
+{
+	struct sockaddr_in client = {0}, server = {0};
+	socklen_t clen = sizeof(client), slen = sizeof(server);
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	uid_t owner;
+
+	if (getpeername(fd, (struct sockaddr *)&client, &clen) < 0 ||
+		getsockname(fd, (struct sockaddr *)&server, &slen) < 0)
+		return PLACES_NOBODY;
+	if (server.sin_family == AF_UNIX)
+		return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0
+			       ? cred.uid
+			       : PLACES_NOBODY;
+	if (server.sin_family == AF_INET &&
+		ntohl(client.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET &&
+		by_sock_diag(&client, &server, &owner) == PEER_OPEN)
+		return owner;
+	return PLACES_NOBODY;
 }
 
 /* By /proc/net/tcp, a line for each socket of the machine */

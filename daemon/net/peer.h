@@ -18,4 +18,9 @@ enum peer {
 enum peer peer_look(
 	const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner);
 
+/* The user at the other end of a connection that came to fd, if that is cheap to know: of
+ * a Unix socket, or of TCP over IPv4 from this machine by sock_diag. Else PLACES_NOBODY.
+ */
+uid_t peer_user(int fd);
+
 #endif

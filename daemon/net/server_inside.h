@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "core/places.h"
 #include "net/server.h"
 #include "watch.h"
 
@@ -50,9 +51,13 @@ server_counters(struct server *s)
 
 /* session.c */
 
-/* Takes the socket. *clients is counted down when the session ends. False: no memory,
- * and the socket is closed. */
-bool session_new(struct server *, const struct endpoint *, int fd, size_t *clients);
+/* Takes the socket, and a place for the user until the session ends. Without memory the
+ * socket is closed. */
+void session_new(struct server *, const struct endpoint *, int fd, struct places *places,
+	uid_t user);
+
+/* Ends a session whose place is idle. False: something has just come in, so it isn't. */
+bool session_give_way(struct session *);
 
 /* Legal in any state. */
 void session_free(struct session *);

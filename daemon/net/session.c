@@ -40,6 +40,13 @@ clock_run(struct session *s, struct clock *c, bool wanted)
 		watch_insist(&server->timer, server->config.client_timeout_ms);
 }
 
+/* Who connects for one question only has it ready. */
+static bool
+is_about_to_ask(const struct session *s)
+{
+	return s->fresh && s->endpoint->proto->one_shot;
+}
+
 /* While answers wait to be sent, or too many are owed, it isn't the client that keeps a
  * request from being whole. */
 static void
@@ -47,8 +54,7 @@ run_clocks(struct session *s)
 {
 	bool reads = !s->last && s->out.len == 0 && s->nrequests < PIPELINE_MAX;
 
-	clock_run(s, &s->request,
-		reads && (s->in.len > 0 || (s->fresh && s->endpoint->proto->one_shot)));
+	clock_run(s, &s->request, reads && (s->in.len > 0 || is_about_to_ask(s)));
 	clock_run(s, &s->answer, s->out.len > 0);
 }
 
@@ -180,6 +186,7 @@ session_pump(struct session *s)
 		return;
 	}
 	idle = s->nrequests == 0 && s->out.len == 0;
+	place_set_idle(&s->place, idle && s->in.len == 0 && !is_about_to_ask(s));
 	if (idle && (s->last || (s->eof && s->in.len == 0))) {
 		finish(s);
 		return;
@@ -266,6 +273,7 @@ read_input(struct session *s, bool ends)
 
 	if (n < 0 && errno == EAGAIN)
 		return;
+	place_set_idle(&s->place, false);
 	if (n < 0) {
 		s->broken = true;
 	} else if (n == 0) {
@@ -331,19 +339,34 @@ session_drain(struct session *s)
 }
 
 bool
-session_new(
-	struct server *server, const struct endpoint *endpoint, int fd, size_t *clients)
+session_give_way(struct session *s)
+{
+	char byte;
+
+	/* What has come in since is taken when its event is. */
+	if (!s->lingering && recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		place_set_idle(&s->place, false);
+		return false;
+	}
+	session_free(s);
+	return true;
+}
+
+void
+session_new(struct server *server, const struct endpoint *endpoint, int fd,
+	struct places *places, uid_t user)
 {
 	struct loop *loop = server->config.loop;
 	struct session *s = calloc(1, sizeof(*s));
 
-	if (s == NULL) {
+	if (s == NULL || !places_take(places, &s->place, user, s)) {
+		free(s);
 		close(fd);
-		return false;
+		return;
 	}
 	s->server = server;
 	s->endpoint = endpoint;
-	s->clients = clients;
+	s->places = places;
 	s->fd = fd;
 	s->fresh = true;
 	STAILQ_INIT(&s->requests);
@@ -353,7 +376,6 @@ session_new(
 	TAILQ_INSERT_TAIL(&server->all, s, all);
 	server->count++;
 	session_pump(s);
-	return true;
 }
 
 void
@@ -373,7 +395,7 @@ session_free(struct session *s)
 	buffer_clear(&s->out);
 	TAILQ_REMOVE(&server->all, s, all);
 	server->count--;
-	--*s->clients;
+	places_leave(s->places, &s->place);
 	free(s);
 	if (server->draining && server->count == 0)
 		server->drained(server->drained_arg);

@@ -21,7 +21,8 @@ struct session {
 	TAILQ_ENTRY(session) answered;
 	struct server *server;
 	const struct endpoint *endpoint;
-	size_t *clients;
+	struct places *places;
+	struct place place;
 	struct watch readable;
 	struct watch writable;
 	struct clock request; /* from its first byte until it is whole */

@@ -66,7 +66,8 @@
 	X(socks_down)            /* tors that stopped answering */                       \
 	X(socks_down_answers)    /* clients for whom no tor answered */                  \
 	X(clients)               /* connections accepted */                              \
-	X(clients_refused)       /* max_clients were connected */                        \
+	X(clients_refused)       /* no place for that user, and nobody idle */           \
+	X(clients_evicted)       /* idle, and made room for others */                    \
 	X(clients_timed_out)     /* too slow in asking, reading or closing */            \
 	X(accepts_paused)        /* no client could be accepted */                       \
 	X(requests_unknown)                                                              \

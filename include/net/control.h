@@ -21,6 +21,7 @@ struct control;
 struct control_listener {
 	const char *name;
 	const struct endpoint *endpoint;
+	const struct listener *listener;
 };
 
 struct control_config {

@@ -3,6 +3,7 @@
 #define NET_LISTENER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "net/addr.h"
@@ -13,7 +14,7 @@ struct listener;
 struct listener_config {
 	char *name; /* for the log */
 	struct net_addr addr;
-	size_t max_clients;
+	size_t max_clients; /* and a reserve, see core/places.h */
 	/* of a Unix socket; -1 leaves the owner or group as it is */
 	mode_t mode;
 	uid_t owner;
@@ -27,6 +28,14 @@ struct listener *listener_open(const struct listener_config *);
 
 /* Serves its clients from now on. */
 void listener_start(struct listener *, struct server *, const struct endpoint *);
+
+/* What became of its clients when there was no place. */
+struct listener_counts {
+	uint64_t refused; /* those that came */
+	uint64_t evicted; /* those that were idle, for others */
+};
+
+struct listener_counts listener_counts(const struct listener *);
 
 /* Takes the clients that wait already, closes the socket and removes its file, if that
  * still is ours. The clients stay. */

@@ -80,7 +80,14 @@ def test_counters(daemon):
     explain(daemon, "absent.example")
     by_signal = daemon.counters()
     lines = daemon.onionmap("counters").splitlines()
-    assert {name: int(n) for name, n in map(str.split, lines)} == by_signal
+    told = {name: int(n) for name, n in map(str.split, lines)}
+    of_listeners = {
+        f"clients_{what}.{listener}"
+        for what in ("refused", "evicted")
+        for listener in daemon.listeners
+    }
+    assert told.keys() - by_signal.keys() == of_listeners
+    assert {name: told[name] for name in by_signal} == by_signal
     assert by_signal["answers_none"] > 0
 
 

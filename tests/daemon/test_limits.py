@@ -1,5 +1,8 @@
 """Every limit: what happens at it, and its counter."""
 
+import contextlib
+import subprocess
+import sys
 import time
 
 import pytest
@@ -49,16 +52,22 @@ def test_max_clients(lab, listener):
         "tcp_table": b"400 too%20many%20clients\n",
         "socketmap": b"21:TEMP too many clients,",
     }
-    clients = [connect(daemon.address(listener)) for _ in range(5)]
+    client = daemon.client(listener)
+    part = 0 if listener == "readsocket" else 3  # to be silent is to be busy there
+    clients = ask_many(daemon, listener, ["a.example"] * 5, part)
     for _ in range(3):
         with connect(daemon.address(listener)) as s:
             assert read_all(s) == busy[listener]
-    assert daemon.counter("clients_refused") == 3
+    counters = daemon.counters()
+    assert (counters["clients_refused"], counters["clients_evicted"]) == (3, 0)
+    assert daemon.counted(f"clients_refused.{listener}") == 3
+    logged = f"counter clients_refused.{listener} 3\n"
+    wait_until(lambda: logged in daemon.output(), "the listener's counter")
     # Each listener has a limit of its own.
     other = "tcp_table" if listener == "socketmap" else "socketmap"
     assert daemon.ask(other, "a.example").outcome == ROUTE
+    assert daemon.counted(f"clients_refused.{other}") == 0
     clients.pop().close()
-    client = daemon.client(listener)
 
     def served():
         with connect(daemon.address(listener)) as s:
@@ -73,13 +82,123 @@ def test_max_clients(lab, listener):
         s.close()
 
 
-def ask_many(daemon, listener, keys):
-    """One connection for each key: all are asked at once."""
+def ask_many(daemon, listener, keys, part=None):
+    """One connection for each key: all are asked at once, or so many bytes of it."""
     sockets = [connect(daemon.address(listener)) for _ in keys]
     client = daemon.client(listener)
     for s, key in zip(sockets, keys):
-        s.sendall(client.request(key))
+        s.sendall(client.request(key)[:part])
     return sockets
+
+
+def answers(daemon, listener, s):
+    client = daemon.client(listener)
+    s.sendall(client.request("a.example"))
+    return client.read(s).outcome == ROUTE
+
+
+@pytest.mark.parametrize("listener", ["tcp_table", "socketmap"])
+def test_the_longest_idle_makes_room(lab, listener):
+    """One in the middle of something doesn't."""
+    daemon = lab.daemon(lab.listeners(max_clients=5), map=MAP)
+    request = daemon.client(listener).request("a.example")
+    clients = [connect(daemon.address(listener)) for _ in range(5)]
+    order = [2, 4, 3, 0, 1]
+    assert all(answers(daemon, listener, clients[i]) for i in order)
+    clients[2].sendall(request[:5])
+    assert answers(daemon, listener, clients[4])
+    for i in (3, 0):
+        clients.append(connect(daemon.address(listener)))
+        assert answers(daemon, listener, clients[-1])
+        assert read_all(clients[i]) == b""
+    clients[2].sendall(request[5:])
+    assert daemon.client(listener).read(clients[2]).outcome == ROUTE
+    assert all(answers(daemon, listener, clients[i]) for i in (1, 4, 5, 6))
+    counters = daemon.counters()
+    assert (counters["clients_refused"], counters["clients_evicted"]) == (0, 2)
+    assert daemon.counted(f"clients_evicted.{listener}") == 2
+    for s in clients:
+        s.close()
+
+
+def test_what_has_just_come_in_is_served(lab):
+    """To a daemon that wasn't looking, the client seems idle."""
+    daemon = lab.daemon(lab.listeners(max_clients=1), map=MAP)
+    request = daemon.client("socketmap").request("a.example")
+    for _ in range(20):
+        with connect(daemon.address("socketmap")) as s:
+            assert answers(daemon, "socketmap", s)
+            daemon.pause()
+            with connect(daemon.address("socketmap")):
+                s.sendall(request)
+                daemon.resume()
+                assert daemon.client("socketmap").read(s).outcome == ROUTE
+
+
+NOBODY = 65534
+
+HOLD = """
+import socket, sys
+address, count, say = sys.argv[1:]
+if ":" in address:
+    host, port = address.split(":")
+    connect = lambda: socket.create_connection((host, int(port)), 60)
+else:
+    def connect():
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(address)
+        return s
+held = []
+for _ in range(int(count)):
+    held.append(connect())
+    held[-1].sendall(say.encode())
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def crowd_of_another(daemon, listener, count, say=""):
+    """So many clients of another user, who all have said something."""
+    address = daemon.address(listener)
+    if address.startswith("unix:"):
+        daemon.dir.chmod(0o711)
+        address = daemon.unix_path(listener).name
+    args = [sys.executable, "-c", HOLD, address, str(count), say]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        args, stdin=pipe, stdout=pipe, user=NOBODY, group=NOBODY, cwd=daemon.dir
+    ) as other:
+        assert other.stdout.readline() == b"ready\n"
+        yield
+        other.stdin.close()
+
+
+@pytest.mark.parametrize("listener", ["tcp_table", "socketmap"])
+def test_a_user_with_too_many_makes_room(lab, listener):
+    """The clients of others stay, however long they have been idle."""
+    daemon = lab.daemon(lab.listeners(max_clients=8), map=MAP, tor=lab.tor())
+    mine = connect(daemon.address(listener))
+    with crowd_of_another(daemon, listener, 50):
+        wait_until(lambda: daemon.counted("clients_evicted") == 43, "the crowd")
+        for _ in range(5):
+            with connect(daemon.address(listener)) as s:
+                assert answers(daemon, listener, s)
+        assert answers(daemon, listener, mine)
+    mine.close()
+    assert daemon.counter("clients_refused") == 0
+
+
+@pytest.mark.parametrize("listener", ["readsocket", "tcp_table", "socketmap"])
+def test_a_user_that_is_always_busy_leaves_the_reserve(lab, listener):
+    daemon = lab.daemon(lab.listeners(max_clients=8), map=MAP, tor=lab.tor())
+    part = daemon.client(listener).request("a.example")[:3].decode()
+    with crowd_of_another(daemon, listener, 12, part):
+        wait_until(lambda: daemon.counted("clients_refused") == 4, "the crowd")
+        for _ in range(5):
+            with connect(daemon.address(listener)) as s:
+                assert answers(daemon, listener, s)
+    assert daemon.counter("clients_evicted") == 0
 
 
 def test_max_lookups(lab):
