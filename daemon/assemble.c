@@ -255,6 +255,7 @@ start_control(struct daemon *d)
 		.counters = &d->counters,
 		.pins = d->pins,
 		.pinfile = d->pinfile,
+		.bridge = d->bridge,
 		.nlisteners = c->nlisteners,
 		.timeout_ms = c->client_timeout_ms};
 

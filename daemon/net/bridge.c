@@ -228,6 +228,18 @@ bridge_tls(struct bridge *b, const char *nexthop, size_t len, struct tls_policy 
 	return true;
 }
 
+const char *
+bridge_last_failure(const struct bridge *b, const struct target *t, int64_t *ago_s)
+{
+	const struct failure *f =
+		failures_get(&b->failures, t->host, t->hostlen, t->port);
+
+	if (f == NULL)
+		return NULL;
+	*ago_s = monotime_diff_ms(loop_now(), f->when) / 1000;
+	return f->why;
+}
+
 /* Time, and the end */
 
 static void
@@ -327,6 +339,7 @@ bridge_open(const struct bridge_config *config)
 	b->config = *config;
 	b->log = -1;
 	arc4random_buf(&b->secret, sizeof(b->secret));
+	arc4random_buf(&b->failures.key, sizeof(b->failures.key));
 	LIST_INIT(&b->relays);
 	places_init(&b->places, config->max_clients);
 	watch_init_timer(&b->grace, config->loop, grace_over, b);

@@ -7,6 +7,7 @@
 
 #include "bridge_socket.h"
 #include "core/places.h"
+#include "failures.h"
 #include "net/bridge.h"
 #include "torpool.h"
 #include "watch.h"
@@ -31,6 +32,7 @@ struct bridge {
 	size_t turned_away; /* relays that have no place */
 	struct ticker tick; /* looks at the relays' times */
 	uint64_t secret;    /* for the passwords that keep circuits apart */
+	struct failures failures; /* of targets, as tor has told them */
 	bool draining;
 	void (*ended)(void *arg);
 	void *ended_arg;

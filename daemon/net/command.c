@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "control_inside.h"
+#include "net/bridge.h"
 #include "net/log.h"
 
 /* explain: each listener's answer, too, so the lookup is made in each of their styles */
@@ -105,6 +106,19 @@ explain_start(struct control_client *c, enum answer_style style)
 		explain_next(c, &a);
 }
 
+/* What tor has said of a target, if it was tried and failed. */
+static void
+print_failure(struct control_client *c, const struct target *t)
+{
+	const struct bridge *bridge = c->control->config.bridge;
+	const char *why;
+	int64_t ago;
+
+	if (bridge != NULL && (why = bridge_last_failure(bridge, t, &ago)) != NULL)
+		control_print(c, "tor: %.*s:%u failed %" PRId64 " s ago: %s\n",
+			(int)t->hostlen, t->host, (unsigned)t->port, ago, why);
+}
+
 static void
 print_outcome(struct control_client *c, const struct answer *a)
 {
@@ -113,9 +127,11 @@ print_outcome(struct control_client *c, const struct answer *a)
 	control_print(c, "%.*s", (int)t->len, t->text);
 	control_print(c, "outcome: %s%s%s\n", outcomes[a->outcome],
 		a->reason == REASON_NONE ? "" : ", ", reason_text(a->reason));
-	for (uint8_t i = 0; i < a->route.n; i++)
+	for (uint8_t i = 0; i < a->route.n; i++) {
 		control_print(c, "target: %.*s:%u\n", (int)a->route.target[i].hostlen,
 			a->route.target[i].host, (unsigned)a->route.target[i].port);
+		print_failure(c, &a->route.target[i]);
+	}
 }
 
 /* A lookup has ended. */

@@ -15,9 +15,20 @@
 
 static void next_tor(struct relay *);
 
+/* NULL: it has answered. */
+static void
+note(struct relay *r, const char *why)
+{
+	const struct srv_record *rr = &r->targets.rr[r->target];
+
+	failures_note(
+		&r->bridge->failures, rr->host, rr->hostlen, rr->port, why, loop_now());
+}
+
 static void
 next_target(struct relay *r, const char *why)
 {
+	note(r, why);
 	r->why = why;
 	relay_counters(r)->bridge_targets_failed++;
 	r->tried = 0;
@@ -153,6 +164,7 @@ take_socks_input(struct relay *r)
 		break;
 	case SOCKS_CONNECTED:
 		torpool_worked(r->bridge->tors, r->tor);
+		note(r, NULL);
 		relay_start(r, r->input + used, r->inputlen - used);
 		break;
 	default:

@@ -59,6 +59,11 @@ bool bridge_route(
  * isn't one. TLS_UNSET never comes out: without an option it is TLS_MAY. */
 bool bridge_tls(struct bridge *, const char *nexthop, size_t len, struct tls_policy *);
 
+/* Why the last connection to this target failed, and how many seconds ago, if it wasn't
+ * the bridge's or tor's own fault. NULL: it didn't, or the bridge doesn't remember. */
+const char *bridge_last_failure(
+	const struct bridge *, const struct target *, int64_t *ago_s);
+
 /* Takes no more connections. When those that are there have ended, or after grace_ms,
  * ended runs, in the loop, once. */
 void bridge_drain(struct bridge *, int grace_ms, void (*ended)(void *arg), void *arg);

@@ -30,6 +30,7 @@ struct control_config {
 	struct counters *counters;
 	struct pins *pins; /* NULL: none are kept */
 	struct pinfile *pinfile;
+	const struct bridge *bridge;     /* NULL: there is none */
 	struct profile *profile[STYLES]; /* for explanations */
 	const struct control_listener *listener;
 	size_t nlisteners;

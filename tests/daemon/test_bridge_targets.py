@@ -1,5 +1,6 @@
 """How the bridge finds a target that answers, and what its client hears when none does."""
 
+import re
 import time
 
 import pytest
@@ -177,6 +178,31 @@ def test_reasons(daemon, socks, code):
     socks.on(A, does.refused(code))
     assert refusal(daemon, A) == unreachable(REASONS[code])
     assert daemon.counter("bridge_unreachable") == 1
+
+
+def failures(daemon, key):
+    """What onionmap explain says of the last connections to its targets."""
+    lines = daemon.onionmap("explain", key).splitlines()
+    return [re.sub(r"\d+ s ago", "N s ago", line) for line in lines if " failed " in line]
+
+
+def test_explain_says_why_a_target_failed(daemon, socks):
+    """A key that is no point of the curve has a valid checksum, so only tor tells."""
+    assert failures(daemon, "x.example") == failures(daemon, A) == []
+    socks.on(A, does.refused(0xF6))
+    socks.on(B, does.refused(0x05))
+    with dial(daemon, "x.example") as s:
+        assert answers(s)
+    assert failures(daemon, "x.example") == [
+        f"tor: {A}:25 failed N s ago: no onion service can have this name",
+        f"tor: {B}:2525 failed N s ago: connection refused",
+    ]
+    assert failures(daemon, A) == failures(daemon, "x.example")[:1]
+    assert failures(daemon, B) == []  # at another port
+    socks.on(A, does.connected(does.echo))
+    with dial(daemon, A) as s:
+        assert answers(s)
+    assert failures(daemon, A) == []
 
 
 def test_the_reason_is_the_last_one(daemon, socks):
