@@ -6,6 +6,7 @@ import smtplib
 from harness.proc import LOOPBACK, Process, free_port
 from peers.conf import snippet
 from peers.exim import EXIM, Exim
+from peers.postfix import bridge_main
 
 from . import socks
 from .site import OwnPostfix
@@ -54,12 +55,17 @@ smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination,
 class PostfixReceiver(OwnPostfix):
     proxy = True
 
-    def __init__(self, workdir, home, clearnet, replace=None, domain=DOMAIN):
-        """replace: other settings than those of conf/."""
+    def __init__(self, workdir, home, clearnet, replace=None, domain=DOMAIN, socket=None):
+        """replace: other settings than those of conf/. socket: that of onionmxd; then it
+        sends by the bridge, too, and all ports are those of conf/."""
         super().__init__(workdir, socks=clearnet, home=home, clearnet=clearnet)
-        self.onion_port = free_port()
-        places = {TARGET: f"{LOOPBACK}:{self.onion_port}", **(replace or {})}
         main = f"{POSTFIX_SITE}mydestination = {domain}\n"
+        if socket:
+            self.host, self.port, self.onion_port = "127.0.0.1", 25, 2525
+            main += bridge_main(socket)
+        else:
+            self.onion_port = free_port()
+        places = {TARGET: f"{self.host}:{self.onion_port}", **(replace or {})}
         self.configure(main, snippet("postfix/receive-master.cf", places))
 
 
@@ -84,10 +90,16 @@ acl_check_rcpt:
 class EximReceiver(Exim):
     proxy = False
 
-    def __init__(self, workdir, home, clearnet, replace=None, domain=DOMAIN):
+    def __init__(self, workdir, home, clearnet, replace=None, domain=DOMAIN, socket=None):
+        """As for Postfix."""
         places = {"socks": clearnet, "home": home, "clearnet": clearnet}
-        super().__init__(workdir, "", router="# none\n", transport="# none\n", **places)
-        self.host, self.port, self.onion_port = LOOPBACK, free_port(), free_port()
+        if socket:
+            self.host, self.port, self.onion_port = "127.0.0.1", 25, 2525
+            places["transport"] = snippet("exim/bridge-transport")
+        else:
+            self.host, self.port, self.onion_port = LOOPBACK, free_port(), free_port()
+            places["router"] = places["transport"] = "# none\n"
+        super().__init__(workdir, socket or "", **places)
         mine = {
             "0.0.0.0.25 ; ::0.25": f"{self.host}.{self.port}",
             "127.0.0.1.2525": f"{self.host}.{self.onion_port}",
