@@ -59,6 +59,7 @@ CORE := $(call obj,$(wildcard daemon/core/*.c))
 FLOW := $(call obj,$(wildcard daemon/flow/*.c))
 NET := $(call obj,$(wildcard daemon/net/*.c))
 MAIN := $(call obj,$(wildcard daemon/*.c))
+CONFIG := $(call obj,$(wildcard daemon/cfg*.c daemon/config*.c))
 TOOL := $(call obj,$(wildcard tools/*.c))
 
 all: $(B)/onionmxd $(B)/onionmap	## build the two programs (the default)
@@ -66,6 +67,7 @@ all: $(B)/onionmxd $(B)/onionmap	## build the two programs (the default)
 $(B)/libcore.a: $(CORE)
 $(B)/libflow.a: $(FLOW)
 $(B)/libnet.a: $(NET)
+$(B)/libconfig.a: $(CONFIG)
 $(B)/lib%.a:
 	@rm -f $@
 	$(call say,AR)ar rcs $@ $^
@@ -108,9 +110,13 @@ $(B)/tests/net/%: $(B)/obj/tests/net/%.o $(B)/obj/tests/net/shell.o \
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(NET_LIBS) $(CORE_LIBS)
 
-$(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/libflow.a $(B)/libcore.a
+# A fuzz target may need all but main. With libFuzzer it is built in a directory of its own.
+FUZZED := $(B)/libconfig.a $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
+$(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(FUZZED)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(NET_LIBS) $(CORE_LIBS)
+$(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(FUZZED)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(NET_LIBS) $(CORE_LIBS)
 
 BENCH := $(patsubst %,$(B)/tests/bench/%,load bare buffered sink stream)
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/net.o
@@ -173,10 +179,10 @@ T := dnsmsg
 SECONDS := 60
 fuzz:	## fuzz one parser: T=NAME, for SECONDS=60
 	@mkdir -p $(B)/fuzz/corpus-$(T)
-	$(CLANG) $(ALL_CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $(B)/fuzz/$(T) \
-		tests/fuzz/fuzz_$(T).c $(wildcard daemon/core/*.c daemon/flow/*.c) $(CORE_LIBS)
-	$(B)/fuzz/$(T) -max_total_time=$(SECONDS) -artifact_prefix=$(B)/fuzz/ \
+	$(MAKE) B=$(B)/fuzz CC=$(CLANG) OPT="-O1 -g" \
+		SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
+		$(B)/fuzz/fuzz_$(T)
+	$(B)/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -artifact_prefix=$(B)/fuzz/ \
 		$(B)/fuzz/corpus-$(T) tests/fuzz/corpus/$(T)
 
 # make bench ONLY="hot bridge" ROUNDS=3
