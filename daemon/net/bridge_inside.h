@@ -29,9 +29,9 @@ struct bridge {
 	struct relays relays;
 	size_t count; /* of the relays */
 	struct places places;
-	size_t turned_away; /* relays that have no place */
-	struct ticker tick; /* looks at the relays' times */
-	uint64_t secret;    /* for the passwords that keep circuits apart */
+	size_t turned_away;       /* relays that have no place */
+	struct ticker tick;       /* looks at the relays' times */
+	uint64_t secret;          /* for the passwords that keep circuits apart */
 	struct failures failures; /* of targets, as tor has told them */
 	bool draining;
 	void (*ended)(void *arg);
