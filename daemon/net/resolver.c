@@ -44,6 +44,7 @@ struct channel {
 	bool full;               /* takes no more questions */
 	bool failed;             /* a question ended without a message */
 	bool condemned;          /* to be destroyed */
+	bool moves;              /* and what is awaited is asked anew on another */
 	enum reason why;         /* its questions end if it is condemned */
 	size_t asked;            /* questions in all */
 	size_t awaited;          /* those not handed out yet that somebody waits for */
@@ -263,6 +264,24 @@ open_tcp(struct resolver *r)
 	return ch;
 }
 
+/* A channel that stays for a few questions only, while most of its own are forgotten, is
+ * given up, so that what c-ares keeps doesn't grow for as long as names come that nobody
+ * answers. */
+static bool
+give_up_stale(struct resolver *r)
+{
+	struct channel *ch;
+
+	LIST_FOREACH (ch, &r->open, entry)
+		if (ch->full && ch->forgotten > ch->awaited) {
+			ch->moves = true;
+			condemn(ch, REASON_NOMEM);
+			destroy_condemned(r);
+			return true;
+		}
+	return false;
+}
+
 /* The channel for a question by UDP. When there are too many, more questions share the
  * newest. */
 static struct channel *
@@ -273,6 +292,8 @@ choose_channel(struct resolver *r)
 
 	destroy_condemned(r); /* so that they don't count */
 	too_many = r->channels[USE_ALONE] + r->channels[USE_SHARED] >= UDP_CHANNELS_MAX;
+	if (too_many && r->newest != NULL && r->newest->full)
+		too_many = !give_up_stale(r);
 	if (r->config.is_tor) {
 		if (r->newest == NULL)
 			r->newest = open_channel(r, USE_TOR);
@@ -444,11 +465,17 @@ leave_channel(struct dns_query *q)
 static void
 conclude(struct resolver *r, struct dns_query *q)
 {
+	const bool moves = q->channel->moves && q->exchange.message == NULL;
+	struct channel *ch;
 	enum reason why;
 
 	leave_channel(q);
 	if (q->done == NULL) {
 		free_query(q);
+		return;
+	}
+	if (moves && (ch = choose_channel(r)) != NULL) {
+		start(q, ch);
 		return;
 	}
 	read_answer(r, q);

@@ -46,6 +46,49 @@ lost_questions_leave_nothing(void **state)
 	world_close(w);
 }
 
+/* Names of which all but a few are given up soon. */
+static void
+give_up_most(struct world *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct question *q = ask(w);
+
+		assert_non_null(q);
+		if (i % 64 != 0)
+			cancel(q);
+		if (i % 50 == 0)
+			run_ready(w->loop);
+	}
+}
+
+/* Each channel has one that somebody still waits for. */
+static void
+a_few_questions_keep_no_others(void **state)
+{
+	struct world *w = open_silent(false);
+	const unsigned files = open_files();
+	size_t memory;
+
+	(void)state;
+	ask_many(w, 256);
+	give_up_most(w, 5000);
+	memory = memory_used();
+	give_up_most(w, 5000);
+	assert_true(memory_used() < memory + 1000000);
+	assert_true(open_files() <= files + UDP_CHANNELS_MAX);
+	assert_int_equal(w->ended, 0);
+	/* Those are asked anew when their channel is given up. */
+	w->server.by_udp = BY_UDP_ANSWER;
+	give_up_most(w, 1000);
+	run_ready(w->loop);
+	for (unsigned i = 0; i < w->asked; i++)
+		if (w->question[i].calls > 0)
+			assert_answered(&w->question[i]);
+	assert_true(w->ended > 1000 / 64 + 1);
+	cancel_all(w);
+	world_close(w);
+}
+
 /* The library can't forget one question, so tor's channel is renewed now and then. */
 static void
 lost_questions_to_tor_leave_nothing(void **state)
@@ -300,6 +343,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lost_questions_leave_nothing),
+		cmocka_unit_test(a_few_questions_keep_no_others),
 		cmocka_unit_test(lost_questions_to_tor_leave_nothing),
 		cmocka_unit_test(a_renewed_channel_of_tor_is_kept_for_who_waits),
 		cmocka_unit_test(asked_and_cancelled_in_one_turn),
