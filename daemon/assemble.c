@@ -145,7 +145,7 @@ start_bridge(struct daemon *d)
 		.connect_ms = c->bridge_connect_ms,
 		.idle_ms = c->bridge_idle_ms,
 		.session_ms = c->bridge_session_ms,
-		.max_clients = (size_t)c->bridge_max_clients};
+		.max_clients = d->descriptors.bridge_clients};
 
 	if (!config_has_bridge(c))
 		return true;
@@ -230,7 +230,8 @@ start_serving(struct daemon *d)
 		.engine = d->engine,
 		.counters = &d->counters,
 		.client_timeout_ms = d->config->client_timeout_ms,
-		.max_clients = d->max_clients,
+		.max_clients = d->descriptors.clients,
+		.reserve = d->descriptors.reserve,
 		.bridge = d->bridge};
 
 	if ((d->server = server_new(&config)) == NULL)

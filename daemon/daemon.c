@@ -3,54 +3,9 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
-#include "core/places.h"
-#include "core/resolvconf.h"
 #include "net/log.h"
 #include "net/notify.h"
-
-#define DESCRIPTORS_ASIDE 96
-
-/* What isn't a listener's client: DNS, tor, files, and the bridge if it is there. */
-static rlim_t
-descriptors_aside(const struct config *config)
-{
-	const size_t resolvers =
-		config->nresolvers > 0 ? config->nresolvers : RESOLVCONF_SERVERS;
-	rlim_t aside =
-		DESCRIPTORS_ASIDE + config->nlisteners + resolvers * RESOLVER_SOCKETS_MAX;
-
-	if (config_has_bridge(config))
-		aside += 2 * (rlim_t)places_in_all((size_t)config->bridge_max_clients) +
-			 BRIDGE_TURNED_AWAY_MAX;
-	return aside;
-}
-
-/* Each client is a file descriptor, too. Returns for how many clients there are enough.
- */
-static size_t
-raise_file_limit(const struct config *config)
-{
-	rlim_t aside = descriptors_aside(config), clients = 0, have;
-	struct rlimit limit;
-
-	for (size_t i = 0; i < config->nlisteners; i++)
-		clients += config->listener[i].net.max_clients;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return clients;
-	if (limit.rlim_cur < aside + clients) {
-		limit.rlim_cur = limit.rlim_max < aside + clients ? limit.rlim_max
-								  : aside + clients;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-	have = limit.rlim_cur;
-	if (have >= aside + clients)
-		return clients;
-	log_warnx("only %ju file descriptors, %ju needed for max_clients",
-		(uintmax_t)have, (uintmax_t)(aside + clients));
-	return have - (aside < have / 2 ? aside : have / 2);
-}
 
 /* Signals */
 
@@ -151,7 +106,7 @@ daemon_open(const struct config *config)
 		return NULL;
 	}
 	d->config = config;
-	d->max_clients = raise_file_limit(config);
+	d->descriptors = descriptors_share(config);
 	if ((config->map == NULL || (d->map = mapfile_open(config->map, config->map_max,
 					     &d->counters)) != NULL) &&
 		open_listeners(d) &&

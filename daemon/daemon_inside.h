@@ -4,6 +4,7 @@
 
 #include "daemon.h"
 
+#include "descriptors.h"
 #include "net/bridge.h"
 #include "net/cachefile.h"
 #include "net/control.h"
@@ -29,7 +30,7 @@ struct daemon {
 	struct control *control;     /* NULL: none */
 	struct control_listener *shown;
 	struct server *server;
-	size_t max_clients;
+	struct descriptors descriptors;
 	bool ending;
 	unsigned draining;         /* parts that still have to */
 	struct endpoint *endpoint; /* these two: one for each listener */

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "server_inside.h"
 
 struct listener {
+	LIST_ENTRY(listener) entry;
 	struct acceptor socket;
 	struct server *server;
 	const struct endpoint *endpoint;
@@ -80,12 +82,39 @@ serve(void *arg, int fd)
 	session_new(l->server, l->endpoint, fd, &l->places, user);
 }
 
+/* File descriptors */
+
+/* May it have another? Beside its reserve, what the others have left of theirs isn't its.
+ */
+static bool
+has_descriptor(const struct listener *l)
+{
+	const struct server *s = l->server;
+	const size_t reserve = s->config.reserve;
+	const struct listener *other;
+	size_t kept = 0;
+
+	LIST_FOREACH (other, &s->listeners, entry)
+		if (other->places.taken < reserve)
+			kept += reserve - other->places.taken;
+	return l->places.taken < reserve || s->count + kept < s->config.max_clients;
+}
+
+static bool
+is_anybody_waiting(const struct listener *l)
+{
+	struct pollfd p = {.fd = l->socket.fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
 static bool
 no_more(void *arg)
 {
-	const struct listener *l = arg;
+	struct listener *l = arg;
 
-	return server_clients(l->server) >= l->server->config.max_clients;
+	return !has_descriptor(l) && is_anybody_waiting(l) &&
+	       !make_room(l, PLACES_NOBODY);
 }
 
 void
@@ -99,6 +128,7 @@ listener_start(struct listener *l, struct server *server, const struct endpoint 
 	l->server = server;
 	l->endpoint = endpoint;
 	places_init(&l->places, l->socket.config->max_clients);
+	LIST_INSERT_HEAD(&server->listeners, l, entry);
 	acceptor_start(&l->socket, server->config.loop, &user);
 }
 

@@ -79,6 +79,7 @@ server_new(const struct server_config *config)
 	}
 	s->config = *config;
 	TAILQ_INIT(&s->all);
+	LIST_INIT(&s->listeners);
 	TAILQ_INIT(&s->running);
 	TAILQ_INIT(&s->answered);
 	watch_init_timer(&s->pump, config->loop, pump_fired, s);

@@ -28,6 +28,7 @@ struct server {
 	struct server_config config;
 	struct sessions all;
 	size_t count;
+	LIST_HEAD(, listener) listeners;
 	struct clocks running;    /* one timeout for all: the first ends first */
 	struct watch timer;       /* for them */
 	struct sessions answered; /* those that a lookup has just been answered for */

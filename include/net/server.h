@@ -21,6 +21,7 @@ struct server_config {
 	struct counters *counters;
 	int client_timeout_ms; /* for a request, and for the answers' way out */
 	size_t max_clients;    /* of all listeners; more wait in the backlog */
+	size_t reserve;        /* of these, for each listener */
 	struct bridge *bridge; /* NULL: there is none */
 };
 

@@ -460,6 +460,22 @@ def test_a_last_descriptor(lab, socks, names):
     assert counters["bridge_refused"] == 1
 
 
+def test_the_bridge_leaves_descriptors_to_the_listeners(lab, socks):
+    """Those that there are were shared out at the start."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\n", nofile=400)
+    places = int(re.search(r"all listeners, and (\d+) by", daemon.output())[1])
+    assert 10 < places < 40
+    place = where(daemon, A)
+    held = [connect_to(place) for _ in range(places)]
+    assert all(echoes(s) for s in held)
+    assert [told(place) for _ in range(200)] == [TOO_MANY] * 200
+    for listener in ("readsocket", "tcp_table", "socketmap"):
+        assert daemon.client(listener).ask("x.example").outcome == ROUTE
+    assert daemon.counter("accepts_paused") == 0
+    for s in held:
+        s.close()
+
+
 def test_addresses_take_no_descriptors(lab, socks):
     text = "".join(f"d{i}.example {onion(i)}\n" for i in range(300))
     daemon = bridged(lab, socks, map=text)

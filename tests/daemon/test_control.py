@@ -277,10 +277,11 @@ def cpu_seconds(process):
 @pytest.mark.skipif("valgrind" in ONIONMXD[0], reason="valgrind takes descriptors")
 def test_out_of_file_descriptors(lab):
     """It waits, without spinning, and goes on when there are some again."""
-    limit = 40
-    daemon = lab.daemon(by_name(lab), map=f"a.example {A}\n", nofile=limit)
-    crowd = [connect(daemon.address("socketmap")) for _ in range(limit)]
-    crowd += [connect(daemon.settings["control"]) for _ in range(CLIENTS_MAX)]
+    daemon = lab.daemon(by_name(lab), map=f"a.example {A}\n")
+    limit = daemon.open_files() + CLIENTS_MAX // 2
+    pid = str(daemon.pid)
+    subprocess.run(["prlimit", f"--nofile={limit}:", "--pid", pid], check=True)
+    crowd = [connect(daemon.settings["control"]) for _ in range(CLIENTS_MAX)]
     wait_until(lambda: daemon.open_files() == limit, "the last descriptor")
     before = cpu_seconds(daemon)
     time.sleep(1)

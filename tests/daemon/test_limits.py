@@ -1,6 +1,7 @@
 """Every limit: what happens at it, and its counter."""
 
 import contextlib
+import re
 import subprocess
 import sys
 import time
@@ -272,9 +273,10 @@ def test_out_of_file_descriptors(lab):
     dns = lab.dns()
     dns.on("b.example", does.one("b"))
     tor = lab.tor()
-    daemon = lab.daemon(dns=dns, tor=tor, map=MAP, nofile=64)
+    settings = {"nofile": 64, "client_timeout_ms": 600_000}
+    daemon = lab.daemon(dns=dns, tor=tor, map=MAP, **settings)
     assert daemon.ask("tcp_table", "a.example").outcome == ROUTE
-    crowd = [connect(daemon.address("socketmap")) for _ in range(100)]
+    crowd = ask_many(daemon, "socketmap", ["a.example"] * 100, part=3)
     wait_until(lambda: daemon.counter("accepts_paused") > 0, "the pause")
     # Those who are connected are served, and a lack of sockets for DNS isn't a "no".
     assert daemon.ask("tcp_table", "a.example").outcome == ROUTE
@@ -282,11 +284,46 @@ def test_out_of_file_descriptors(lab):
     before = cpu_seconds(daemon)
     time.sleep(1)
     assert cpu_seconds(daemon) - before < 0.3 * SLACK
+    # Each of the other listeners has a reserve.
+    for listener in ("readsocket", "tcp_table_address", "socketmap_address"):
+        with connect(daemon.address(listener)) as s:
+            assert answers(daemon, listener, s)
     for s in crowd:
         s.close()
     for listener in ("readsocket", "socketmap"):
         assert daemon.ask(listener, "a.example").outcome == ROUTE
     assert daemon.ask("socketmap", "b.example").outcome == ROUTE
+
+
+TOO_FEW = re.compile(
+    r"warning: the limit of 64 file descriptors is too small for this configuration, which "
+    r"may need 13477: 12800 for clients of listeners, 0 for the bridge, 576 for DNS, 101 for "
+    r"others; raise LimitNOFILE, or lower max_clients\n"
+    r".*warning: until then (\d+) clients at once are served by all listeners, and 0 by the"
+    r" bridge\n"
+)
+
+
+def test_too_few_file_descriptors_are_told_of(lab):
+    daemon = lab.daemon(map=MAP, nofile=64)
+    clients = int(TOO_FEW.search(daemon.output())[1])
+    assert 10 <= clients < 64 - daemon.open_files()
+
+
+def test_enough_file_descriptors(lab):
+    daemon = lab.daemon(lab.listeners(max_clients=4), map=MAP, nofile=576 + 101 + 5 * 5)
+    assert "file descriptors" not in daemon.output()
+
+
+def test_idle_clients_make_room_for_want_of_descriptors(lab):
+    daemon = lab.daemon(map=MAP, nofile=64)
+    crowd = [connect(daemon.address("socketmap")) for _ in range(100)]
+    wait_until(lambda: daemon.counted("clients_evicted") >= 50, "room")
+    with connect(daemon.address("socketmap")) as s:
+        assert answers(daemon, "socketmap", s)
+    assert daemon.counter("clients_refused") == 0
+    for s in crowd:
+        s.close()
 
 
 # valgrind keeps descriptors for itself, and closes a connection that would take one.
