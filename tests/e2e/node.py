@@ -85,10 +85,9 @@ class Node(Process):
         (self.dir / "torrc").write_text(self.torrc())
 
     def launch(self):
-        """Starts it, and doesn't wait."""
         self.prepare()
         (self.dir / "control").unlink(missing_ok=True)
-        super().start()
+        return super().launch()
 
     def start(self):
         self.launch()

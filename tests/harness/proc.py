@@ -85,7 +85,8 @@ class Process:
         self.nofile = nofile
         self.child = None
 
-    def start(self):
+    def launch(self):
+        """Starts it, and doesn't wait until it is ready."""
         assert not self.alive(), "already running"
         prefix = ["setpriv", "--pdeathsig", "KILL"]
         if self.nofile:
@@ -98,6 +99,9 @@ class Process:
                 stderr=subprocess.STDOUT,
             )
         return self
+
+    def start(self):
+        return self.launch()
 
     @property
     def pid(self):

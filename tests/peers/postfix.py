@@ -100,6 +100,14 @@ def members(session):
             yield int(path.parent.name)
 
 
+def comm(pid):
+    """The name of a process's program; none if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def transport_maps(table, address):
     """conf/'s main.cf with one of its tables, which is at address: (host, port), or the
     path of a Unix socket (inside the queue directory, for "chroot")."""
@@ -177,16 +185,22 @@ class Postfix:
             os.utime(self.etc / name, (0, 0))
         return self
 
+    def launch(self):
+        self._master.launch()
+
     def start(self):
-        self._master.start()
+        self.launch()
         self._master.ready(lambda: "daemon started" in self.log())
         wait_until((self.dir / "queue/public/qmgr").exists, "qmgr's socket")
         return self
 
+    def pids(self):
+        """All of its processes."""
+        return list(members(self._master.pid)) if self._master.child else []
+
     def processes(self, name):
         """Those of a program."""
-        pids = members(self._master.pid)
-        return [pid for pid in pids if name == Path(f"/proc/{pid}/comm").read_text().strip()]
+        return [pid for pid in self.pids() if name == comm(pid)]
 
     def stop(self):
         """Kills all of its processes, which are a session of their own."""
