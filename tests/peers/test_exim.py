@@ -217,3 +217,23 @@ def test_an_address_with_a_past(world, make_exim, net, line):
     sink = pinned(world, net)
     exim.send("new@pinned.example")
     assert len(sink.to("new@pinned.example")) == (0 if line else 1)
+
+
+def test_each_port_of_an_onion_is_a_server_of_its_own(world, exim, net):
+    """By an open connection Exim would send what waits for another port, too."""
+    server, other = net.sink(), net.sink()
+    host = world.virtual("port")
+    net.socks.route(host, 25, other)
+    exim.send("user@port.example")
+    assert exim.waiting() == ["user@port.example"]
+    exim.send(f"user@{onion('port')}")
+    wait_until(lambda: other.messages, "the second message")
+    net.socks.route(host, 2525, server)
+
+    def over():
+        exim.run_queue()
+        return not exim.queue()
+
+    wait_until(over, "the queue to be empty")
+    assert [m.recipients for m in server.messages] == [["user@port.example"]]
+    assert [m.recipients for m in other.messages] == [[f"user@{onion('port')}"]]
