@@ -139,7 +139,7 @@ $(FILTERED): $(B)/obj/tests/harness/filtered.o
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow net
-SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e
+SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e chaos
 binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(HELPERS) $(FILTERED)
 
 unit: $(UNIT) $(FLOWT) $(NETT)	## the developer's loop: tests of the core, flow and net
@@ -173,6 +173,13 @@ check-debian13: other-deps	## all tests in a minimal Debian 13, as root
 
 demo: demo-deps all	## see it work: a real tor and DNS server, all on this machine
 	@/usr/bin/python3 tests/demo.py
+
+# make chaos SEED=7 MESSAGES=1000 SENDERS="exim postfix exim-socks"
+SEED :=
+MESSAGES := 250
+SENDERS := exim postfix
+chaos: test-deps all $(FILTERED) $(B)/exim/usr/sbin/exim4	## mail while its servers are killed: SEED=7 MESSAGES=250
+	tests/chaos/run --build $(B) --messages $(MESSAGES) $(if $(SEED),--seed $(SEED)) $(SENDERS)
 
 # make fuzz T=dnsmsg SECONDS=600
 T := dnsmsg
@@ -272,7 +279,7 @@ help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
-.PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e asan valgrind demo fuzz \
+.PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e chaos asan valgrind demo fuzz \
 	bench lint clang-format layers format deps build-deps demo-deps test-deps bench-deps other-deps \
 	packages install clean help
 

@@ -70,14 +70,15 @@ class Resolver(Process):
 
     def start(self):
         super().start()
-        self.ready(self._answers)
+        self.ready(self.up)
         return self
 
     def restart(self):
         self.kill()
         return self.start()
 
-    def _answers(self):
+    def up(self):
+        """It answers."""
         reply = dnsmsg.ask(self.host, self.port, self.probe, dnsmsg.A, 0.2)
         return reply and reply[1]
 

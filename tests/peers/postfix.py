@@ -246,13 +246,13 @@ class Postfix:
     def queue(self):
         """The names of messages that aren't done. Each may move from one directory to
         another meanwhile: none is to count twice, and a second look sees whom the first
-        has missed."""
+        has missed. One that hasn't been taken yet, or never will be, isn't executable."""
         queues = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
         return {
             path.name
             for queue in queues * 2
             for path in (self.dir / "queue" / queue).rglob("*")
-            if path.is_file()
+            if path.is_file() and os.access(path, os.X_OK)
         }
 
     def log(self):

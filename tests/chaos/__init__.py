@@ -1,0 +1,1 @@
+"""Mail while its servers are killed; see README.md."""
