@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/shares.h"
 #include "dns_channel.h"
 #include "net/log.h"
 #include "watch.h"
@@ -49,7 +50,8 @@ struct channel {
 	size_t asked;            /* questions in all */
 	size_t awaited;          /* those not handed out yet that somebody waits for */
 	size_t forgotten;        /* and those that nobody waits for any more */
-	struct watch tcp_expiry; /* for USE_TCP */
+	struct watch tcp_expiry; /* for USE_TCP, as the next one */
+	struct share_place place;
 };
 
 struct dns_query {
@@ -67,8 +69,10 @@ struct resolver {
 	struct resolver_config config;
 	char address[NET_ADDR_TEXT];
 	bool is_local;
-	size_t awaited;         /* questions, on all channels */
-	size_t channels[USES];  /* how many there are */
+	size_t awaited;        /* questions, on all channels */
+	size_t channels[USES]; /* how many there are */
+	struct shares *tcp;    /* the places of those by TCP */
+	struct siphash_key key;
 	struct channel *newest; /* that is shared, or tor's; NULL: none that takes more */
 	LIST_HEAD(, channel) open, resting, condemned;
 	size_t nresting;
@@ -187,6 +191,7 @@ destroy(struct channel *ch)
 {
 	dns_channel_destroy(ch->dns, ch->why);
 	ch->dns = NULL;
+	shares_leave(ch->resolver->tcp, &ch->place);
 	watch_stop(&ch->tcp_expiry);
 	ch->resolver->channels[ch->use]--;
 	free_if_done(ch);
@@ -252,12 +257,32 @@ open_channel(struct resolver *r, enum use use)
 	return ch;
 }
 
+/* Connections have a limit. One that hangs may make room for another. */
+static bool
+has_room_for_tcp(struct resolver *r, const struct share_keys *keys)
+{
+	struct share_place *place;
+
+	destroy_condemned(r); /* so that they don't count */
+	if (!shares_full(r->tcp))
+		return true;
+	r->config.counters->dns_tcp_full++;
+	if ((place = shares_make_room(r->tcp, keys, loop_now())) == NULL)
+		return false;
+	condemn((struct channel *)((char *)place - offsetof(struct channel, place)),
+		REASON_BUSY);
+	destroy_condemned(r);
+	return true;
+}
+
+/* NULL: out of memory. */
 static struct channel *
-open_tcp(struct resolver *r)
+open_tcp(struct resolver *r, const struct share_keys *keys)
 {
 	struct channel *ch = open_channel(r, USE_TCP);
 
-	if (ch != NULL && !watch_start(&ch->tcp_expiry, r->config.tcp_ms)) {
+	if (ch != NULL && (!watch_start(&ch->tcp_expiry, r->config.tcp_ms) ||
+				  !shares_take(r->tcp, &ch->place, keys, loop_now()))) {
 		condemn(ch, REASON_NOMEM);
 		return NULL;
 	}
@@ -385,15 +410,13 @@ cancel(struct dns_query *q)
 static enum reason
 ask_by_tcp(struct resolver *r, struct dns_query *q, enum reason why)
 {
+	const struct share_keys keys = {.key[SHARE_ZONE] = share_zone(&r->key, q->name)};
 	struct channel *ch;
 
 	r->source.heard = loop_now();
-	destroy_condemned(r);
-	if (r->channels[USE_TCP] >= TCP_CHANNELS_MAX) {
-		r->config.counters->dns_tcp_full++;
+	if (!has_room_for_tcp(r, &keys))
 		return REASON_BUSY;
-	}
-	if ((ch = open_tcp(r)) == NULL)
+	if ((ch = open_tcp(r, &keys)) == NULL)
 		return REASON_NOMEM;
 	r->config.counters->dns_tcp_queries++;
 	dns_exchange_clear(&q->exchange);
@@ -422,7 +445,7 @@ why_failed(const struct dns_query *q)
 {
 	const enum reason failed = q->exchange.failed;
 
-	if (q->by_tcp == REASON_NONE || failed == REASON_NOMEM ||
+	if (q->by_tcp == REASON_NONE || failed == REASON_NOMEM || failed == REASON_BUSY ||
 		failed == REASON_DESCRIPTORS)
 		return failed;
 	if (q->by_tcp == REASON_DNS_TCP && failed == REASON_DNS_TIMEOUT)
@@ -504,6 +527,7 @@ release(struct resolver *r)
 	}
 	watch_stop(&r->later);
 	watch_stop(&r->rest_expiry);
+	shares_free(r->tcp);
 	free(r);
 }
 
@@ -545,10 +569,12 @@ resolver_new(const struct resolver_config *config)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 
-	if (r == NULL) {
+	if (r == NULL || (r->tcp = shares_new(TCP_CHANNELS_MAX)) == NULL) {
 		log_error("resolver");
+		free(r);
 		return NULL;
 	}
+	arc4random_buf(&r->key, sizeof(r->key));
 	r->config = *config;
 	net_addr_text(&config->server, r->address);
 	r->is_local = net_addr_is_local(&config->server);
