@@ -10,14 +10,15 @@ static void address_answered(void *arg, const struct dns_answer *, struct monoti
 static enum reason
 address_ask(struct engine *e, struct address *a, struct monotime now)
 {
+	const struct flight_question question = {
+		DNS_TYPE_A, a->host, keys_of(e, a->lookup->client, a->host)};
 	struct flight_joined joined;
 
 	if (upstream_is_down(e->tor)) {
 		counters(e)->tor_down_answers++;
 		return REASON_TOR_FAILED;
 	}
-	switch (flights_join(
-		e->tor_flights, DNS_TYPE_A, a->host, now, &a->waiter, &joined)) {
+	switch (flights_join(e->tor_flights, &question, now, &a->waiter, &joined)) {
 	case FLIGHT_JOINED:
 		break;
 	case FLIGHT_FULL:

@@ -14,10 +14,12 @@ static void
 renew(struct inquiry *q, const struct wanted *what)
 {
 	struct engine *e = q->engine;
+	const struct flight_question question = {
+		what->type, what->subject.text, keys_of(e, NULL, what->subject.text)};
 	struct flight_joined joined;
 
-	if (flights_join(e->dns_flights, what->type, what->subject.text, q->now, NULL,
-		    &joined) != FLIGHT_JOINED ||
+	if (flights_join(e->dns_flights, &question, q->now, NULL, &joined) !=
+			FLIGHT_JOINED ||
 		!joined.asked)
 		return;
 	counters(e)->dns_queries++;

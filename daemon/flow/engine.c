@@ -86,7 +86,7 @@ tor_landed(void *arg, enum dns_type type, const char *subject,
 /* Time */
 
 static void
-expire_profile(struct profile *p, struct monotime now)
+expire_pace(struct pace *p, struct monotime now)
 {
 	struct lookup *l;
 
@@ -104,7 +104,8 @@ engine_expire(struct engine *e, struct monotime now)
 	struct profile *p;
 
 	SLIST_FOREACH (p, &e->profiles, entry)
-		expire_profile(p, now);
+		for (int i = 0; i < PACES; i++)
+			expire_pace(&p->pace[i], now);
 	upstream_expire(e->dns, now);
 	flights_expire(e->dns_flights, now);
 	if (e->tor == NULL)
@@ -138,18 +139,24 @@ note_upstream(
 		note(first, when);
 }
 
+static void
+note_pace(struct earliest *first, const struct pace *p)
+{
+	if (!TAILQ_EMPTY(&p->pending))
+		note(first, TAILQ_FIRST(&p->pending)->deadline);
+	if (!TAILQ_EMPTY(&p->patient))
+		note(first, TAILQ_FIRST(&p->patient)->patience_ends);
+}
+
 bool
 engine_next_deadline(const struct engine *e, struct monotime *when)
 {
 	struct earliest first = {0};
 	const struct profile *p;
 
-	SLIST_FOREACH (p, &e->profiles, entry) {
-		if (!TAILQ_EMPTY(&p->pending))
-			note(&first, TAILQ_FIRST(&p->pending)->deadline);
-		if (!TAILQ_EMPTY(&p->patient))
-			note(&first, TAILQ_FIRST(&p->patient)->patience_ends);
-	}
+	SLIST_FOREACH (p, &e->profiles, entry)
+		for (int i = 0; i < PACES; i++)
+			note_pace(&first, &p->pace[i]);
 	note_upstream(&first, e->dns, e->dns_flights);
 	note_upstream(&first, e->tor, e->tor_flights);
 	if (first.any)
@@ -202,6 +209,14 @@ engine_known(const struct engine *e)
 
 /* Profiles */
 
+static void
+pace_set(struct pace *p, int64_t deadline_ms)
+{
+	p->deadline_ms = deadline_ms;
+	TAILQ_INIT(&p->pending);
+	TAILQ_INIT(&p->patient);
+}
+
 struct profile *
 profile_new(struct engine *e, enum answer_style style, int64_t deadline_ms)
 {
@@ -210,9 +225,9 @@ profile_new(struct engine *e, enum answer_style style, int64_t deadline_ms)
 	if (p == NULL)
 		return NULL;
 	p->style = style;
-	p->deadline_ms = deadline_ms;
-	TAILQ_INIT(&p->pending);
-	TAILQ_INIT(&p->patient);
+	pace_set(&p->pace[PACE_WHOLE], deadline_ms);
+	pace_set(&p->pace[PACE_SHORT],
+		deadline_ms < BUDGET_SHORT_MS ? deadline_ms : BUDGET_SHORT_MS);
 	SLIST_INSERT_HEAD(&e->profiles, p, entry);
 	return p;
 }
@@ -241,6 +256,7 @@ open_dns(struct engine *e)
 		.burst = DNS_BURST,
 		.refill = DNS_BURST - 1,
 		.queued = &counters(e)->flights_queued,
+		.displaced = &counters(e)->flights_displaced,
 		.dns_name = dns_name,
 		.landed = dns_landed,
 		.arg = e,
@@ -273,6 +289,7 @@ open_tor(struct engine *e)
 		.refill = TOR_REFILL,
 		.drops_queued = true,
 		.queued = &counters(e)->flights_queued,
+		.displaced = &counters(e)->flights_displaced,
 		.landed = tor_landed,
 		.arg = e,
 		.alarm = e->ports.alarm,
@@ -296,7 +313,8 @@ engine_new(const struct engine_config *config, const struct engine_ports *ports)
 	e->ports = *ports;
 	SLIST_INIT(&e->profiles);
 	e->cache = cache_new(&config->cache);
-	if (e->cache == NULL || !open_dns(e) || !open_tor(e)) {
+	e->places = shares_new(config->max_lookups);
+	if (e->cache == NULL || e->places == NULL || !open_dns(e) || !open_tor(e)) {
 		engine_free(e);
 		return NULL;
 	}
@@ -315,6 +333,7 @@ engine_free(struct engine *e)
 	upstream_free(e->dns);
 	upstream_free(e->tor);
 	cache_free(e->cache);
+	shares_free(e->places);
 	while ((p = SLIST_FIRST(&e->profiles)) != NULL) {
 		SLIST_REMOVE_HEAD(&e->profiles, entry);
 		free(p);

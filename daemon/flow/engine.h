@@ -5,17 +5,29 @@
 #include <sys/queue.h>
 
 #include "core/cache.h"
+#include "core/shares.h"
 #include "flow/flight.h"
 #include "flow/lookup.h"
 
 TAILQ_HEAD(lookups, lookup);
 
+/* Lookups with one deadline for all, so that the first ends first. */
+struct pace {
+	int64_t deadline_ms;
+	struct lookups pending;
+	struct lookups patient; /* of these, those that a stale route would help */
+};
+
+enum {
+	PACE_WHOLE, /* the listener's deadline */
+	PACE_SHORT, /* that of a client whose budget is spent */
+	PACES,
+};
+
 struct profile {
 	SLIST_ENTRY(profile) entry;
 	enum answer_style style;
-	int64_t deadline_ms;
-	struct lookups pending; /* one deadline for all: the first ends first */
-	struct lookups patient; /* of these, those that a stale route would help */
+	struct pace pace[PACES];
 };
 
 /* What a lookup was told while it waited. It may be too short-lived for the cache. */
@@ -50,9 +62,14 @@ struct address {
 struct lookup {
 	struct engine *engine;
 	struct profile *profile;
+	struct pace *pace; /* of the profile */
+	struct lookup_client *client;
+	struct share_place place;
 	TAILQ_ENTRY(lookup) entry;
 	TAILQ_ENTRY(lookup) patient_entry;
-	struct monotime deadline;
+	struct monotime started, deadline;
+	bool displaced; /* it made room for another, and isn't told yet */
+	bool missed;    /* its deadline has come, or that for a stale route */
 	struct monotime patience_ends; /* zero: isn't in the list of the patient */
 	struct domain domain;
 	struct policy policy;
@@ -82,7 +99,8 @@ struct engine {
 	struct upstream *dns, *tor;
 	struct flights *dns_flights, *tor_flights;
 	SLIST_HEAD(, profile) profiles;
-	size_t pending;
+	struct shares *places; /* of lookups that are pending */
+	size_t pending;        /* and of those that made room and aren't told yet */
 
 	/* What the names of a ready answer point into. */
 	struct domain domain;
@@ -195,6 +213,18 @@ void answer_insecure(struct inquiry *);
  * couldn't, and the lookup is to end. */
 enum reason addresses_start(struct lookup *, const struct route *, struct monotime now);
 void addresses_forget(struct lookup *);
+
+/* room.c: whose the questions of a lookup are, in the zone of a name. */
+struct share_keys keys_of(
+	const struct engine *, const struct lookup_client *, const char *name);
+
+/* Takes a place for a lookup that is pending, perhaps from another. */
+enum reason lookup_take_place(struct lookup *, struct monotime now);
+
+/* The client's budget as a lookup starts, and as it ends. */
+struct pace *pace_for(
+	struct engine *, const struct lookup_request *, struct monotime now);
+void lookup_charge(struct lookup *, const struct answer *, struct monotime now);
 
 /* lookup.c: ends a pending lookup. */
 void lookup_finish(struct lookup *, struct answer *, struct monotime now);

@@ -10,6 +10,7 @@ enum stage {
 	QUEUED,
 	YOUNG, /* asked a moment ago */
 	OLD,
+	DISPLACED, /* it made room for another, and its waiters aren't told yet */
 };
 
 TAILQ_HEAD(stage_list, flight);
@@ -17,6 +18,7 @@ TAILQ_HEAD(stage_list, flight);
 struct flight {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(flight) entry; /* in its stage's list; the old have none */
+	struct share_place place;
 	struct flights *flights;
 	enum stage stage;
 	struct upstream_query *query; /* NULL while it is in the queue */
@@ -30,8 +32,11 @@ struct flight {
 struct flights {
 	struct flights_config config;
 	struct flight *table;
+	struct shares *shares;
 	struct stage_list queue, young; /* the first comes first */
-	size_t outstanding, nyoung;
+	struct stage_list displaced;
+	struct monotime displaced_at; /* the first of them */
+	size_t outstanding, nyoung, ndisplaced;
 };
 
 static enum dns_type
@@ -46,6 +51,12 @@ flight_subject(const struct flight *f)
 	return f->key + 1;
 }
 
+static struct flight *
+flight_of(struct share_place *place)
+{
+	return (struct flight *)((char *)place - offsetof(struct flight, place));
+}
+
 struct flights *
 flights_new(const struct flights_config *config)
 {
@@ -56,7 +67,11 @@ flights_new(const struct flights_config *config)
 	fs->config = *config;
 	TAILQ_INIT(&fs->queue);
 	TAILQ_INIT(&fs->young);
-	return fs;
+	TAILQ_INIT(&fs->displaced);
+	if ((fs->shares = shares_new(config->max)) != NULL)
+		return fs;
+	free(fs);
+	return NULL;
 }
 
 static void
@@ -80,13 +95,37 @@ set_old(struct flight *f)
 	f->stage = OLD;
 }
 
+static void
+forget(struct flight *f)
+{
+	HASH_DEL(f->flights->table, f);
+	shares_leave(f->flights->shares, &f->place);
+}
+
 /* Takes a flight out of every list. Its waiters stay on it. */
 static void
 detach(struct flight *f)
 {
-	HASH_DEL(f->flights->table, f);
+	forget(f);
 	f->flights->outstanding -= f->stage != QUEUED;
 	set_old(f);
+}
+
+static void
+forget_waiters(struct flight *f)
+{
+	struct flight_waiter *w;
+
+	LIST_FOREACH (w, &f->waiters, entry)
+		w->flight = NULL;
+}
+
+static void
+leave_displaced(struct flight *f)
+{
+	TAILQ_REMOVE(&f->flights->displaced, f, entry);
+	f->flights->ndisplaced--;
+	f->stage = OLD;
 }
 
 void
@@ -98,15 +137,18 @@ flights_free(struct flights *fs)
 		return;
 	HASH_ITER(hh, fs->table, f, next)
 	{
-		struct flight_waiter *w;
-
-		LIST_FOREACH (w, &f->waiters, entry)
-			w->flight = NULL;
+		forget_waiters(f);
 		if (f->query != NULL)
 			upstream_cancel(f->query);
 		detach(f);
 		free(f);
 	}
+	while ((f = TAILQ_FIRST(&fs->displaced)) != NULL) {
+		leave_displaced(f);
+		forget_waiters(f);
+		free(f);
+	}
+	shares_free(fs->shares);
 	free(fs);
 }
 
@@ -140,11 +182,10 @@ has_room(const struct flights *fs)
 	return fs->outstanding < fs->config.outstanding && fs->nyoung < fs->config.burst;
 }
 
-/* Those in the queue, which waited for an answer, may now wait for time to pass. */
 static void
 raise_alarm(const struct flights *fs)
 {
-	if (!TAILQ_EMPTY(&fs->queue) && fs->config.alarm != NULL)
+	if (fs->config.alarm != NULL)
 		fs->config.alarm(fs->config.alarm_arg);
 }
 
@@ -179,20 +220,27 @@ ask(struct flight *f, struct monotime now)
 	return true;
 }
 
+/* A waiter that is called may make others leave, so the list is read anew. */
 static void
-land(struct flight *f, const struct dns_answer *answer, struct monotime now)
+tell_waiters(struct flight *f, const struct dns_answer *answer, struct monotime now)
 {
-	const struct flights_config *c = &f->flights->config;
 	struct flight_waiter *w;
 
-	if (c->landed != NULL)
-		c->landed(c->arg, flight_type(f), flight_subject(f), answer, now);
-	/* A waiter that is called may make others leave, so the list is read anew. */
 	while ((w = LIST_FIRST(&f->waiters)) != NULL) {
 		LIST_REMOVE(w, entry);
 		w->flight = NULL;
 		w->answered(w->arg, answer, now);
 	}
+}
+
+static void
+land(struct flight *f, const struct dns_answer *answer, struct monotime now)
+{
+	const struct flights_config *c = &f->flights->config;
+
+	if (c->landed != NULL)
+		c->landed(c->arg, flight_type(f), flight_subject(f), answer, now);
+	tell_waiters(f, answer, now);
 	free(f);
 }
 
@@ -212,7 +260,7 @@ ask_queued(struct flights *fs, struct monotime now)
 
 			dns_answer_fail(&none, REASON_NOMEM);
 			// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
-			HASH_DEL(fs->table, f);
+			forget(f);
 			land(f, &none, now);
 		}
 	}
@@ -227,7 +275,10 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	detach(f);
 	land(f, answer, now);
 	ask_queued(fs, now);
-	raise_alarm(fs);
+	/* Those in the queue, which waited for an answer, may now wait for time to pass.
+	 */
+	if (!TAILQ_EMPTY(&fs->queue))
+		raise_alarm(fs);
 }
 
 struct key {
@@ -255,8 +306,72 @@ must_wait(struct flights *fs, struct monotime now)
 	return !has_room(fs);
 }
 
+/* False: out of memory. */
+static bool
+enter(struct flight *f, struct monotime now)
+{
+	if (!must_wait(f->flights, now))
+		return ask(f, now);
+	wait_its_turn(f);
+	return true;
+}
+
+/* Its waiters, some of which may be at work just now, are told by flights_expire(). */
+static void
+displace(struct flight *f, struct monotime now)
+{
+	struct flights *fs = f->flights;
+
+	if (f->query != NULL)
+		upstream_cancel(f->query);
+	detach(f);
+	++*fs->config.displaced;
+	if (LIST_EMPTY(&f->waiters)) {
+		free(f);
+		return;
+	}
+	f->stage = DISPLACED;
+	f->query = NULL;
+	if (TAILQ_EMPTY(&fs->displaced))
+		fs->displaced_at = now;
+	TAILQ_INSERT_TAIL(&fs->displaced, f, entry);
+	fs->ndisplaced++;
+	raise_alarm(fs);
+}
+
+static void
+end_displaced(struct flights *fs, struct monotime now)
+{
+	struct dns_answer none;
+	struct flight *f;
+
+	dns_answer_fail(&none, REASON_BUSY);
+	while ((f = TAILQ_FIRST(&fs->displaced)) != NULL) {
+		leave_displaced(f);
+		tell_waiters(f, &none, now);
+		free(f);
+	}
+}
+
+/* False: the table is full. Those that haven't been told yet that they made room have
+ * their limit, too. */
+static bool
+make_room(struct flights *fs, const struct share_keys *keys, struct monotime now)
+{
+	struct share_place *place;
+
+	if (!shares_full(fs->shares))
+		return true;
+	if (fs->ndisplaced >= fs->config.max ||
+		(place = shares_make_room(fs->shares, keys, now)) == NULL)
+		return false;
+	displace(flight_of(place), now);
+	return true;
+}
+
 static struct flight *
-new_flight(struct flights *fs, const struct key *key, struct monotime now)
+new_flight(struct flights *fs, const struct key *key, const struct share_keys *keys,
+	struct monotime now)
 {
 	struct flight *f = calloc(1, sizeof(*f) + key->len + 1);
 
@@ -272,29 +387,26 @@ new_flight(struct flights *fs, const struct key *key, struct monotime now)
 		free(f);
 		return NULL;
 	}
-	if (must_wait(fs, now)) {
-		wait_its_turn(f);
-	} else if (!ask(f, now)) {
-		HASH_DEL(fs->table, f);
-		free(f);
-		return NULL;
-	}
-	return f;
+	if (shares_take(fs->shares, &f->place, keys, now) && enter(f, now))
+		return f;
+	forget(f);
+	free(f);
+	return NULL;
 }
 
 enum flight_status
-flights_join(struct flights *fs, enum dns_type type, const char *subject,
-	struct monotime now, struct flight_waiter *w, struct flight_joined *joined)
+flights_join(struct flights *fs, const struct flight_question *q, struct monotime now,
+	struct flight_waiter *w, struct flight_joined *joined)
 {
-	struct key key = make_key(type, subject);
+	struct key key = make_key(q->type, q->subject);
 	struct flight *f;
 
 	HASH_FIND(hh, fs->table, key.text, key.len, f);
 	joined->asked = f == NULL;
 	if (f == NULL) {
-		if (HASH_COUNT(fs->table) >= fs->config.max)
+		if (!make_room(fs, &q->keys, now))
 			return FLIGHT_FULL;
-		if ((f = new_flight(fs, &key, now)) == NULL)
+		if ((f = new_flight(fs, &key, &q->keys, now)) == NULL)
 			return FLIGHT_NOMEM;
 	}
 	joined->since = f->since;
@@ -320,8 +432,12 @@ flights_leave(struct flight_waiter *w)
 	LIST_REMOVE(w, entry);
 	f->nwaiters--;
 	w->flight = NULL;
-	if (f->stage == QUEUED && f->flights->config.drops_queued &&
-		LIST_EMPTY(&f->waiters) && !f->wanted) {
+	if (!LIST_EMPTY(&f->waiters))
+		return;
+	if (f->stage == DISPLACED) {
+		leave_displaced(f);
+		free(f);
+	} else if (f->stage == QUEUED && f->flights->config.drops_queued && !f->wanted) {
 		detach(f);
 		free(f);
 	}
@@ -332,12 +448,17 @@ flights_leave(struct flight_waiter *w)
 void
 flights_expire(struct flights *fs, struct monotime now)
 {
+	end_displaced(fs, now);
 	ask_queued(fs, now);
 }
 
 bool
 flights_next_deadline(const struct flights *fs, struct monotime *when)
 {
+	if (!TAILQ_EMPTY(&fs->displaced)) {
+		*when = fs->displaced_at;
+		return true;
+	}
 	if (TAILQ_EMPTY(&fs->queue) || TAILQ_EMPTY(&fs->young) ||
 		fs->outstanding >= fs->config.outstanding)
 		return false; /* an answer makes room */

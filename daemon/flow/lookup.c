@@ -92,11 +92,14 @@ lookup_new(struct engine *e, const struct lookup_request *req, struct monotime n
 	l->engine = e;
 	l->domain = e->domain;
 	l->profile = req->profile;
-	l->deadline = monotime_add_ms(now, req->profile->deadline_ms);
+	l->pace = pace_for(e, req, now);
+	l->client = req->client;
+	l->started = now;
+	l->deadline = monotime_add_ms(now, l->pace->deadline_ms);
 	l->done = req->done;
 	l->arg = req->arg;
 	l->trail = req->trail;
-	TAILQ_INSERT_TAIL(&l->profile->pending, l, entry);
+	TAILQ_INSERT_TAIL(&l->pace->pending, l, entry);
 	e->pending++;
 	return l;
 }
@@ -105,7 +108,7 @@ static void
 lose_patience(struct lookup *l)
 {
 	if (l->patience_ends.ns != 0)
-		TAILQ_REMOVE(&l->profile->patient, l, patient_entry);
+		TAILQ_REMOVE(&l->pace->patient, l, patient_entry);
 	l->patience_ends.ns = 0;
 }
 
@@ -121,7 +124,8 @@ stop_waiting(struct lookup *l, struct wait *w)
 static void
 lookup_detach(struct lookup *l)
 {
-	TAILQ_REMOVE(&l->profile->pending, l, entry);
+	TAILQ_REMOVE(&l->pace->pending, l, entry);
+	shares_leave(l->engine->places, &l->place);
 	l->engine->pending--;
 	lose_patience(l);
 	while (!SLIST_EMPTY(&l->waits))
@@ -160,6 +164,7 @@ void
 lookup_finish(struct lookup *l, struct answer *a, struct monotime now)
 {
 	lookup_detach(l);
+	lookup_charge(l, a, now);
 	settle(l->engine, l->profile, &l->domain, &l->policy, a);
 	l->done(l->arg, a, now);
 	lookup_free(l);
@@ -194,10 +199,11 @@ static enum reason
 join(struct lookup *l, struct wait *w, struct monotime now)
 {
 	struct engine *e = l->engine;
+	const struct flight_question question = {
+		w->type, w->subject.text, keys_of(e, l->client, w->subject.text)};
 	struct flight_joined joined;
 
-	switch (flights_join(
-		e->dns_flights, w->type, w->subject.text, now, &w->waiter, &joined)) {
+	switch (flights_join(e->dns_flights, &question, now, &w->waiter, &joined)) {
 	case FLIGHT_JOINED:
 		break;
 	case FLIGHT_FULL:
@@ -212,8 +218,7 @@ join(struct lookup *l, struct wait *w, struct monotime now)
 	counters(e)->dns_queries += joined.asked;
 	/* Others have waited in vain for as long as this one may: whoever asks one
 	 * question after the other isn't to lose that time again and again. */
-	if (monotime_reached(
-		    monotime_add_ms(joined.since, l->profile->deadline_ms), now)) {
+	if (monotime_reached(monotime_add_ms(joined.since, l->pace->deadline_ms), now)) {
 		counters(e)->slow_answers++;
 		return REASON_DEADLINE;
 	}
@@ -253,8 +258,8 @@ wait_for_wanted(struct lookup *l, const struct inquiry *q)
 	}
 	/* Half of the time, so that the other half is left for tor. */
 	if (q->stale_would_do && l->patience_ends.ns == 0) {
-		l->patience_ends = monotime_add_ms(q->now, l->profile->deadline_ms / 2);
-		TAILQ_INSERT_TAIL(&l->profile->patient, l, patient_entry);
+		l->patience_ends = monotime_add_ms(q->now, l->pace->deadline_ms / 2);
+		TAILQ_INSERT_TAIL(&l->pace->patient, l, patient_entry);
 		alarm_caller(l->engine);
 	}
 	return REASON_NONE;
@@ -372,11 +377,14 @@ dns_answered(void *arg, const struct dns_answer *answer, struct monotime now)
 void
 lookup_deadline(struct lookup *l, struct monotime now)
 {
-	counters(l->engine)->deadlines++;
+	const enum reason why = l->displaced ? REASON_BUSY : REASON_DEADLINE;
+
+	l->missed = !l->displaced;
+	counters(l->engine)->deadlines += l->missed;
 	if (l->profile->style == STYLE_ADDRESS) /* no time is left for tor */
-		lookup_finish_temp(l, REASON_DEADLINE, now);
+		lookup_finish_temp(l, why, now);
 	else
-		advance(l, REASON_DEADLINE, now);
+		advance(l, why, now);
 }
 
 void
@@ -390,6 +398,7 @@ lookup_patience_ends(struct lookup *l, struct monotime now)
 	decide(&q);
 	if (a.outcome == OUTCOME_TEMP)
 		return; /* an answer may still come */
+	l->missed = true;
 	effects_apply(&q);
 	l->policy = q.policy;
 	proceed(l, &a, now);
@@ -434,15 +443,13 @@ start_waiting(struct inquiry *q, const struct lookup_request *req, bool known,
 	struct lookup *l;
 	enum reason reason;
 
-	if (e->pending >= e->config.max_lookups) {
-		counters(e)->lookups_full++;
-		return REASON_BUSY;
-	}
 	if ((l = lookup_new(e, req, q->now)) == NULL)
 		return REASON_NOMEM;
 	l->policy = q->policy;
-	reason = known ? addresses_start(l, &q->answer->route, q->now)
-		       : wait_for_wanted(l, q);
+	reason = lookup_take_place(l, q->now);
+	if (reason == REASON_NONE)
+		reason = known ? addresses_start(l, &q->answer->route, q->now)
+			       : wait_for_wanted(l, q);
 	if (reason != REASON_NONE) {
 		lookup_cancel(l);
 		return reason;

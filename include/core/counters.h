@@ -12,13 +12,16 @@
 	X(answers_none)                                                                  \
 	X(answers_temp)                                                                  \
 	X(answers_fail)                                                                  \
-	X(failures_as_none) /* TEMP turned into NONE by on_failure = clearnet */         \
-	X(deadlines)        /* lookups that their deadline ended */                      \
-	X(lookups_full)     /* refused: max_lookups were pending */                      \
-	X(flights_full)     /* refused: max_flights names were being asked for */        \
-	X(flights_queued)   /* questions that waited until others were answered */       \
-	X(waiters_full)     /* refused: max_waiters waited for that name */              \
-	X(slow_answers)     /* not waited for: others had waited in vain */              \
+	X(failures_as_none)    /* TEMP turned into NONE by on_failure = clearnet */      \
+	X(deadlines)           /* lookups that their deadline ended */                   \
+	X(deadlines_shortened) /* lookups of a client that had missed too many */        \
+	X(lookups_full)        /* refused: max_lookups were pending */                   \
+	X(lookups_displaced)   /* of these, ended to make room for others */             \
+	X(flights_full)        /* refused: max_flights names were being asked for */     \
+	X(flights_displaced)   /* of these names, given up to make room for others */    \
+	X(flights_queued)      /* questions that waited until others were answered */    \
+	X(waiters_full)        /* refused: max_waiters waited for that name */           \
+	X(slow_answers)        /* not waited for: others had waited in vain */           \
 	X(map_hits)                                                                      \
 	X(map_broken) /* map entries that couldn't be read */                            \
 	X(map_loads)                                                                     \
@@ -44,7 +47,7 @@
 	X(dns_down_answers)    /* not asked: no resolver answers */                      \
 	X(bare_negatives)      /* negative answers without an SOA record */              \
 	X(dns_tcp_queries)     /* answers too long for UDP, or malformed, asked again */ \
-	X(dns_tcp_full)        /* not asked by TCP: too many connections */              \
+	X(dns_tcp_full)        /* too many connections by TCP: one made room, or none */ \
 	X(srv_targets_dropped) /* not a valid onion name, or port 0 */                   \
 	X(srv_records_over)    /* beyond the 16 that are kept */                         \
 	X(tor_queries)                                                                   \

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "core/domain.h"
+#include "core/shares.h"
 #include "flow/upstream.h"
 
 struct flight;
@@ -26,13 +27,14 @@ struct flight_waiter {
 
 struct flights_config {
 	struct upstream *upstream;
-	size_t max;         /* questions at once, those in the queue included */
-	size_t max_waiters; /* for one of them */
-	size_t outstanding; /* of them, asked; the others wait their turn */
-	size_t burst;       /* of these, asked in the last FLIGHT_YOUNG_MS */
-	size_t refill;      /* no more may be left of these when others are asked */
-	bool drops_queued;  /* what nobody waits for any more isn't asked */
-	uint64_t *queued;   /* counts those that had to wait their turn */
+	size_t max; /* questions at once, those in the queue included; at least 1 */
+	size_t max_waiters;  /* for one of them */
+	size_t outstanding;  /* of them, asked; the others wait their turn */
+	size_t burst;        /* of these, asked in the last FLIGHT_YOUNG_MS */
+	size_t refill;       /* no more may be left of these when others are asked */
+	bool drops_queued;   /* what nobody waits for any more isn't asked */
+	uint64_t *queued;    /* counts those that had to wait their turn */
+	uint64_t *displaced; /* counts those that made room (core/shares.h) */
 
 	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
 	void (*dns_name)(void *arg, enum dns_type, const char *subject,
@@ -56,7 +58,7 @@ struct flights_config {
 
 enum flight_status {
 	FLIGHT_JOINED,
-	FLIGHT_FULL,         /* max questions are under way */
+	FLIGHT_FULL,         /* max questions are under way, and none makes room */
 	FLIGHT_WAITERS_FULL, /* max_waiters wait for this one */
 	FLIGHT_NOMEM,
 };
@@ -72,15 +74,23 @@ struct flight_joined {
 	struct monotime since; /* when somebody did */
 };
 
-/* A question is a record type and its subject, a domain. On FLIGHT_JOINED the waiter
- * waits. Without one (NULL) the question is asked for its own sake. */
-enum flight_status flights_join(struct flights *, enum dns_type, const char *subject,
+/* A record type and its subject, a domain; and whose the question is. */
+struct flight_question {
+	enum dns_type type;
+	const char *subject;
+	struct share_keys keys;
+};
+
+/* On FLIGHT_JOINED the waiter waits. Without one (NULL) the question is asked for its own
+ * sake. Another question may make room: flights_expire(), due then, tells its waiters. */
+enum flight_status flights_join(struct flights *, const struct flight_question *,
 	struct monotime now, struct flight_waiter *, struct flight_joined *);
 
 /* Legal in any state. The question itself goes on; see drops_queued. */
 void flights_leave(struct flight_waiter *);
 
-/* Asks what has waited its turn. When that is to be called next; false: no need. */
+/* Asks what has waited its turn, and ends what has made room (REASON_BUSY). When that is
+ * to be called next; false: no need. */
 void flights_expire(struct flights *, struct monotime now);
 bool flights_next_deadline(const struct flights *, struct monotime *when);
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/answer.h"
+#include "core/budget.h"
 #include "core/cache.h"
 #include "core/counters.h"
 #include "core/domain.h"
@@ -49,7 +50,7 @@ struct engine_config {
 	uint32_t ttl_min, ttl_max; /* seconds; what the cache makes of a TTL */
 	uint32_t negative_ttl_max; /* seconds */
 	struct cache_config cache;
-	size_t max_lookups; /* pending at once */
+	size_t max_lookups; /* pending at once; at least 1, as those below */
 	size_t max_flights; /* questions to DNS at once, and to tor */
 	size_t max_waiters; /* lookups that wait for one of them */
 };
@@ -105,9 +106,21 @@ struct profile *profile_new(struct engine *, enum answer_style, int64_t deadline
 /* Valid during the call only, names included. */
 typedef void lookup_done(void *arg, const struct answer *, struct monotime now);
 
+/* Who asks. It must live until the last of its lookups has ended. */
+struct lookup_client {
+	uint64_t user; /* the same for all clients of one; 0: unknown */
+	uint64_t id;   /* of this client, from 1 on */
+	struct budget budget;
+};
+
+/* Gives it a budget of waiting (core/budget.h) for lookups with this profile. */
+void lookup_client_limit(
+	struct lookup_client *client, const struct profile *profile, struct monotime now);
+
 struct lookup_request {
 	struct profile *profile;
-	const char *key; /* an address or a domain; not kept */
+	struct lookup_client *client; /* NULL: the daemon itself */
+	const char *key;              /* an address or a domain; not kept */
 	size_t keylen;
 	lookup_done *done;
 	void *arg;

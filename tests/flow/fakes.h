@@ -292,9 +292,11 @@ fake_done(void *arg, const struct answer *a, struct monotime now)
 }
 
 static inline void
-look_up(struct world *w, struct profile *profile, const char *key, struct result *r)
+look_up_as(struct world *w, struct lookup_client *client, struct profile *profile,
+	const char *key, struct result *r)
 {
 	struct lookup_request req = {.profile = profile,
+		.client = client,
 		.key = key,
 		.keylen = strlen(key),
 		.done = fake_done,
@@ -306,6 +308,12 @@ look_up(struct world *w, struct profile *profile, const char *key, struct result
 		r->pending = NULL;
 		note(r, &a);
 	}
+}
+
+static inline void
+look_up(struct world *w, struct profile *profile, const char *key, struct result *r)
+{
+	look_up_as(w, NULL, profile, key, r);
 }
 
 /* What is answered at once. */

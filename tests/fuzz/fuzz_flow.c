@@ -10,6 +10,7 @@
 #define LOOKUPS 32
 #define NAMES 8 /* those with an even number have a route, whatever happens */
 #define DEADLINE_MS 500
+#define CLIENTS 4 /* of two users */
 
 #define ROUTE "aj3nsqqcksrrc5cye5etjsoewz6jrygpekzwoko3q6wyxjlb3dgasfid.onion"
 
@@ -41,6 +42,7 @@ struct world {
 	struct map_source map;
 	struct engine *engine;
 	struct profile *profile[STYLES];
+	struct lookup_client client[CLIENTS];
 	struct one_lookup lookup[LOOKUPS];
 	bool starting;
 };
@@ -190,6 +192,7 @@ look_up(void)
 	w.starting = true;
 	if (lookup_start(w.engine,
 		    &(struct lookup_request){.profile = w.profile[what / NAMES % STYLES],
+			    .client = &w.client[what / NAMES / STYLES % CLIENTS],
 			    .key = key,
 			    .keylen = strlen(key),
 			    .done = done,
@@ -311,6 +314,10 @@ open_world(void)
 	require((w.engine = engine_new(&config, &ports)) != NULL);
 	for (enum answer_style s = 0; s < STYLES; s++)
 		require((w.profile[s] = profile_new(w.engine, s, DEADLINE_MS)) != NULL);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		w.client[i] = (struct lookup_client){.user = i / 2, .id = i + 1};
+		lookup_client_limit(&w.client[i], w.profile[0], w.now);
+	}
 }
 
 static void

@@ -23,6 +23,8 @@
 	X(prefetched)                                                                    \
 	X(down)                                                                          \
 	X(full)                                                                          \
+	X(displaced)                                                                     \
+	X(hurried)                                                                       \
 	X(evicted)                                                                       \
 	X(insecure)                                                                      \
 	X(protected)                                                                     \
@@ -88,6 +90,8 @@ add_up(const struct world *w)
 	sum.prefetched += c->prefetches;
 	sum.down += c->dns_down + c->tor_down;
 	sum.full += c->lookups_full + c->flights_full + c->waiters_full;
+	sum.displaced += c->lookups_displaced + c->flights_displaced;
+	sum.hurried += c->deadlines_shortened;
 	sum.evicted += c->cache_evictions;
 	sum.insecure += c->insecure_refused;
 	sum.protected += c->protected_refused;

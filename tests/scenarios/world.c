@@ -421,6 +421,10 @@ world_open(struct world *w, uint64_t seed)
 	if (one_in(w, 3))
 		w->pins = pins_new(&pins);
 	open_engine(w);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		w->client[i] = (struct lookup_client){.user = i / 2, .id = i + 1};
+		lookup_client_limit(&w->client[i], w->onion, w->now);
+	}
 }
 
 static void
@@ -540,6 +544,7 @@ world_look_up(struct world *w)
 	req.profile = l->by_address ? w->address : w->onion;
 	req.key = domain_names[l->domain];
 	req.keylen = strlen(req.key);
+	req.client = one_in(w, 4) ? NULL : &w->client[roll(w, CLIENTS)];
 	w->inside = true;
 	if (lookup_start(w->engine, &req, w->now, &a, &l->pending) == LOOKUP_READY) {
 		l->pending = NULL;

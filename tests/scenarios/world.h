@@ -13,6 +13,7 @@
 
 #define DOMAINS 6
 #define SERVERS 3
+#define CLIENTS 4
 #define QUERIES 512
 #define LOOKUPS 400
 #define LANDINGS 500
@@ -95,6 +96,7 @@ struct world {
 	bool timer_set; /* it calls the engine at timer_at, and nothing else does */
 	struct monotime timer_at;
 	struct profile *onion, *address;
+	struct lookup_client client[CLIENTS]; /* two users, with budgets of waiting */
 	struct pins *pins;
 	bool pinned[DOMAINS]; /* its route was used, and pinned */
 	struct lookup_model lookup[LOOKUPS];
