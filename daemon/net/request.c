@@ -66,6 +66,7 @@ struct batch {
 	struct monotime now;
 	char *data;
 	size_t len;
+	unsigned left; /* of the client's turn */
 };
 
 static void
@@ -122,6 +123,7 @@ look_up(struct batch *b, const struct proto_request *req)
 	struct reply reply = batch_place(b);
 	struct answer answer;
 	struct lookup_request lookup = {.profile = s->endpoint->profile,
+		.client = &s->client,
 		.key = req->key,
 		.keylen = req->keylen,
 		.done = answered};
@@ -194,6 +196,12 @@ has_room(struct batch *b)
 		session_counters(s)->pipeline_full++;
 		return false;
 	}
+	if (b->left == 0) {
+		session_wait_turn(s);
+		return false;
+	}
+	b->left--;
+	session_took(s);
 	if (OUTPUT_SIZE - b->len < PROTO_REPLY_MAX)
 		batch_flush(b);
 	if (s->out.len > 0) {
@@ -219,7 +227,10 @@ requests_give_up(struct session *s)
 size_t
 requests_take(struct session *s, const char *data, size_t len)
 {
-	struct batch b = {.session = s, .now = loop_now(), .data = s->server->output};
+	struct batch b = {.session = s,
+		.now = loop_now(),
+		.data = s->server->output,
+		.left = session_turn(s)};
 	size_t done = 0, n;
 
 	while (done < len && !s->last && !s->broken && has_room(&b)) {

@@ -41,6 +41,14 @@ pump_fired(evutil_socket_t fd, short what, void *arg)
 	sessions_pump(arg);
 }
 
+static void
+turn_fired(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	sessions_take_turns(arg);
+}
+
 /* Deadlines of lookups */
 
 static void
@@ -82,7 +90,9 @@ server_new(const struct server_config *config)
 	LIST_INIT(&s->listeners);
 	TAILQ_INIT(&s->running);
 	TAILQ_INIT(&s->answered);
+	TAILQ_INIT(&s->waiting);
 	watch_init_timer(&s->pump, config->loop, pump_fired, s);
+	watch_init_timer(&s->turn, config->loop, turn_fired, s);
 	watch_init_timer(&s->timer, config->loop, timer_fired, s);
 	watch_init_timer(&s->deadline, config->loop, deadline_fired, s);
 	return s;
@@ -98,6 +108,7 @@ server_free(struct server *s)
 		session_free(TAILQ_FIRST(&s->all));
 	watch_stop(&s->timer);
 	watch_stop(&s->pump);
+	watch_stop(&s->turn);
 	watch_stop(&s->deadline);
 	free(s);
 }

@@ -8,7 +8,7 @@
 #include "net/server.h"
 #include "watch.h"
 
-#define INPUT_SIZE (64 * 1024)
+#define INPUT_SIZE (16 * 1024)
 #define OUTPUT_SIZE (64 * 1024)
 
 struct session;
@@ -33,7 +33,12 @@ struct server {
 	struct watch timer;       /* for them */
 	struct sessions answered; /* those that a lookup has just been answered for */
 	struct watch pump;        /* runs when all that came in at once has been taken */
-	struct watch deadline;    /* for the engine */
+	struct sessions waiting;  /* those with requests left over from their turn */
+	size_t nwaiting;
+	unsigned taken;              /* requests, about, in this round of the loop */
+	struct watch turn;           /* begins the next one */
+	uint64_t last_session;       /* number of the latest */
+	struct watch deadline;       /* for the engine */
 	struct monotime deadline_at; /* while it is set */
 	bool draining;
 	void (*drained)(void *arg);
@@ -68,6 +73,9 @@ void session_timed_out(struct session *);
 
 /* Lookups of these have been answered. */
 void sessions_pump(struct server *);
+
+/* It is the turn of those that wait. */
+void sessions_take_turns(struct server *);
 
 /* Reads no more after what has already come in; that is answered, then it ends. */
 void session_drain(struct session *);

@@ -11,6 +11,12 @@
 
 #include "session_inside.h"
 
+/* Requests that are taken in a round of the loop, and of one client at least and at most.
+ */
+#define ROUND_REQUESTS 4096U
+#define TURN_MIN 8U
+#define TURN_MAX 512U
+
 #define DISCARD_MAX (4096 * 1024) /* bytes of garbage that we read before closing */
 
 /* Clocks */
@@ -47,12 +53,13 @@ is_about_to_ask(const struct session *s)
 	return s->fresh && s->endpoint->proto->one_shot;
 }
 
-/* While answers wait to be sent, or too many are owed, it isn't the client that keeps a
- * request from being whole. */
+/* While answers wait to be sent, too many are owed or it is others' turn, it isn't the
+ * client that keeps a request from being whole. */
 static void
 run_clocks(struct session *s)
 {
-	bool reads = !s->last && s->out.len == 0 && s->nrequests < PIPELINE_MAX;
+	bool reads = !s->last && s->out.len == 0 && !s->is_waiting &&
+		     s->nrequests < PIPELINE_MAX;
 
 	clock_run(s, &s->request, reads && (s->in.len > 0 || is_about_to_ask(s)));
 	clock_run(s, &s->answer, s->out.len > 0);
@@ -125,6 +132,70 @@ send_ready(struct session *s)
 	session_send(s, out, len);
 }
 
+/* Turns. Between two of a client all others are read, too. */
+
+unsigned
+session_turn(const struct session *s)
+{
+	const unsigned taken = s->server->taken;
+
+	if (taken + TURN_MIN >= ROUND_REQUESTS)
+		return TURN_MIN;
+	return taken + TURN_MAX < ROUND_REQUESTS ? TURN_MAX : ROUND_REQUESTS - taken;
+}
+
+static void
+end_round(struct server *server)
+{
+	if (!watch_is_on(&server->turn))
+		watch_insist(&server->turn, 0);
+}
+
+void
+session_took(struct session *s)
+{
+	if (++s->server->taken % (ROUND_REQUESTS / 4) == 0)
+		end_round(s->server);
+}
+
+void
+session_wait_turn(struct session *s)
+{
+	struct server *server = s->server;
+
+	if (s->is_waiting)
+		return;
+	end_round(server);
+	s->is_waiting = true;
+	server->nwaiting++;
+	TAILQ_INSERT_TAIL(&server->waiting, s, waiting);
+}
+
+static void
+stop_waiting(struct session *s)
+{
+	if (!s->is_waiting)
+		return;
+	s->is_waiting = false;
+	s->server->nwaiting--;
+	TAILQ_REMOVE(&s->server->waiting, s, waiting);
+}
+
+/* Those that come to wait meanwhile have another in the next round. */
+void
+sessions_take_turns(struct server *server)
+{
+	struct session *s;
+
+	server->taken = 0;
+	for (size_t n = server->nwaiting; n > 0; n--) {
+		if ((s = TAILQ_FIRST(&server->waiting)) == NULL)
+			return;
+		stop_waiting(s);
+		session_pump(s);
+	}
+}
+
 /* data is the session's own input, or newly read with it in front. */
 static void
 process(struct session *s, const char *data, size_t len)
@@ -179,20 +250,20 @@ session_pump(struct session *s)
 
 	send_ready(s);
 	if (s->in.len > 0 && s->out.len == 0 && !s->last && !s->broken &&
-		s->nrequests < PIPELINE_MAX)
+		!s->is_waiting && s->nrequests < PIPELINE_MAX)
 		process(s, s->in.data, s->in.len);
 	if (s->broken) {
 		session_free(s);
 		return;
 	}
-	idle = s->nrequests == 0 && s->out.len == 0;
+	idle = s->nrequests == 0 && s->out.len == 0 && !s->is_waiting;
 	place_set_idle(&s->place, idle && s->in.len == 0 && !is_about_to_ask(s));
 	if (idle && (s->last || (s->eof && s->in.len == 0))) {
 		finish(s);
 		return;
 	}
-	set_reading(
-		s, !s->eof && !s->last && s->out.len == 0 && s->nrequests < PIPELINE_MAX);
+	set_reading(s, !s->eof && !s->last && s->out.len == 0 && !s->is_waiting &&
+			       s->nrequests < PIPELINE_MAX);
 	run_clocks(s);
 	if (s->broken)
 		session_free(s);
@@ -338,6 +409,16 @@ session_drain(struct session *s)
 	session_pump(s);
 }
 
+/* A connection for one question has no next one that could suffer. */
+static void
+introduce(struct session *s, uid_t user)
+{
+	s->client.id = ++s->server->last_session;
+	s->client.user = (uid_t)(user + 1);
+	if (!s->endpoint->proto->one_shot)
+		lookup_client_limit(&s->client, s->endpoint->profile, loop_now());
+}
+
 bool
 session_give_way(struct session *s)
 {
@@ -373,6 +454,7 @@ session_new(struct server *server, const struct endpoint *endpoint, int fd,
 	watch_init(&s->readable, loop, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
 		can_read, s);
 	watch_init(&s->writable, loop, fd, EV_WRITE | EV_ET, can_write, s);
+	introduce(s, user);
 	TAILQ_INSERT_TAIL(&server->all, s, all);
 	server->count++;
 	session_pump(s);
@@ -388,6 +470,7 @@ session_free(struct session *s)
 	clock_stop(s, &s->request);
 	clock_stop(s, &s->answer);
 	pump_no_more(s);
+	stop_waiting(s);
 	watch_stop(&s->readable);
 	watch_stop(&s->writable);
 	close(s->fd);

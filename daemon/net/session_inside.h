@@ -19,8 +19,10 @@ struct request {
 struct session {
 	TAILQ_ENTRY(session) all;
 	TAILQ_ENTRY(session) answered;
+	TAILQ_ENTRY(session) waiting; /* for its next turn */
 	struct server *server;
 	const struct endpoint *endpoint;
+	struct lookup_client client;
 	struct places *places;
 	struct place place;
 	struct watch readable;
@@ -41,6 +43,7 @@ struct session {
 	bool lingering;
 	bool broken; /* the socket has failed */
 	bool is_answered;
+	bool is_waiting;
 	bool fresh; /* no request has come yet */
 };
 
@@ -62,6 +65,15 @@ void session_pump(struct session *);
 void session_pump_soon(struct session *);
 
 /* request.c */
+
+/* How many requests a client may have taken before it is others' turn. */
+unsigned session_turn(const struct session *);
+
+/* One has been. */
+void session_took(struct session *);
+
+/* There are more: they are taken when all others have had their turn. */
+void session_wait_turn(struct session *);
 
 /* Takes the requests that are whole and for which there is room. Returns how much of
  * the input they were. */
