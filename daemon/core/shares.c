@@ -220,7 +220,7 @@ biggest(const struct shares *s, int kind)
 	return TAILQ_FIRST(&s->by_count[kind][s->most[kind]]);
 }
 
-/* Are the newcomer's shares of the kinds above no bigger than those of the place? */
+/* Are the newcomer's shares of the kinds before this one no bigger than the place's? */
 static bool
 is_no_bigger(const struct shares *s, const struct share_keys *keys,
 	const struct share_place *place, int kind)
@@ -250,7 +250,7 @@ shares_make_room(
 		place = TAILQ_FIRST(&biggest(s, kind)->places);
 		if (monotime_reached(
 			    monotime_add_ms(place->since, SHARES_WAIT_MS), now) &&
-			is_no_bigger(s, keys, place, kind))
+			is_no_bigger(s, keys, place, SHARE_ZONE))
 			return place;
 	}
 	return NULL;

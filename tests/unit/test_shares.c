@@ -124,6 +124,19 @@ nobody_makes_room_for_a_bigger_one(void **state)
 	give_back(s);
 }
 
+static void
+nor_one_that_has_waited_longer(void **state)
+{
+	struct shares *s = shares_new(MAX);
+
+	(void)state;
+	for (size_t i = 0; i < MAX; i++)
+		take(s, i, keys(0, i == MAX / 2 ? 2 : 1, i), i > MAX / 2 ? 150 : 0);
+	assert_int_equal(room_for(s, keys(0, 1, 99), SHARES_WAIT_MS), -1);
+	assert_int_equal(room_for(s, keys(0, 1, 99), 150 + SHARES_WAIT_MS), MAX / 2 + 1);
+	give_back(s);
+}
+
 /* A client that asks for all its names has them in many zones. */
 static void
 one_zone_has_a_share(void **state)
@@ -178,6 +191,7 @@ main(void)
 		cmocka_unit_test(half_belongs_to_whoever_came_first),
 		cmocka_unit_test(the_biggest_makes_room_for_a_smaller_one_at_once),
 		cmocka_unit_test(nobody_makes_room_for_a_bigger_one),
+		cmocka_unit_test(nor_one_that_has_waited_longer),
 		cmocka_unit_test(one_zone_has_a_share),
 		cmocka_unit_test(a_table_of_one_place),
 		cmocka_unit_test(a_large_table),
