@@ -123,6 +123,11 @@ $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/net.o
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ -levent_core
 
+ATTACK := $(patsubst %,$(B)/tests/attack/%,dns flood)
+$(B)/tests/attack/%: $(B)/obj/tests/attack/%.o $(B)/obj/tests/bench/net.o
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
 # The shell's modules, each by itself, for tests in Python.
 HELPERS := $(patsubst %.c,$(B)/%,$(wildcard tests/daemon/*.c))
 $(B)/tests/daemon/%: $(B)/obj/tests/daemon/%.o $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
@@ -140,7 +145,7 @@ $(FILTERED): $(B)/obj/tests/harness/filtered.o
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow net
 SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e chaos
-binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(HELPERS) $(FILTERED)
+binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(ATTACK) $(HELPERS) $(FILTERED)
 
 unit: $(UNIT) $(FLOWT) $(NETT)	## the developer's loop: tests of the core, flow and net
 	$(TESTS) $(UNIT_SUITES)
@@ -199,11 +204,17 @@ SAVE :=
 bench: bench-deps all $(BENCH)	## measure, beside what others need: ONLY=hot ROUNDS=7
 	tests/bench/run --build $(B) --rounds $(ROUNDS) $(if $(SAVE),--save) $(ONLY)
 
+# make attack A="cold idle"
+A :=
+attack: test-deps all $(ATTACK)	## what strangers can do to it, and what others notice: A=cold
+	tests/attack/run --build $(B) $(A)
+
 # Looking at the source. Debian 12's analysers and 13's agree on all of it.
 
 SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
 	tests/unit/*.[ch] tests/flow/*.[ch] tests/net/*.[ch] tests/scenarios/*.[ch] \
-	tests/fuzz/*.[ch] tests/bench/*.[ch] tests/daemon/*.[ch] tests/harness/*.[ch])
+	tests/fuzz/*.[ch] tests/bench/*.[ch] tests/daemon/*.[ch] tests/harness/*.[ch] \
+	tests/attack/*.[ch])
 
 TIDY := $(patsubst %.c,$(B)/tidy/%.ok,$(filter %.c,$(filter daemon/% tools/%,$(SOURCES))))
 
@@ -280,7 +291,7 @@ help:	## this list
 
 .SECONDARY:
 .PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e chaos asan valgrind demo fuzz \
-	bench lint clang-format layers format deps build-deps demo-deps test-deps bench-deps other-deps \
+	bench attack lint clang-format layers format deps build-deps demo-deps test-deps bench-deps other-deps \
 	packages install clean help
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -32,7 +32,7 @@ def reachable(build, exim):
                      "others; set TMPDIR to a directory that isn't")
         sources = [build / "onionmxd", build / "onionmap", exim / "usr/sbin/exim4"]
         targets = [copies / source.name for source in sources]
-        helpers = [path for suite in ("daemon", "bench", "harness")
+        helpers = [path for suite in ("daemon", "bench", "attack", "harness")
                    for path in build.glob(f"tests/{suite}/*")]
         targets += [copies / helper.relative_to(build) for helper in helpers]
         for source, target in zip(sources + helpers, targets):
