@@ -61,8 +61,9 @@ NET := $(call obj,$(wildcard daemon/net/*.c))
 MAIN := $(call obj,$(wildcard daemon/*.c))
 CONFIG := $(call obj,$(wildcard daemon/cfg*.c daemon/config*.c))
 TOOL := $(call obj,$(wildcard tools/*.c))
+SHELLS := $(foreach name,onionmxd onionmap,$(B)/completion/$(name) $(B)/completion/_$(name))
 
-all: $(B)/onionmxd $(B)/onionmap	## build the two programs (the default)
+all: $(B)/onionmxd $(B)/onionmap $(SHELLS)	## build the two programs (the default)
 
 $(B)/libcore.a: $(CORE)
 $(B)/libflow.a: $(FLOW)
@@ -77,6 +78,16 @@ $(B)/onionmxd: $(MAIN) $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
 
 $(B)/onionmap: $(TOOL) $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CDB_LIBS) $(CORE_LIBS)
+
+# Completion for shells, by a program that has the tables of both programs' --help.
+$(B)/completion/generate: $(B)/obj/tools/completion/completion.o
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
+$(B)/obj/tools/completion/%.o: ALL_CPPFLAGS += -Idaemon -Itools
+$(B)/completion/_%: $(B)/completion/generate
+	$(call say,GEN)$< zsh $* >$@.new && mv $@.new $@
+$(B)/completion/onion%: $(B)/completion/generate
+	$(call say,GEN)$< bash onion$* >$@.new && mv $@.new $@
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -211,7 +222,7 @@ attack: test-deps all $(ATTACK)	## what strangers can do to it, and what others 
 
 # Looking at the source. Debian 12's analysers and 13's agree on all of it.
 
-SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] \
+SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] tools/*/*.[ch] \
 	tests/unit/*.[ch] tests/flow/*.[ch] tests/net/*.[ch] tests/scenarios/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] tests/daemon/*.[ch] tests/harness/*.[ch] \
 	tests/attack/*.[ch])
@@ -228,7 +239,7 @@ layers: $(B)/libcore.a | test-deps
 # clang-tidy counts the warnings that it doesn't give.
 $(B)/tidy/%.ok: %.c $(filter %.h,$(SOURCES)) .clang-tidy | test-deps
 	@mkdir -p $(@D)
-	$(call say,TIDY)clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -std=gnu11 2>$@.err || \
+	$(call say,TIDY)clang-tidy --quiet $< -- $(ALL_CPPFLAGS) -Idaemon -Itools -std=gnu11 2>$@.err || \
 		{ cat $@.err >&2; exit 1; }
 	@mv $@.err $@
 

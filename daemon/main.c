@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "config.h"
 #include "daemon.h"
 #include "net/resolver.h"
+#include "options.h"
 #include "version.h"
 
 struct options {
@@ -18,28 +20,27 @@ struct options {
 static void
 usage(FILE *to)
 {
+	static const struct cli_option options[] = {ONIONMXD_OPTIONS(CLI_OPTION)};
+	char name[32];
+
 	fputs("usage: onionmxd [-fhtV] [-c FILE]\n"
 	      "\n"
 	      "Tells mail servers which Tor onion service takes the mail of a domain.\n"
-	      "\n"
-	      "  -c, --config FILE   the configuration, instead of\n"
-	      "                      " CONFIG_DEFAULT_FILE "\n"
-	      "  -f, --foreground    stay in the foreground and log to standard error\n"
-	      "  -t, --test          check the configuration and exit\n"
-	      "  -V, --version       print the version and exit\n"
-	      "  -h, --help          print this and exit\n",
+	      "\n",
 		to);
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const struct cli_option *o = &options[i];
+
+		snprintf(name, sizeof(name), "%s %s", o->name, o->value ? o->value : "");
+		fprintf(to, "  -%c, --%-14s%s\n", o->letter, name, o->help);
+	}
 }
 
 static struct options
 parse_options(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"foreground", no_argument, NULL, 'f'},
-		{"test", no_argument, NULL, 't'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
+		ONIONMXD_OPTIONS(CLI_GETOPT) /* and the end: */
 		{NULL, 0, NULL, 0},
 	};
 	struct options o = {.file = CONFIG_DEFAULT_FILE};

@@ -3,7 +3,6 @@
 #include <err.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,63 +10,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli.h"
+#include "commands.h"
 #include "version.h"
 
 struct command {
-	const char *name;
-	const char *options; /* for getopt */
-	int min, max;        /* operands */
+	struct cli_command cli;
+	int min, max; /* operands */
 	enum exit_status (*run)(const struct arguments *);
 };
 
-static const struct command commands[] = {
-	{"compile", "+o:h", 1, 1, command_compile},
-	{"check", "+h", 1, INT_MAX, command_check},
-	{"query", "+h", 2, INT_MAX, command_query},
-	{"dump", "+h", 1, 1, command_dump},
-	{"explain", "+s:h", 1, 1, command_explain},
-	{"pin", "+s:h", 1, 2, command_pin},
-	{"counters", "+s:h", 0, 0, command_counters},
-};
+#define COMMAND(name, letters, min, max, usage, operands, help)                          \
+	{{#name, letters, usage, operands, help}, min, max, command_##name},
+
+static const struct command commands[] = {ONIONMAP_COMMANDS(COMMAND)};
+
+static const struct cli_option options[] = {ONIONMAP_OPTIONS(CLI_OPTION)};
 
 static const struct option long_options[] = {
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{"output", required_argument, NULL, 'o'},
-	{"socket", required_argument, NULL, 's'},
+	ONIONMAP_OPTIONS(CLI_GETOPT) /* and the end: */
 	{NULL, 0, NULL, 0},
 };
 
-static const char help[] =
-	"usage: onionmap compile [-o OUT.cdb] domains.txt\n"
-	"       onionmap check domains.txt...\n"
-	"       onionmap query MAP.cdb KEY...\n"
-	"       onionmap dump MAP.cdb\n"
-	"       onionmap explain [-s SOCKET] KEY\n"
-	"       onionmap pin [-s SOCKET] list | held | accept DOMAIN\n"
-	"       onionmap counters [-s SOCKET]\n"
-	"       onionmap --help | --version\n"
-	"\n"
-	"compile  writes the map beside its text: domains.cdb from domains.txt. The "
-	"text\n"
-	"         \"-\" is standard input, and needs -o. A map in use is replaced at "
-	"once;\n"
-	"         if anything is wrong, the old one stays.\n"
-	"check    does the checks of compile and writes nothing.\n"
-	"query    says what the map says of addresses and domains, a line for each: "
-	"KEY,\n"
-	"         tab, targets or \"-\" (never over Tor), tab, the map's key. Or KEY, "
-	"tab,\n"
-	"         \"not found\".\n"
-	"dump     writes a map as text.\n"
-	"\n"
-	"These ask a running onionmxd, by its control socket:\n"
-	"explain  says step by step where the mail of an address or domain goes, and "
-	"why.\n"
-	"pin      lists the routes from DNS that are pinned, or their changes that are "
-	"held\n"
-	"         back, or accepts such a change.\n"
-	"counters says what was counted.\n"
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static const char explanation[] =
 	"\n"
 	"A line of the text is a domain and its targets, in the order in which to try "
 	"them:\n"
@@ -91,19 +58,66 @@ usage(void)
 }
 
 static enum exit_status
-print(const char *text)
+finish_output(void)
 {
-	if (fputs(text, stdout) != EOF && fflush(stdout) != EOF)
+	if (!ferror(stdout) && fflush(stdout) != EOF)
 		return STATUS_OK;
 	warn("standard output");
 	return STATUS_ERRORS;
 }
 
+/* A name, and its text beside it in a column of its own. */
+static void
+print_entry(const char *name, const char *text)
+{
+	const int indent = 8, width = 79;
+	int column = printf("%-*s", indent, name);
+
+	while (*text != '\0') {
+		int length = (int)strcspn(text, " ");
+
+		if (column + 1 + length > width)
+			column = printf("\n%*s", indent, "") - 1;
+		column += printf(" %.*s", length, text);
+		text += length;
+		text += strspn(text, " ");
+	}
+	putchar('\n');
+}
+
+static enum exit_status
+print_help(void)
+{
+	bool asks_daemon = false;
+	char name[32];
+
+	for (size_t i = 0; i < COUNT(commands); i++)
+		printf("%s onionmap %s %s\n", i == 0 ? "usage:" : "      ",
+			commands[i].cli.name, commands[i].cli.usage);
+	puts("       onionmap --help | --version\n");
+	for (size_t i = 0; i < COUNT(commands); i++) {
+		if (!asks_daemon && strchr(commands[i].cli.letters, 's') != NULL) {
+			asks_daemon = true;
+			puts("\nThese ask a running onionmxd, by its control socket:");
+		}
+		print_entry(commands[i].cli.name, commands[i].cli.help);
+	}
+	putchar('\n');
+	for (size_t i = 0; i < COUNT(options); i++) {
+		const struct cli_option *o = &options[i];
+
+		snprintf(name, sizeof(name), "%s %s", o->name, o->value ? o->value : "");
+		printf("  -%c, --%-16s%s\n", o->letter, name, o->help);
+	}
+	fputs(explanation, stdout);
+	return finish_output();
+}
+
 static const struct command *
 find_command(const char *name)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(name, commands[i].name) == 0)
+	for (size_t i = 0; i < COUNT(commands); i++)
+		if (strcmp(name, commands[i].cli.name) == 0)
 			return &commands[i];
 	return NULL;
 }
@@ -112,12 +126,15 @@ static enum exit_status
 run(const struct command *c, int argc, char **argv)
 {
 	struct arguments args = {0};
+	char letters[16];
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, c->options, long_options, NULL)) != -1) {
+	/* "+": options end where the operands begin. */
+	snprintf(letters, sizeof(letters), "+%s", c->cli.letters);
+	while ((opt = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
 		if (opt == 'h')
-			return print(help);
-		if (opt == '?' || strchr(c->options, opt) == NULL)
+			return print_help();
+		if (opt == '?' || strchr(letters, opt) == NULL)
 			return usage();
 		if (opt == 'o')
 			args.output = optarg;
@@ -127,7 +144,8 @@ run(const struct command *c, int argc, char **argv)
 	args.n = argc - optind;
 	args.operand = argv + optind;
 	if (args.n < c->min || args.n > c->max) {
-		warnx("%s: too %s arguments", c->name, args.n < c->min ? "few" : "many");
+		warnx("%s: too %s arguments", c->cli.name,
+			args.n < c->min ? "few" : "many");
 		return usage();
 	}
 	return c->run(&args);
@@ -154,9 +172,10 @@ dispatch(int argc, char **argv)
 	case -1:
 		break;
 	case 'h':
-		return print(help);
+		return print_help();
 	case 'V':
-		return print("onionmap " VERSION "\n");
+		puts("onionmap " VERSION);
+		return finish_output();
 	default:
 		return usage();
 	}

@@ -71,14 +71,27 @@ def code_counters():
     return re.findall(r"\bX\((\w+)\)", text("include/core/counters.h"))
 
 
+def rows(header, table):
+    """The rows of a table of command line options or commands, as lists of their
+    arguments' texts."""
+    body = between(text(header), f"#define {table}(X)", "\n\n").replace("\\\n", " ")
+    found = re.findall(r'\bX\((.*?[")])\)(?=\s+X\(|\s*$|\s*#endif)', body, re.DOTALL)
+    return [re.split(r",\s*(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", row) for row in found]
+
+
+def code_options_of(header, table):
+    """Short to long options."""
+    return {row[0].strip("'"): row[1].strip('"') for row in rows(header, table)}
+
+
 def code_flags():
-    """Short to long options: getopt's table, which must agree with its string."""
-    main = text("daemon/main.c")
-    table = re.findall(r'\{"(\w+)", (\w+), NULL, \'(\w)\'\}', main)
-    string = re.search(r'getopt_long\(argc, argv, "([\w:]+)"', main)[1]
-    want = {s + (":" if arg == "required_argument" else "") for _, arg, s in table}
+    """Short to long options of onionmxd: the table, which must agree with getopt's
+    string."""
+    table = rows("daemon/options.h", "ONIONMXD_OPTIONS")
+    string = re.search(r'getopt_long\(argc, argv, "([\w:]+)"', text("daemon/main.c"))[1]
+    want = {row[0].strip("'") + ("" if row[2] == "NULL" else ":") for row in table}
     assert set(re.findall(r"\w:?", string)) == want, "getopt's string and table differ"
-    return {short: long for long, _, short in table}
+    return code_options_of("daemon/options.h", "ONIONMXD_OPTIONS")
 
 
 # The configuration's syntax, as far as our samples use it
