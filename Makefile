@@ -21,6 +21,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev libicu-dev tinycdb mandoc iprout
 	libnsl2 'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang \
 	'libclang-rt-dev|libclang-rt-14-dev' llvm clang-format clang-tidy valgrind binutils systemd
 BENCH_PACKAGES := $(TEST_PACKAGES) dnsperf socat haproxy
+DEB_PACKAGES := $(BUILD_PACKAGES) debhelper dpkg-dev
 OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux mount
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
@@ -248,6 +249,8 @@ format:	## format the source
 
 # Packages; quick when all are there
 
+deb-deps:
+	@tests/install-packages $(DEB_PACKAGES)
 deps: test-deps	## install every package that building and testing needs
 build-deps:	## install what building needs
 	@tests/install-packages $(BUILD_PACKAGES)
@@ -259,6 +262,8 @@ bench-deps:
 	@tests/install-packages $(BENCH_PACKAGES)
 other-deps:
 	@tests/install-packages $(OTHER_PACKAGES)
+build-packages:
+	@printf '%s\n' $(BUILD_PACKAGES)
 packages:
 	@printf '%s\n' $(TEST_PACKAGES)
 
@@ -268,31 +273,59 @@ $(B)/exim/usr/sbin/exim4: | test-deps
 
 # Installing
 
-SBIN := $(DESTDIR)$(PREFIX)/sbin
-BIN := $(DESTDIR)$(PREFIX)/bin
-MAN := $(DESTDIR)$(PREFIX)/share/man
-DOC := $(DESTDIR)$(PREFIX)/share/doc/onionmxd
-CONF := $(DESTDIR)/etc/onionmxd
-UNITDIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
-SYSUSERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
+SHARE := $(PREFIX)/share
+DOC := $(SHARE)/doc/onionmxd
+UNITDIR := $(PREFIX)/lib/systemd/system
+ZSHDIR := $(SHARE)/zsh/site-functions
+CONF := /etc/onionmxd
+DOCUMENTS := README.md CHANGELOG.md SECURITY.md LICENSE tests/bench/README.md \
+	$(wildcard conf/*.conf conf/*.txt conf/torrc* conf/exim/* conf/postfix/* conf/systemd/*.conf)
+SITE := onionmxd.conf domains.txt
 
-install: all	## install; PREFIX=/usr/local DESTDIR=
-	install -d $(SBIN) $(BIN) $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(DOC) $(CONF) \
-		$(UNITDIR) $(SYSUSERS)
-	install -m 755 $(B)/onionmxd $(SBIN)
-	install -m 755 $(B)/onionmap $(BIN)
-	install -m 644 conf/man/onionmap.1 $(MAN)/man1
-	install -m 644 conf/man/onionmxd.conf.5 $(MAN)/man5
-	install -m 644 conf/man/onionmxd.8 $(MAN)/man8
-	sed 's|@PREFIX@|$(PREFIX)|g' conf/systemd/onionmxd.service > $(UNITDIR)/onionmxd.service
-	install -m 644 conf/onionmxd.sysusers $(SYSUSERS)/onionmxd.conf
-	cp -r conf/exim conf/postfix conf/systemd conf/torrc conf/torrc-service README.md CHANGELOG.md SECURITY.md LICENSE $(DOC)
-	rm $(DOC)/systemd/onionmxd.service
-	for f in onionmxd.conf domains.txt; do \
-		test -e $(CONF)/$$f || install -m 644 conf/$$f $(CONF)/$$f; \
-		install -m 644 conf/$$f $(DOC)/$$f; \
-	done
-	test -e $(CONF)/domains.cdb || $(B)/onionmap compile -o $(CONF)/domains.cdb $(CONF)/domains.txt
+# Mode, source and place of every file but those of the site, without DESTDIR.
+INSTALLED := 755:$(B)/onionmxd:$(PREFIX)/sbin/onionmxd \
+	755:$(B)/onionmap:$(PREFIX)/bin/onionmap \
+	$(foreach section,1 5 8,$(foreach page,$(notdir $(wildcard conf/man/*.$(section))), \
+		644:conf/man/$(page):$(SHARE)/man/man$(section)/$(page))) \
+	$(foreach name,onionmxd onionmap, \
+		644:$(B)/completion/$(name):$(SHARE)/bash-completion/completions/$(name) \
+		644:$(B)/completion/_$(name):$(ZSHDIR)/_$(name)) \
+	644:$(B)/onionmxd.service:$(UNITDIR)/onionmxd.service \
+	644:conf/onionmxd.sysusers:$(PREFIX)/lib/sysusers.d/onionmxd.conf \
+	644:conf/onionmxd.tmpfiles:$(PREFIX)/lib/tmpfiles.d/onionmxd.conf \
+	$(foreach document,$(DOCUMENTS),644:$(document):$(DOC)/$(document))
+
+# As PREFIX is this time.
+$(B)/onionmxd.service: conf/systemd/onionmxd.service FORCE
+	@sed 's|@PREFIX@|$(PREFIX)|g' $< >$@
+
+install: all $(B)/onionmxd.service	## install; PREFIX=/usr/local DESTDIR=
+	@set -e; umask 022; for each in $(INSTALLED); do \
+		mode=$${each%%:*}; each=$${each#*:}; \
+		install -D -m $$mode $${each%%:*} $(DESTDIR)$${each#*:}; \
+	done; \
+	install -d $(DESTDIR)$(CONF); \
+	for name in $(SITE); do \
+		test -e $(DESTDIR)$(CONF)/$$name || \
+			install -m 644 conf/$$name $(DESTDIR)$(CONF)/$$name; \
+	done; \
+	test -e $(DESTDIR)$(CONF)/domains.cdb || \
+		$(B)/onionmap compile $(DESTDIR)$(CONF)/domains.txt
+
+uninstall:	## remove what was installed, but not /etc/onionmxd; PREFIX, DESTDIR as then
+	@for each in $(INSTALLED); do rm -f $(DESTDIR)$${each##*:}; done
+	@test ! -d $(DESTDIR)$(DOC) || find $(DESTDIR)$(DOC) -depth -type d -empty -delete
+
+# Packages of Debian, and releases
+
+deb: deb-deps	## build the Debian package for this system, into build/deb
+	tests/package/build-deb $(B)/deb
+dist:	## make the tarball of this version and its checksum, in build/dist
+	tests/package/make-dist $(B)/dist
+check-release:	## check that the version and the dates of this tree agree
+	tests/package/check-release
+check-package: other-deps	## all tests of the package on Debian 12 and 13, as root
+	tests/package/run bookworm trixie
 
 clean:	## remove everything that was built
 	rm -rf $(B)
@@ -301,8 +334,9 @@ help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
-.PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e chaos asan valgrind demo fuzz \
-	bench attack lint clang-format layers format deps build-deps demo-deps test-deps bench-deps other-deps \
-	packages install clean help
+.PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e chaos asan valgrind \
+	demo fuzz bench attack lint clang-format layers format deps build-deps demo-deps test-deps \
+	bench-deps other-deps packages install clean help build-packages uninstall deb deb-deps dist \
+	check-release check-package FORCE
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -184,12 +184,6 @@ def test_manuals_refer_to_manuals_of_ours_that_exist():
         assert {f"{name}.{number}" for name, number in found} <= set(MANUALS)
 
 
-def test_manuals_are_installed():
-    makefile = docs.text("Makefile")
-    for page in MANUALS:
-        assert f"conf/man/{page} " in makefile, page
-
-
 # The sample map
 
 

@@ -42,7 +42,7 @@ def commands(tmp_path, *args, **environment):
     lines = [line.split() for line in said.splitlines() if line.startswith("cc ")]
     compiling = [line for line in lines if "-c" in line]
     linking = [line for line in lines if "-c" not in line]
-    assert len(compiling) > 50 and len(linking) == 2
+    assert len(compiling) > 50 and len(linking) == 3
     return compiling, linking
 
 
