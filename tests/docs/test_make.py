@@ -109,3 +109,41 @@ def test_packages_that_are_there_need_no_apt(tmp_path):
         (tmp_path / name).chmod(0o755)
     said = make("-s", "deps", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert said == ""
+
+
+APT_GET = """\
+#!/bin/sh
+case $* in
+*-s*) echo "Remv exim4-base [4.96]"; echo "Inst some-package" ;;
+*update*) ;;
+*) echo "$*" >>"$(dirname "$0")/installed" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("allowed", ["", "yes"])
+def test_no_package_is_removed_unless_that_is_said(tmp_path, allowed):
+    """A mail server that is in use, for example."""
+    programs = {
+        "apt-get": APT_GET,
+        "apt-cache": "#!/bin/sh\n",
+        "sudo": '#!/bin/sh\nexec "$@"\n',
+        "tee": "#!/bin/sh\ncat >/dev/null\n",
+        "chmod": "#!/bin/sh\n",
+        "rm": "#!/bin/sh\n",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [REPO / "tests/install-packages", "some-package"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "MAY_REMOVE": allowed},
+        capture_output=True,
+        text=True,
+    )
+    installed = tmp_path / "installed"
+    if allowed:
+        assert done.returncode == 0 and "some-package" in installed.read_text(), done
+    else:
+        assert done.returncode == 1 and not installed.exists(), done
+        assert "exim4-base" in done.stderr and "MAY_REMOVE=yes" in done.stderr
