@@ -21,7 +21,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev libicu-dev tinycdb mandoc iprout
 	libnsl2 'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang \
 	'libclang-rt-dev|libclang-rt-14-dev' llvm clang-format clang-tidy valgrind binutils systemd
 BENCH_PACKAGES := $(TEST_PACKAGES) dnsperf socat haproxy
-DEB_PACKAGES := $(BUILD_PACKAGES) debhelper dpkg-dev
+DEB_PACKAGES := $(BUILD_PACKAGES) build-essential debhelper
 OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux mount
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
@@ -278,8 +278,9 @@ DOC := $(SHARE)/doc/onionmxd
 UNITDIR := $(PREFIX)/lib/systemd/system
 ZSHDIR := $(SHARE)/zsh/site-functions
 CONF := /etc/onionmxd
-DOCUMENTS := README.md CHANGELOG.md SECURITY.md LICENSE tests/bench/README.md \
-	$(wildcard conf/*.conf conf/*.txt conf/torrc* conf/exim/* conf/postfix/* conf/systemd/*.conf)
+DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE tests/bench/README.md \
+	$(wildcard conf/*.conf conf/*.txt conf/torrc* conf/exim/* conf/postfix/* \
+	conf/systemd/*.conf)
 SITE := onionmxd.conf domains.txt
 
 # Mode, source and place of every file but those of the site, without DESTDIR.
@@ -324,7 +325,7 @@ dist:	## make the tarball of this version and its checksum, in build/dist
 	tests/package/make-dist $(B)/dist
 check-release:	## check that the version and the dates of this tree agree
 	tests/package/check-release
-check-package: other-deps	## all tests of the package on Debian 12 and 13, as root
+check-package:	## all tests of the package on Debian 12 and 13, as root
 	tests/package/run bookworm trixie
 
 clean:	## remove everything that was built

@@ -10,7 +10,7 @@ from harness.proc import REPO, program
 ONIONMXD = program("ONIONMXD", "build/onionmxd")
 ONIONMAP = program("ONIONMAP", "build/onionmap")
 MANUALS = sorted(path.name for path in (REPO / "conf/man").iterdir())
-DOCUMENTS = ["README.md", "CHANGELOG.md", "SECURITY.md"]
+DOCUMENTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
 
 def run(*args):
@@ -213,7 +213,7 @@ def words(document):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_files_that_are_named_exist(document):
     text = docs.text(document)
-    ours = r"(?:daemon|tools|include|conf|tests|\.ci)/[\w./-]*\w|[A-Z]+\.md|LICENSE"
+    ours = r"(?:daemon|tools|include|conf|tests|debian|\.ci)/[\w./-]*\w|[A-Z]+\.md|LICENSE"
     paths = set(re.findall(rf"(?<![\w./-])(?:{ours})", text))
     paths |= {x for x in re.findall(r"\]\(([^)#]+)", text) if "://" not in x}
     assert paths or document != "README.md"
