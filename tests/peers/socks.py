@@ -80,8 +80,8 @@ class Socks(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self):
-        super().__init__((LOOPBACK, 0), Stream)
+    def __init__(self, host=LOOPBACK, port=0):
+        super().__init__((host, port), Stream)
         self.host, self.port = self.server_address
         self.routes = {}
         self.asked = []
