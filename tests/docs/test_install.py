@@ -49,7 +49,8 @@ def test_what_is_installed(root):
         "usr/share/zsh/site-functions/_onionmap",
         "usr/share/zsh/site-functions/_onionmxd",
         *(f"{DOC}/conf/{name}" for name in ("exim/router", "postfix/main.cf", "torrc")),
-        *(f"{DOC}/conf/{name}" for name in ("torrc-service", "systemd/local-only.conf")),
+        f"{DOC}/conf/torrc-service",
+        *(f"{DOC}/conf/systemd/{path.name}" for path in REPO.glob("conf/systemd/*.conf")),
     }
     unit = (root / "usr/lib/systemd/system/onionmxd.service").read_text()
     assert "ExecStart=/usr/sbin/onionmxd -f\n" in unit
