@@ -32,22 +32,45 @@ statefile_read(const char *path, void (*line)(void *arg, const char *text, size_
 	void *arg)
 {
 	FILE *f = fopen(path, "re");
-	char *text = NULL;
-	size_t size = 0;
-	ssize_t n;
 	bool good;
 
 	if (f == NULL)
 		return errno == ENOENT;
+	good = statefile_read_from(f, line, arg);
+	fclose(f);
+	return good;
+}
+
+bool
+statefile_read_from(
+	FILE *f, void (*line)(void *arg, const char *text, size_t len), void *arg)
+{
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t n;
+
 	while ((n = getline(&text, &size, f)) > 0) {
 		if (text[n - 1] == '\n')
 			n--;
 		line(arg, text, (size_t)n);
 	}
-	good = !ferror(f) && feof(f);
 	free(text);
-	fclose(f);
-	return good;
+	return !ferror(f) && feof(f);
+}
+
+size_t
+statefile_size(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? 0 : (size_t)st.st_size;
+}
+
+bool
+statefile_keep_old(const char *path, char old[STATEFILE_PATH_MAX])
+{
+	snprintf(old, STATEFILE_PATH_MAX, "%.*s.old", STATEFILE_PATH_MAX - 5, path);
+	return (unlink(old) == 0 || errno == ENOENT) && link(path, old) == 0;
 }
 
 FILE *
@@ -112,4 +135,16 @@ statefile_commit(FILE *f, const char *path, bool sync)
 		unlink(name);
 	errno = error;
 	return good;
+}
+
+void
+statefile_abandon(FILE *f, const char *path)
+{
+	char name[STATEFILE_PATH_MAX];
+	const int error = errno;
+
+	temporary(name, path);
+	fclose(f);
+	unlink(name);
+	errno = error;
 }

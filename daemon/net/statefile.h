@@ -16,6 +16,17 @@ bool statefile_path(char out[STATEFILE_PATH_MAX], const char *dir, const char *n
 bool statefile_read(const char *path,
 	void (*line)(void *arg, const char *text, size_t len), void *arg);
 
+/* The same from an open file, which stays open. */
+bool statefile_read_from(
+	FILE *f, void (*line)(void *arg, const char *text, size_t len), void *arg);
+
+/* Bytes of the file at the path; 0: there is none. */
+size_t statefile_size(const char *path);
+
+/* Gives the file a second name, "PATH.old", so that what replaces it loses nothing. The
+ * name is returned. False on failure, errno is set. */
+bool statefile_keep_old(const char *path, char old[STATEFILE_PATH_MAX]);
+
 /* A new file for the path, under another name, readable for its owner only. NULL on
  * failure, errno is set. */
 FILE *statefile_create(const char *path);
@@ -23,5 +34,8 @@ FILE *statefile_create(const char *path);
 /* Takes the place of what was there before, or, if anything has failed, leaves that.
  * False on failure, errno is set. sync: not before it is on the disk. */
 bool statefile_commit(FILE *, const char *path, bool sync);
+
+/* Leaves what was there before; errno stays. */
+void statefile_abandon(FILE *, const char *path);
 
 #endif
