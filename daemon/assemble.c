@@ -127,6 +127,15 @@ start_pins(struct daemon *d)
 	return d->pinfile != NULL;
 }
 
+static void
+bridge_kept(void *arg, uint64_t upto, bool good)
+{
+	struct daemon *d = arg;
+
+	if (d->engine != NULL)
+		engine_bridge_kept(d->engine, upto, good, loop_now());
+}
+
 static bool
 start_bridge(struct daemon *d)
 {
@@ -136,6 +145,9 @@ start_bridge(struct daemon *d)
 		.addresses = c->bridge,
 		.port = c->bridge_port,
 		.state_dir = c->state_dir,
+		.wall = wall_clock,
+		.kept = bridge_kept,
+		.kept_arg = d,
 		.socks = c->socks,
 		.nsocks = c->nsocks,
 		.isolate = c->isolate,
@@ -153,13 +165,13 @@ start_bridge(struct daemon *d)
 	return d->bridge != NULL;
 }
 
-static bool
+static enum reason
 cross_bridge(void *arg, const struct domain *domain, const struct policy *policy,
-	struct route *route)
+	struct route *route, struct bridge_wait *wait)
 {
 	struct daemon *d = arg;
 
-	return bridge_route(d->bridge, domain, policy, route);
+	return bridge_route(d->bridge, domain, policy, route, wait);
 }
 
 static bool

@@ -51,7 +51,8 @@ static cfg_opt_t opts[] = {
 	CFG_INT("bridge_idle_ms", 900000, CFGF_NONE),
 	CFG_INT("bridge_session_ms", 21600000, CFGF_NONE),
 	CFG_INT("bridge_max_clients", 1000, CFGF_NONE),
-	CFG_INT("bridge_addresses", 4096, CFGF_NONE),
+	CFG_INT("bridge_addresses", 60000, CFGF_NONE),
+	CFG_INT("bridge_reuse", 14, CFGF_NONE),
 	CFG_INT("min_ttl", 60, CFGF_NONE),
 	CFG_INT("max_ttl", 86400, CFGF_NONE),
 	CFG_INT("max_negative_ttl", 3600, CFGF_NONE),
@@ -150,6 +151,7 @@ take_bridge(struct config *c, cfg_t *cfg)
 {
 	config_net_by_text(cfg_getstr(cfg, "bridge"), &c->bridge);
 	c->bridge.max = (size_t)cfg_getint(cfg, "bridge_addresses");
+	c->bridge.reuse_days = (uint32_t)cfg_getint(cfg, "bridge_reuse");
 	c->bridge_port = (uint16_t)cfg_getint(cfg, "bridge_port");
 	c->nsocks = cfg_size(cfg, "socks");
 	for (unsigned i = 0; i < c->nsocks; i++)

@@ -275,6 +275,18 @@ check_bridge(cfg_t *cfg, cfg_opt_t *opt)
 		"127.42.0.0/16");
 }
 
+/* A mail server's queue keeps mail for five days. */
+static int
+check_reuse(cfg_t *cfg, cfg_opt_t *opt)
+{
+	long value = cfg_opt_getnint(opt, 0);
+
+	if (value >= 5 && value <= 3650)
+		return 0;
+	cfg_error(cfg, "%s: expected days, from 5 to 3650", cfg_opt_name(opt));
+	return -1;
+}
+
 /* Not 25: Postfix takes every address of this machine for itself there. */
 static int
 check_bridge_port(cfg_t *cfg, cfg_opt_t *opt)
@@ -506,6 +518,7 @@ static const struct {
 	{"bridge_session_ms", check_positive},
 	{"bridge_max_clients", check_positive},
 	{"bridge_addresses", check_positive},
+	{"bridge_reuse", check_reuse},
 	{"min_ttl", check_seconds},
 	{"max_ttl", check_seconds},
 	{"max_negative_ttl", check_seconds},

@@ -22,6 +22,8 @@ reason_text(enum reason r)
 		[REASON_TOR_FAILED] = "tor is down or failing",
 		[REASON_INSECURE] = "route not validated by DNSSEC",
 		[REASON_BRIDGE] = "the bridge has no address for it",
+		[REASON_BRIDGE_FULL] = "the addresses of the bridge are in use",
+		[REASON_BRIDGE_STATE] = "no new address of the bridge can be kept",
 		[REASON_ONION_INVALID] = "invalid onion name",
 	};
 

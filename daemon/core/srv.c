@@ -132,3 +132,31 @@ srv_order(const struct srv_set *set, uint64_t seed, struct route *route)
 		n = kept;
 	}
 }
+
+bool
+srv_set_has(const struct srv_set *set, const struct target *t)
+{
+	for (uint8_t i = 0; i < set->n; i++)
+		if (set->rr[i].port == t->port && set->rr[i].hostlen == t->hostlen &&
+			memcmp(set->rr[i].host, t->host, t->hostlen) == 0)
+			return true;
+	return false;
+}
+
+void
+srv_set_of_route(struct srv_set *set, const struct route *r)
+{
+	set->n = r->n;
+	for (uint8_t i = 0; i < r->n; i++)
+		set->rr[i] = (struct srv_record){.port = r->target[i].port,
+			.hostlen = r->target[i].hostlen,
+			.host = r->target[i].host};
+}
+
+void
+srv_set_route(const struct srv_set *set, struct route *r)
+{
+	r->n = 0;
+	for (uint8_t i = 0; i < set->n; i++)
+		append(r, &set->rr[i]);
+}

@@ -28,6 +28,7 @@ decide_onion(struct inquiry *q)
 	trail_add(q->trail, "%s is its own target", d->text);
 	decided(q, OUTCOME_ROUTE, REASON_NONE);
 	q->answer->route.n = 1;
+	q->answer->route.origin = ORIGIN_ONION;
 	q->answer->route.target[0] =
 		(struct target){.host = d->text, .hostlen = d->len, .port = SMTP_PORT};
 	return true;
@@ -54,6 +55,7 @@ find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 	const char *name = d->text, *end = d->text + d->len;
 	char buffer[MAP_KEY_MAX];
 
+	q->origin = kindlen == 0 ? ORIGIN_MAP : ORIGIN_MAP_MANY;
 	while (name != NULL) {
 		size_t len = (size_t)(end - name);
 		const char *key = name;
@@ -69,6 +71,7 @@ find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 		if (r != MAP_MISS)
 			return r;
 		name = memchr(name + 1, '.', len - 1);
+		q->origin = ORIGIN_MAP_MANY;
 	}
 	return MAP_MISS;
 }
@@ -122,6 +125,7 @@ read_entry(struct inquiry *q)
 
 	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
 	st = parse_entry(q, &q->answer->route);
+	q->answer->route.origin = q->origin;
 	if (st == MAPREC_NONE)
 		q->answer->outcome = OUTCOME_NONE;
 	if (st == MAPREC_BAD)

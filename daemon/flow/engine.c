@@ -312,6 +312,7 @@ engine_new(const struct engine_config *config, const struct engine_ports *ports)
 	e->config = *config;
 	e->ports = *ports;
 	SLIST_INIT(&e->profiles);
+	TAILQ_INIT(&e->crossing);
 	e->cache = cache_new(&config->cache);
 	e->places = shares_new(config->max_lookups);
 	if (e->cache == NULL || e->places == NULL || !open_dns(e) || !open_tor(e)) {

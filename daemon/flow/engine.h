@@ -80,6 +80,10 @@ struct lookup {
 	struct held_facts held;
 	uint8_t n, missing;      /* addresses, and how many of them are still to come */
 	struct address *address; /* NULL as long as the targets aren't known */
+
+	/* While it waits for the bridge; its address is the only one above. */
+	TAILQ_ENTRY(lookup) crossing_entry;
+	struct bridge_wait crossing;
 };
 
 /* The most questions that a decision can lack at once: TXT, and A or TLSA for each MX. */
@@ -99,8 +103,10 @@ struct engine {
 	struct upstream *dns, *tor;
 	struct flights *dns_flights, *tor_flights;
 	SLIST_HEAD(, profile) profiles;
-	struct shares *places; /* of lookups that are pending */
-	size_t pending;        /* and of those that made room and aren't told yet */
+	struct shares *places;   /* of lookups that are pending */
+	size_t pending;          /* and of those that made room and aren't told yet */
+	struct lookups crossing; /* lookups that wait for the bridge; the first is the
+				    first to end */
 
 	/* What the names of a ready answer point into. */
 	struct domain domain;
@@ -148,6 +154,7 @@ struct inquiry {
 
 	struct answer *answer; /* if it is decided */
 	struct policy policy;
+	enum route_origin origin; /* of what the map said last */
 	bool stale_would_do; /* an expired route is there, and is being asked for again */
 	enum reason
 		stale;  /* not REASON_NONE: it rests on an expired fact, as DNS fails */
@@ -225,6 +232,28 @@ enum reason lookup_take_place(struct lookup *, struct monotime now);
 struct pace *pace_for(
 	struct engine *, const struct lookup_request *, struct monotime now);
 void lookup_charge(struct lookup *, const struct answer *, struct monotime now);
+
+/* crossing.c: the last half of a lookup in the style "bridge". */
+
+bool needs_bridge(const struct profile *, const struct answer *);
+
+/* Puts the bridge's address in place of the route's targets, or a reason. True: the
+ * lookup should wait for it. */
+bool crossing_begin(struct engine *, const struct domain *, const struct policy *,
+	struct answer *, struct bridge_wait *);
+
+/* Makes it wait. Anything but REASON_NONE: it can't. */
+enum reason crossing_wait(
+	struct lookup *, const struct route *, const struct bridge_wait *);
+
+/* It waits no longer. Legal in any state. */
+void crossing_leave(struct lookup *);
+
+/* There is no time to wait, for this reason. */
+void crossing_give_up(const struct bridge_wait *, enum reason, struct answer *);
+
+/* Ends a lookup that waits; REASON_NONE: what it waited for is there. */
+void crossing_end(struct lookup *, enum reason, struct monotime now);
 
 /* lookup.c: ends a pending lookup. */
 void lookup_finish(struct lookup *, struct answer *, struct monotime now);

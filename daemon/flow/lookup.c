@@ -30,26 +30,16 @@ inquire_again(struct inquiry *q, struct lookup *l, enum reason give_up,
 	q->give_up = give_up;
 }
 
-static void
-cross_bridge(struct engine *e, const struct domain *d, const struct policy *policy,
-	struct answer *a)
-{
-	if (!e->ports.bridge(e->ports.bridge_arg, d, policy, &a->route))
-		answer_set(a, OUTCOME_TEMP, REASON_BRIDGE);
-}
-
 /* The last step of every lookup. */
 static void
-settle(struct engine *e, const struct profile *profile, const struct domain *d,
-	const struct policy *policy, struct answer *a)
+settle(struct engine *e, const struct domain *d, const struct policy *policy,
+	struct answer *a)
 {
 	enum on_failure on_failure = policy->on_failure != ON_FAILURE_UNSET
 					     ? policy->on_failure
 					     : e->config.on_failure;
 	struct counters *c = counters(e);
 
-	if (a->outcome == OUTCOME_ROUTE && profile->style == STYLE_BRIDGE)
-		cross_bridge(e, d, policy, a);
 	/* What isn't secure hasn't failed: that has an option of its own. */
 	if (a->outcome == OUTCOME_TEMP && a->reason != REASON_INSECURE &&
 		on_failure == ON_FAILURE_CLEARNET) {
@@ -120,6 +110,13 @@ stop_waiting(struct lookup *l, struct wait *w)
 	free(w);
 }
 
+static void
+leave_dns(struct lookup *l)
+{
+	while (!SLIST_EMPTY(&l->waits))
+		stop_waiting(l, SLIST_FIRST(&l->waits));
+}
+
 /* Takes it out of everything that could call it; then only its names are left. */
 static void
 lookup_detach(struct lookup *l)
@@ -128,8 +125,8 @@ lookup_detach(struct lookup *l)
 	shares_leave(l->engine->places, &l->place);
 	l->engine->pending--;
 	lose_patience(l);
-	while (!SLIST_EMPTY(&l->waits))
-		stop_waiting(l, SLIST_FIRST(&l->waits));
+	leave_dns(l);
+	crossing_leave(l);
 	for (uint8_t i = 0; l->address != NULL && i < l->n; i++)
 		flights_leave(&l->address[i].waiter);
 }
@@ -165,7 +162,7 @@ lookup_finish(struct lookup *l, struct answer *a, struct monotime now)
 {
 	lookup_detach(l);
 	lookup_charge(l, a, now);
-	settle(l->engine, l->profile, &l->domain, &l->policy, a);
+	settle(l->engine, &l->domain, &l->policy, a);
 	l->done(l->arg, a, now);
 	lookup_free(l);
 }
@@ -271,19 +268,41 @@ needs_addresses(const struct profile *p, const struct answer *a)
 	return a->outcome == OUTCOME_ROUTE && p->style == STYLE_ADDRESS;
 }
 
+static void
+proceed_to_bridge(struct lookup *l, struct answer *a, struct monotime now)
+{
+	enum reason reason = l->displaced ? REASON_BUSY : REASON_DEADLINE;
+	struct bridge_wait wait;
+
+	if (crossing_begin(l->engine, &l->domain, &l->policy, a, &wait)) {
+		if (!monotime_reached(l->deadline, now))
+			reason = crossing_wait(l, &a->route, &wait);
+		if (reason == REASON_NONE) {
+			lose_patience(l);
+			leave_dns(l);
+			return;
+		}
+		crossing_give_up(&wait, reason, a);
+	}
+	lookup_finish(l, a, now);
+}
+
 /* It is decided; what may be left are addresses. */
 static void
 proceed(struct lookup *l, struct answer *a, struct monotime now)
 {
 	enum reason reason;
 
+	if (needs_bridge(l->profile, a)) {
+		proceed_to_bridge(l, a, now);
+		return;
+	}
 	if (!needs_addresses(l->profile, a)) {
 		lookup_finish(l, a, now);
 		return;
 	}
 	lose_patience(l);
-	while (!SLIST_EMPTY(&l->waits))
-		stop_waiting(l, SLIST_FIRST(&l->waits));
+	leave_dns(l);
 	if ((reason = addresses_start(l, &a->route, now)) != REASON_NONE)
 		lookup_finish_temp(l, reason, now);
 }
@@ -381,7 +400,9 @@ lookup_deadline(struct lookup *l, struct monotime now)
 
 	l->missed = !l->displaced;
 	counters(l->engine)->deadlines += l->missed;
-	if (l->profile->style == STYLE_ADDRESS) /* no time is left for tor */
+	if (l->crossing.number != 0)
+		crossing_end(l, why, now);
+	else if (l->profile->style == STYLE_ADDRESS) /* no time is left for tor */
 		lookup_finish_temp(l, why, now);
 	else
 		advance(l, why, now);
@@ -433,23 +454,39 @@ key_answer(struct engine *e, const struct lookup_request *req, struct answer *a)
 	return true;
 }
 
+/* What a lookup waits for when it is decided, or isn't. */
+struct start {
+	const struct lookup_request *req;
+	bool known;              /* it is decided */
+	bool crosses;            /* it waits for the bridge */
+	struct bridge_wait wait; /* for this */
+};
+
+static enum reason
+wait_for_lacking(struct lookup *l, const struct start *s, const struct inquiry *q)
+{
+	if (!s->known)
+		return wait_for_wanted(l, q);
+	if (s->crosses)
+		return crossing_wait(l, &q->answer->route, &s->wait);
+	return addresses_start(l, &q->answer->route, q->now);
+}
+
 /* Leaves a lookup waiting for what the inquiry, or its answer, lacks. Otherwise returns
  * why it can't. */
 static enum reason
-start_waiting(struct inquiry *q, const struct lookup_request *req, bool known,
-	struct lookup **pending)
+start_waiting(struct inquiry *q, const struct start *s, struct lookup **pending)
 {
 	struct engine *e = q->engine;
 	struct lookup *l;
 	enum reason reason;
 
-	if ((l = lookup_new(e, req, q->now)) == NULL)
+	if ((l = lookup_new(e, s->req, q->now)) == NULL)
 		return REASON_NOMEM;
 	l->policy = q->policy;
 	reason = lookup_take_place(l, q->now);
 	if (reason == REASON_NONE)
-		reason = known ? addresses_start(l, &q->answer->route, q->now)
-			       : wait_for_wanted(l, q);
+		reason = wait_for_lacking(l, s, q);
 	if (reason != REASON_NONE) {
 		lookup_cancel(l);
 		return reason;
@@ -459,36 +496,57 @@ start_waiting(struct inquiry *q, const struct lookup_request *req, bool known,
 	return REASON_NONE;
 }
 
+/* Whether the lookup has to wait for something. */
+static bool
+has_to_wait(struct inquiry *q, struct start *s)
+{
+	s->crosses =
+		s->known && needs_bridge(s->req->profile, q->answer) &&
+		crossing_begin(q->engine, q->domain, &q->policy, q->answer, &s->wait);
+	return !s->known || s->crosses || needs_addresses(s->req->profile, q->answer);
+}
+
+/* It can't wait. A stale route may still do. */
+static void
+do_without(struct inquiry *q, struct start *s, enum reason reason)
+{
+	q->give_up = reason;
+	if (!s->known) {
+		decide(q);
+		effects_apply(q);
+		s->known = true;
+		if (!has_to_wait(q, s))
+			return;
+	}
+	if (s->crosses)
+		crossing_give_up(&s->wait, reason, q->answer);
+	else
+		answer_set(q->answer, OUTCOME_TEMP, reason);
+}
+
 enum lookup_status
 lookup_start(struct engine *e, const struct lookup_request *req, struct monotime now,
 	struct answer *a, struct lookup **pending)
 {
+	struct start start = {.req = req};
 	struct inquiry q;
 	enum reason reason;
-	bool known;
 
 	inquiry_start(&q, e, &e->domain, now, a);
 	q.trail = req->trail;
 	counters(e)->lookups++;
 	if (key_answer(e, req, a)) {
-		settle(e, req->profile, &e->domain, &q.policy, a);
+		settle(e, &e->domain, &q.policy, a);
 		return LOOKUP_READY;
 	}
-	if ((known = decide(&q)))
+	if ((start.known = decide(&q)))
 		effects_apply(&q);
-	if (!known || needs_addresses(req->profile, a)) {
-		reason = start_waiting(&q, req, known, pending);
+	if (has_to_wait(&q, &start)) {
+		reason = start_waiting(&q, &start, pending);
 		if (reason == REASON_NONE)
 			return LOOKUP_PENDING;
-		/* Without waiting, a stale route may still do. */
-		q.give_up = reason;
-		if (!known) {
-			decide(&q);
-			effects_apply(&q);
-		}
-		if (known || needs_addresses(req->profile, a))
-			answer_set(a, OUTCOME_TEMP, reason);
+		do_without(&q, &start, reason);
 	}
-	settle(e, req->profile, &e->domain, &q.policy, a);
+	settle(e, &e->domain, &q.policy, a);
 	return LOOKUP_READY;
 }

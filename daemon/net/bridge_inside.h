@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "bridge_socket.h"
+#include "bridge_table.h"
 #include "core/places.h"
 #include "failures.h"
 #include "net/bridge.h"
@@ -20,11 +21,8 @@ LIST_HEAD(relays, relay);
 
 struct bridge {
 	struct bridge_config config;
-	struct addressbook *book;
+	struct bridge_table *table;
 	struct torpool *tors;
-	int log;     /* the file of addresses, to append; -1: it can't be written */
-	bool torn;   /* it ends in half a line */
-	bool failed; /* was logged */
 	struct bridge_socket *socket; /* NULL: closed */
 	struct relays relays;
 	size_t count; /* of the relays */

@@ -220,12 +220,9 @@ reach_timed_out(struct relay *r)
 bool
 reach_prepare(struct relay *r, const struct way *w)
 {
-	struct srv_set set = {.n = w->route.n};
+	struct srv_set set;
 
-	for (uint8_t i = 0; i < set.n; i++)
-		set.rr[i] = (struct srv_record){.host = w->route.target[i].host,
-			.hostlen = w->route.target[i].hostlen,
-			.port = w->route.target[i].port};
+	srv_set_of_route(&set, &w->route);
 	if ((r->packed = malloc(srvpack_size(&set))) == NULL)
 		return false;
 	srvpack_put(r->packed, &set);

@@ -475,7 +475,7 @@ relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 	struct way way;
 
 	if (r == NULL ||
-		!addressbook_get(b->book, ntohl(address->sin_addr.s_addr), &way)) {
+		!bridge_table_get(b->table, ntohl(address->sin_addr.s_addr), &way)) {
 		free(r);
 		close(fd);
 		return;
@@ -491,6 +491,7 @@ relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 	b->config.counters->bridge_clients++;
 	if (!admit(r, address))
 		return;
+	bridge_table_use(b->table, way.ipv4);
 	if (!reach_prepare(r, &way)) {
 		relay_refuse(r, "4.3.0", "out of memory", NULL);
 		return;

@@ -32,6 +32,8 @@ enum reason {
 	REASON_TOR_FAILED,
 	REASON_INSECURE,
 	REASON_BRIDGE,
+	REASON_BRIDGE_FULL,
+	REASON_BRIDGE_STATE,
 	REASON_ONION_INVALID,
 	REASON_COUNT,
 };
@@ -52,6 +54,7 @@ answer_set(struct answer *a, enum outcome outcome, enum reason reason)
 	a->outcome = outcome;
 	a->reason = reason;
 	a->route.n = 0;
+	a->route.origin = ORIGIN_DNS;
 }
 
 #endif

@@ -66,6 +66,7 @@
 	X(bridge_abandoned)      /* that the client had closed, while more could come */ \
 	X(bridge_addresses)      /* given out since the start */                         \
 	X(bridge_failures)       /* lookups for which there was no address */            \
+	X(bridge_full)           /* of these, those whose share of addresses was full */ \
 	X(socks_down)            /* tors that stopped answering */                       \
 	X(socks_down_answers)    /* clients for whom no tor answered */                  \
 	X(clients)               /* connections accepted */                              \

@@ -20,9 +20,18 @@ struct target {
 	uint32_t ipv4; /* tor's virtual address in host byte order; 0: none asked for */
 };
 
+/* Who has made a route: what strangers can fill has a share for them (core/quotas.h). */
+enum route_origin {
+	ORIGIN_DNS,      /* the domain's SRV records, which anybody can have */
+	ORIGIN_ONION,    /* a recipient at a .onion name, which anybody can make up */
+	ORIGIN_MAP,      /* an entry of the map for this very domain */
+	ORIGIN_MAP_MANY, /* one for all names below a domain, or for all of an MX host */
+};
+
 /* A route lives no longer than what its names point into: see lookup.h. */
 struct route {
 	uint8_t n; /* 1 to ROUTE_MAX in a valid route */
+	enum route_origin origin;
 	struct target target[ROUTE_MAX];
 };
 

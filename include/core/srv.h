@@ -27,6 +27,14 @@ struct srv_set {
  * adds nothing, because what is there is preferred to it. The caller fills it in. */
 struct srv_record *srv_set_place(struct srv_set *, const struct srv_record *);
 
+/* Is a target, host and port, in the set? */
+bool srv_set_has(const struct srv_set *, const struct target *);
+
+/* A route's targets as a set, all of one priority, and back, in the order of the set. The
+ * names stay where they are. */
+void srv_set_of_route(struct srv_set *, const struct route *);
+void srv_set_route(const struct srv_set *, struct route *);
+
 /* Orders by priority and, within one, by the weighted choice of RFC 2782. The same
  * seed gives the same order. The route's names are those of the set. */
 void srv_order(const struct srv_set *, uint64_t seed, struct route *);

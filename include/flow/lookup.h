@@ -55,6 +55,12 @@ struct engine_config {
 	size_t max_waiters; /* lookups that wait for one of them */
 };
 
+/* An address of the bridge that isn't on the disk yet. */
+struct bridge_wait {
+	uint64_t number; /* it is there once this is kept; 0: nothing to wait for */
+	bool known;      /* it is answered all the same if that fails */
+};
+
 /* All belong to the caller and must outlive the engine. */
 struct engine_ports {
 	struct map_source *map;                   /* NULL: no static map */
@@ -71,10 +77,11 @@ struct engine_ports {
 	void (*pinned)(void *arg, const struct domain *, enum pin_verdict);
 	void *pinned_arg;
 
-	/* Makes the bridge's address the only target of a route. False: there is none.
-	 * NULL: no profile may have STYLE_BRIDGE. */
-	bool (*bridge)(
-		void *arg, const struct domain *, const struct policy *, struct route *);
+	/* Makes the bridge's address the only target of a route. Anything but
+	 * REASON_NONE: there is none. The wait is all zeros, and may be set; then
+	 * engine_bridge_kept() ends it. NULL: no profile may have STYLE_BRIDGE. */
+	enum reason (*bridge)(void *arg, const struct domain *, const struct policy *,
+		struct route *, struct bridge_wait *);
 	void *bridge_arg;
 
 	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */
@@ -147,6 +154,10 @@ void engine_expire(struct engine *, struct monotime now);
 
 /* The first deadline to come; false if nothing is pending. */
 bool engine_next_deadline(const struct engine *, struct monotime *);
+
+/* What the bridge has up to this number is on the disk, or (good is false) can't be
+ * written now: lookups that wait for it end. */
+void engine_bridge_kept(struct engine *, uint64_t upto, bool good, struct monotime now);
 
 size_t engine_pending(const struct engine *);
 

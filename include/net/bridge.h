@@ -11,6 +11,7 @@
 #include "core/counters.h"
 #include "core/policy.h"
 #include "core/route.h"
+#include "flow/lookup.h"
 #include "net/addr.h"
 #include "net/loop.h"
 
@@ -32,6 +33,7 @@ struct bridge_config {
 	struct addressbook_config addresses;
 	uint16_t port;
 	const char *state_dir;        /* kept by the caller */
+	int64_t (*wall)(void);        /* seconds since 1970 */
 	const struct net_addr *socks; /* of the tors */
 	size_t nsocks;
 	enum isolate isolate;
@@ -42,6 +44,11 @@ struct bridge_config {
 	int idle_ms;        /* without a byte in any direction */
 	int session_ms;     /* in all */
 	size_t max_clients; /* and a reserve, see core/places.h */
+
+	/* Addresses up to this number are on the disk, or can't be written now. Called
+	 * from the loop. */
+	void (*kept)(void *arg, uint64_t upto, bool good);
+	void *kept_arg;
 };
 
 /* Takes the addresses of before, and listens at them. NULL on failure, logged. */
@@ -50,10 +57,10 @@ struct bridge *bridge_open(const struct bridge_config *);
 /* Connections are cut. */
 void bridge_close(struct bridge *);
 
-/* The address for a route, which becomes its only target. False: there is none, logged
- * once and counted. */
-bool bridge_route(
-	struct bridge *, const struct domain *, const struct policy *, struct route *);
+/* The address for a domain's route, which becomes its only target; see struct
+ * engine_ports in flow/lookup.h. */
+enum reason bridge_route(struct bridge *, const struct domain *, const struct policy *,
+	struct route *, struct bridge_wait *);
 
 /* The TLS policy for a nexthop of ours, "[127.42.3.4]:14525" or a bare address. False: it
  * isn't one. TLS_UNSET never comes out: without an option it is TLS_MAY. */

@@ -1,13 +1,15 @@
-"""The addresses that the bridge gives out: one for each set of targets, for ever."""
+"""The addresses that the bridge gives out: one for each set of targets."""
 
 import ipaddress
 import re
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 
+from harness import behaviours as does
 from harness.bridged import (
     NET,
     PROTOCOLS,
@@ -24,10 +26,13 @@ from harness.bridged import (
 from harness.clients import NONE, ROUTE, TEMP
 from harness.daemon import ONIONMXD
 from harness.onion import mistyped, onion
-from harness.proc import LOOPBACK, free_port
+from harness.proc import LOOPBACK, free_port, wait_until
 from harness.stored import line
 
 A, B, C, D = (onion(seed) for seed in "abcd")
+
+IN_USE = "the addresses of the bridge are in use"
+NOT_KEPT = "no new address of the bridge can be kept"
 
 SMALL = NET.replace("/16", "/30")  # with two addresses
 FIRST = NET.split("/")[0]
@@ -52,8 +57,8 @@ def address(last):
 
 def kept(state):
     """{address: line} of the file."""
-    lines = (state / "bridge").read_text().splitlines()
-    return {text.split()[1]: text for text in lines}
+    lines = [text.split() for text in (state / "bridge").read_text().splitlines()]
+    return {words[1]: " ".join(words) for words in lines if words[0] == "address"}
 
 
 def restart(daemon, end="terminate"):
@@ -115,7 +120,7 @@ round.example {B}, {A}
 ports.example {A}:26, {B}
 """
 
-SAME = {"x.example", "y.example"}, {"both.example", "round.example"}
+SAME = {"x.example", "y.example", "host.example"}, {"both.example", "round.example"}
 
 
 @pytest.mark.parametrize("isolate", ["onion", "none", "domain"])
@@ -126,9 +131,10 @@ def test_an_address_for_each_set_of_targets(lab, socks, isolate):
     got = {domain: where(daemon, domain) for domain in domains}
     for domain in domains:
         for other in domains:
-            together = {domain, other} in SAME and isolate != "domain"
+            same = any({domain, other} <= names for names in SAME)
+            together = same and isolate != "domain"
             assert (got[domain] == got[other]) == (domain == other or together)
-    count = len(domains) - (0 if isolate == "domain" else 2)
+    count = len(domains) - (0 if isolate == "domain" else 3)
     assert daemon.counter("bridge_addresses") == count
 
 
@@ -138,13 +144,25 @@ def test_an_onion_as_domain(lab, socks):
     assert where(daemon, A) == where(daemon, "x.example")
 
 
+@pytest.mark.parametrize("isolate", ["onion", "none", "domain"])
+def test_recipients_below_an_onion(lab, socks, isolate):
+    """However many names there are, it is one service, and one address."""
+    daemon = bridged(lab, socks, isolate=isolate)
+    place = where(daemon, A)
+    for i in range(100):
+        assert where(daemon, f"x@a{i}.{A}") == place
+    assert where(daemon, f"b.c.{A}") == place != where(daemon, f"b.{B}")
+    assert daemon.counter("bridge_addresses") == 2
+    leads_to(socks, place, A)
+
+
 def test_domains_below_the_entry(lab, socks):
     daemon = bridged(lab, socks, map=f".example {A}\n", isolate="domain")
     assert where(daemon, "a.example") == where(daemon, "user@a.example")
     assert where(daemon, "a.example") != where(daemon, "b.example")
 
 
-# For ever
+# Over restarts
 
 
 @pytest.mark.parametrize("end", ["terminate", "kill"])
@@ -227,7 +245,7 @@ def test_all_of_a_range(lab, socks):
     assert {host for a in answers[:14] for host in a.hosts()} == {
         address(i) for i in range(1, 15)
     }
-    assert answers[14] == (TEMP, "the bridge has no address for it")
+    assert answers[14] == (TEMP, IN_USE)
 
 
 # The file
@@ -243,8 +261,11 @@ def test_the_file(lab, socks, state):
         prefix=umask,
     )
     ip, _ = where(daemon, "x.example")
-    want = line(f"bridge {ip} x.example secure:mx.example {A}:25 {B}:26")
-    assert (state / "bridge").read_bytes() == want
+    text = (state / "bridge").read_text()
+    day = text.split()[2]
+    assert abs(int(day) - time.time() / 86400) < 2
+    want = line(f"address {ip} {day} map x.example secure:mx.example {A}:25 {B}:26")
+    assert text.encode() == want
     assert stat.S_IMODE((state / "bridge").stat().st_mode) == 0o600
 
 
@@ -278,7 +299,6 @@ DAMAGE = {
     "rubbish": (b"\xff\0" * 5000 + b"\n" + ONE + TWO + THREE, "abc", 1),
     "a line of a megabyte": (ONE + b"x" * 1048576 + b"\n" + TWO + THREE, "abc", 1),
     "an address for two": (ONE + way(5, B + ":25") + THREE, "ac", 1),
-    "two addresses for one": (ONE + way(9, A + ":25") + TWO + THREE, "abc", 1),
 }
 
 
@@ -345,53 +365,220 @@ def test_nonsense(lab, socks, state):
 
 
 def test_a_full_disk(lab, socks, state):
-    """No address that can't be kept. When there is room again it is given out, and the
-    half of a line that is there harms nothing."""
-    (state / "bridge").write_bytes(b"x" * 16300 + b"\n")
-    text = f"x.example {A}\nclear.example {B} on_failure=clearnet\n"
-    limit = ("prlimit", "--fsize=16384:unlimited")
-    daemon = bridged(lab, socks, map=text, prefix=limit)
+    """No new address that can't be kept; what has one has it. When there is room again it
+    is given out, and what is there of lines harms nothing."""
+    (state / "bridge").write_bytes(line("all-used 1") * 500)  # more than is in the log
+    daemon = bridged(lab, socks, map=f"x.example {A}\n")
+    old = where(daemon, "x.example")
+    text = f"x.example {A}\ny.example {B}\nclear.example {C} on_failure=clearnet\n"
+    change_map(lab, daemon, text)
+    room = (state / "bridge").stat().st_size + 20
+    limit = ["prlimit", "--pid", str(daemon.pid)]
+    subprocess.run([*limit, f"--fsize={room}:unlimited"], check=True)
     for _ in range(3):
-        assert daemon.ask("readsocket", "x.example").outcome == TEMP
+        assert daemon.ask("readsocket", "y.example") == (TEMP, NOT_KEPT)
     assert daemon.ask("readsocket", "clear.example").outcome == NONE
-    counters = daemon.counters()
-    assert counters["state_failures"] == counters["bridge_failures"] == 4
-    assert counters["bridge_addresses"] == 0
-    assert daemon.output().count("no address for another route") == 1
-    subprocess.run(["prlimit", "--fsize=unlimited", "--pid", str(daemon.pid)], check=True)
-    got = where(daemon, "x.example"), where(daemon, "clear.example")
+    assert where(daemon, "x.example") == old
+    leads_to(socks, old, A)
+    assert daemon.counted("state_failures") > 0
+    assert daemon.counted("bridge_failures") >= 3
+    told = [text for text in warnings(daemon) if "no address for another route" in text]
+    assert len(told) == 1 and f"{state}/bridge: " in told[0], told
+    subprocess.run([*limit, "--fsize=unlimited"], check=True)
+
+    def given():
+        return daemon.ask("readsocket", "y.example").outcome == ROUTE
+
+    wait_until(given, "room")
+    got = where(daemon, "y.example"), where(daemon, "clear.example")
     restart(daemon, "kill")
-    assert (where(daemon, "x.example"), where(daemon, "clear.example")) == got
+    assert (where(daemon, "y.example"), where(daemon, "clear.example")) == got
+    assert where(daemon, "x.example") == old
     assert daemon.counter("bridge_addresses") == 0
+    assert "damaged" not in daemon.output()
+
+
+def set_aside(state):
+    state.rename(aside := state.with_name("aside"))
+    return aside
+
+
+def test_a_state_that_goes_and_comes_back(lab, socks, state):
+    """With all that was in it, whatever has happened to the name of the file."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\ny.example {B}\n")
+    old = where(daemon, "x.example")
+    (state / "bridge").unlink()
+    aside = set_aside(state)
+    assert daemon.ask("readsocket", "y.example") == (TEMP, NOT_KEPT)
+    assert where(daemon, "x.example") == old
+    leads_to(socks, old, A)
+    aside.rename(state)
+    wait_until(lambda: daemon.ask("readsocket", "y.example").outcome == ROUTE, "the state")
+    new = where(daemon, "y.example")
+    restart(daemon, "kill")
+    leads_to(socks, old, A)
+    assert (where(daemon, "x.example"), where(daemon, "y.example")) == (old, new)
+    assert daemon.counter("bridge_addresses") == 0
+
+
+READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+
+
+def test_a_read_only_state(lab, socks, state):
+    """What is known is served, with a warning."""
+    daemon = bridged(lab, socks, map=f"x.example {A}\ny.example {B}\n")
+    old = where(daemon, "x.example")
+    daemon.hang_up()
+    daemon.terminate()
+    before = (state / "bridge").read_bytes()
+    prefix = ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", str(state)]
+    daemon.args = [*prefix, *daemon.args]
+    daemon.start()
+    assert where(daemon, "x.example") == old
+    leads_to(socks, old, A)
+    assert daemon.ask("readsocket", "y.example") == (TEMP, NOT_KEPT)
+    assert any("Read-only file system" in text for text in warnings(daemon))
+    daemon.hang_up()
+    daemon.terminate()
+    assert (state / "bridge").read_bytes() == before
+
+
+def test_a_state_that_is_not_there_yet(lab, socks, state):
+    """It is no reason not to start, and is taken when it comes."""
+    state.rmdir()
+    daemon = make_bridged(lab, socks, map=f"x.example {A}\n")
+    state.rmdir()
+    daemon.start()
+    assert daemon.ask("readsocket", "x.example") == (TEMP, NOT_KEPT)
+    assert any(f"{state}/bridge: " in text for text in warnings(daemon))
+    state.mkdir()
+    wait_until(lambda: daemon.ask("readsocket", "x.example").outcome == ROUTE, "the state")
+    place = where(daemon, "x.example")
+    restart(daemon, "kill")
+    leads_to(socks, place, A)
+
+
+def test_another_file_that_comes(lab, socks, state):
+    """It was never read, so nothing is added to it."""
+    daemon = make_bridged(lab, socks, map=f"x.example {A}\n")
+    state.rmdir()
+    daemon.start()
+    state.mkdir()
+    (state / "bridge").write_bytes(ONE)
+    for _ in range(3):
+        assert daemon.ask("readsocket", "x.example") == (TEMP, NOT_KEPT)
+        time.sleep(0.5)
+    assert (state / "bridge").read_bytes() == ONE
+    restart(daemon)
+    assert where(daemon, "x.example")[0] == address(5)
 
 
 SPOILT = (
     "a directory in the file's place",
     "a file in the directory's place",
-    "no directory",
     "a link in the file's place",
 )
 
 
 @pytest.mark.parametrize("how", SPOILT)
 def test_a_state_that_cannot_be_kept(lab, socks, state, how):
-    """Without it no address would stay true."""
+    """Such a mistake doesn't pass."""
     victim = lab.dir / "victim"
     victim.write_text("")
     daemon = make_bridged(lab, socks)
     if how == SPOILT[0]:
         (state / "bridge").mkdir()
-    elif how == SPOILT[3]:
-        (state / "bridge").symlink_to(victim)
-    else:
+    elif how == SPOILT[1]:
         state.rmdir()
-    if how == SPOILT[1]:
         state.write_text("")
+    else:
+        (state / "bridge").symlink_to(victim)
     args = [*ONIONMXD, "-f", "-c", daemon.config]
     done = subprocess.run(args, capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and f"error: {state}/bridge" in done.stderr
     assert victim.read_text() == ""
     assert not any(path.exists() for path in daemon.unix_paths())
+
+
+def day_before(days):
+    return int(time.time()) // 86400 - days
+
+
+def used(last, *targets, days):
+    """An address that was used so many days ago."""
+    text = f"address {address(last)} {day_before(days)} map - - {' '.join(targets)}"
+    return line(text)
+
+
+@pytest.mark.parametrize("days, given", [(13, False), (20, True)])
+def test_an_address_nobody_uses(lab, socks, state, days, given):
+    """After bridge_reuse days, 14, another route may have it."""
+    text = used(1, A + ":25", days=days) + used(2, B + ":25", days=0)
+    (state / "bridge").write_bytes(text)
+    daemon = bridged(lab, socks, map=f"x.example {C}\n", bridge=SMALL)
+    answer = daemon.ask("socketmap", "x.example")
+    if not given:
+        assert answer == (TEMP, IN_USE)
+        leads_to(socks, (address(1), daemon.settings["bridge_port"]), A)
+        return
+    assert answer.hosts() == [address(1)]
+    restart(daemon, "kill")
+    leads_to(socks, (address(1), daemon.settings["bridge_port"]), C)
+    leads_to(socks, (address(2), daemon.settings["bridge_port"]), B)
+
+
+@pytest.mark.parametrize("how", ["answered", "connected to"])
+def test_a_use_is_kept(lab, socks, state, how):
+    """Once a day; after a restart the address still is in use."""
+    text = used(1, A + ":25", days=10) + used(2, B + ":25", days=0)
+    (state / "bridge").write_bytes(text)
+    daemon = bridged(lab, socks, map=f"a.example {A}\n", bridge=SMALL)
+    place = address(1), daemon.settings["bridge_port"]
+    for _ in range(3):
+        if how == "answered":
+            assert where(daemon, "a.example") == place
+        else:
+            leads_to(socks, place, A)
+    wait_until(lambda: b"used " in (state / "bridge").read_bytes(), "the line")
+    daemon.hang_up()
+    daemon.kill()
+    added = (state / "bridge").read_text().removeprefix(text.decode())
+    assert added.encode() == line(f"used {address(1)} {day_before(0)}")
+
+
+def test_days_that_nobody_knows(lab, socks, state):
+    """Of a file of an older version, and after a clock that was wrong: all addresses count
+    as used today."""
+    (state / "bridge").write_bytes(way(1, A + ":25") + way(2, B + ":25"))
+    daemon = bridged(lab, socks, map=f"x.example {C}\n", bridge=SMALL)
+    assert daemon.ask("socketmap", "x.example") == (TEMP, IN_USE)
+    restart(daemon)
+    assert daemon.ask("socketmap", "x.example") == (TEMP, IN_USE)
+    assert line(f"all-used {day_before(0)}") in (state / "bridge").read_bytes()
+    daemon.hang_up()
+    daemon.terminate()
+    long_ago = used(1, A + ":25", days=900) + used(2, B + ":25", days=800)
+    (state / "bridge").write_bytes(long_ago)
+    daemon.start()
+    assert daemon.ask("socketmap", "x.example") == (TEMP, IN_USE)
+
+
+def test_the_file_does_not_grow_for_ever(lab, socks, state):
+    """What doesn't count any more is left out at times; what is of another range isn't."""
+    lines = [used(1, A + ":25", days=9), line(f"address 127.1.1.1 1 map - - {B}:25")]
+    lines += [line(f"used {address(1)} {day_before(5)}")] * 3000
+    (state / "bridge").write_bytes(b"".join(lines))
+    daemon = bridged(lab, socks, map=f"x.example {C}\n")
+    place = where(daemon, "x.example")
+    wait_until(lambda: len((state / "bridge").read_bytes()) < 1000, "the new file")
+    kept_lines = (state / "bridge").read_bytes().splitlines(keepends=True)
+    assert set(kept_lines[:2]) == {used(1, A + ":25", days=5), lines[1]}
+    assert where(daemon, "x.example") == place and not (state / "bridge.tmp").exists()
+    where(daemon, D)
+    restart(daemon, "kill")
+    assert where(daemon, "x.example") == place
+    leads_to(socks, (address(1), daemon.settings["bridge_port"]), A)
+    assert daemon.counter("bridge_addresses") == 0
 
 
 # The secret
@@ -456,14 +643,14 @@ def test_the_limit(lab, socks):
     daemon = bridged(lab, socks, map=text, bridge_addresses=2)
     places = [where(daemon, f"d{i}.example") for i in range(2)]
     for listener in PROTOCOLS:
-        answer = daemon.ask(listener, "d2.example")
-        assert answer == (TEMP, "the bridge has no address for it")
+        assert daemon.ask(listener, "d2.example") == (TEMP, IN_USE)
         assert daemon.ask(listener, "d3.example").outcome == TEMP
         assert daemon.ask(listener, "d1.example").outcome == ROUTE
     leads_to(socks, places[0], onion(0))
     counters = daemon.counters()
-    assert counters["bridge_addresses"] == 2 and counters["bridge_failures"] == 6
-    assert daemon.output().count("bridge_addresses are in use") == 1
+    assert counters["bridge_addresses"] == 2
+    assert counters["bridge_failures"] == counters["bridge_full"] == 6
+    assert daemon.output().count("no address for another route") == 1
     daemon.settings["bridge_addresses"] = 3
     daemon.write_config()
     restart(daemon)
@@ -473,20 +660,62 @@ def test_the_limit(lab, socks):
 
 
 def test_a_lower_limit(lab, socks):
-    """What is beyond it is out of order; it isn't given to another."""
+    """What was given out leads on."""
     daemon = bridged(lab, socks, map=f"x.example {A}\ny.example {B}\nz.example {C}\n")
-    x, y = where(daemon, "x.example"), where(daemon, "y.example")
+    places = where(daemon, "x.example"), where(daemon, "y.example")
     daemon.settings["bridge_addresses"] = 1
     daemon.write_config()
     restart(daemon)
-    assert "/bridge: 1 lines" in daemon.output()
-    assert where(daemon, "x.example") == x
-    for domain in ("y.example", "z.example"):
-        assert daemon.ask("socketmap", domain).outcome == TEMP
-    daemon.settings["bridge_addresses"] = 3
-    daemon.write_config()
-    restart(daemon)
-    assert where(daemon, "y.example") == y
+    assert (where(daemon, "x.example"), where(daemon, "y.example")) == places
+    assert daemon.ask("socketmap", "z.example") == (TEMP, IN_USE)
+    leads_to(socks, places[1], B)
+
+
+# What strangers can do
+
+
+def warnings(daemon):
+    lines = daemon.output().splitlines()
+    return [text for text in lines if text.startswith("onionmxd: warning: ")]
+
+
+def test_strangers_fill_the_table(lab, socks):
+    """An answer that is held leads where it led. There is room for the map, and for
+    others' routes from DNS."""
+    dns = lab.dns()
+    for i in range(20):
+        dns.on(f"d{i}.example", does.one(f"d{i}"))
+        dns.on(f"x{i}.evil.example", does.one(f"x{i}"))
+    text = "".join(f"m{i}.example {onion(i)}\n" for i in range(10))
+    daemon = bridged(lab, socks, dns=dns, map=text, bridge_addresses=32)
+    held = where(daemon, A)
+    answers = [daemon.ask("socketmap", f"x@{onion(1000 + i)}") for i in range(50)]
+    assert [a.outcome for a in answers] == [ROUTE] * 7 + [TEMP] * 43
+    assert answers[7] == (TEMP, IN_USE)
+    answers = [daemon.ask("socketmap", f"x{i}.evil.example") for i in range(20)]
+    assert [a.outcome for a in answers] == [ROUTE] * 4 + [TEMP] * 16
+    answers = [daemon.ask("socketmap", f"d{i}.example") for i in range(20)]
+    assert [a.outcome for a in answers] == [ROUTE] * 12 + [TEMP] * 8
+    answers = [daemon.ask("socketmap", f"m{i}.example") for i in range(10)]
+    assert [a.outcome for a in answers] == [ROUTE] * 8 + [TEMP] * 2
+    for end in ("terminate", "kill"):
+        assert where(daemon, A) == held
+        leads_to(socks, held, A)
+        assert daemon.ask("socketmap", "m9.example") == (TEMP, IN_USE)
+        assert daemon.ask("socketmap", f"x@{onion(2000)}") == (TEMP, IN_USE)
+        restart(daemon, end)
+
+
+def test_nearly_full(lab, socks):
+    """A warning for each share, once."""
+    daemon = bridged(lab, socks, bridge_addresses=40)
+    for i in range(7):
+        where(daemon, onion(i))
+    assert warnings(daemon) == []
+    for i in range(7, 10):
+        where(daemon, onion(i))
+    text = "80 % of the addresses for recipients at .onion names are in use"
+    assert len(warnings(daemon)) == 1 and text in warnings(daemon)[0]
 
 
 # The configuration
@@ -518,6 +747,8 @@ FAULTS = {
     "bridge_port = 65536": "from 1 to 65535",
     "bridge_addresses = 0": "a number from 1",
     "bridge_addresses = -1": "a number from 1",
+    "bridge_reuse = 4": "expected days, from 5",
+    "bridge_reuse = 3651": "expected days, from 5",
     "isolate = circuits": "expected none, onion or domain",
     'socks = {"tor.example:9050"}': "socks",
     'socks = {"unix:/run/tor/socks"}': "socks",

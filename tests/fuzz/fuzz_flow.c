@@ -44,6 +44,7 @@ struct world {
 	struct profile *profile[STYLES];
 	struct lookup_client client[CLIENTS];
 	struct one_lookup lookup[LOOKUPS];
+	uint64_t given; /* addresses of the bridge that weren't on the disk */
 	bool starting;
 };
 
@@ -162,15 +163,23 @@ done(void *arg, const struct answer *a, struct monotime now)
 	check(l, a);
 }
 
-static bool
-cross(void *arg, const struct domain *d, const struct policy *policy, struct route *route)
+static enum reason
+cross(void *arg, const struct domain *d, const struct policy *policy, struct route *route,
+	struct bridge_wait *wait)
 {
+	const unsigned how = next();
+
 	(void)arg;
 	(void)d;
 	(void)policy;
+	if (how % 8 == 0)
+		return REASON_BRIDGE_FULL;
+	if (how % 2 == 0)
+		wait->number = ++w.given;
+	wait->known = how % 4 == 0;
 	route->n = 1;
 	route->target[0].ipv4 = 0x7f2a0001;
-	return true;
+	return REASON_NONE;
 }
 
 static void
@@ -256,7 +265,11 @@ act(void)
 		answer_one(&w.server[what / 8 % SERVERS]);
 		break;
 	case 4:
-		answer_one(&w.tor);
+		if (what & 8)
+			answer_one(&w.tor);
+		else
+			engine_bridge_kept(
+				w.engine, next() % (w.given + 1), what & 16, w.now);
 		break;
 	case 5:
 		pass_ms((int64_t)next() * next());

@@ -358,6 +358,20 @@ the_port_of_the_bridge_is_taken(void **state)
 	refuse_each(take_a_port_from_another);
 }
 
+static int64_t
+wall(void)
+{
+	return 0;
+}
+
+static void
+kept(void *arg, uint64_t upto, bool good)
+{
+	(void)arg;
+	(void)upto;
+	(void)good;
+}
+
 static struct bridge *
 open_bridge(const struct net_addr *socks)
 {
@@ -370,7 +384,9 @@ open_bridge(const struct net_addr *socks)
 		.any_user = true,
 		.connect_ms = 60000,
 		.idle_ms = 60000,
-		.max_clients = 8};
+		.max_clients = 8,
+		.wall = wall,
+		.kept = kept};
 	struct bridge *bridge;
 	int fd;
 
@@ -387,11 +403,13 @@ connect_bridge(struct bridge *bridge)
 	struct route route = {.n = 1, .target = {{.host = ONION, .port = 25}}};
 	const struct policy policy = {0};
 	struct domain domain = {0};
+	struct bridge_wait wait = {0};
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	route.target[0].hostlen = strlen(ONION);
-	assert_true(bridge_route(bridge, &domain, &policy, &route));
+	assert_int_equal(
+		bridge_route(bridge, &domain, &policy, &route, &wait), REASON_NONE);
 	in.sin_addr.s_addr = htonl(route.target[0].ipv4);
 	in.sin_port = htons(route.target[0].port);
 	assert_true(connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0 ||

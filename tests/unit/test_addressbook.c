@@ -3,12 +3,14 @@
 #include "core/addressbook.h"
 
 #define NET 0x7f2a0000 /* 127.42.0.0 */
+#define TODAY 20000
+#define REUSE 14
 
 static struct addressbook *
 new_book(unsigned prefix, size_t max)
 {
 	const struct addressbook_config config = {
-		.net = NET, .prefix = prefix, .max = max};
+		.net = NET, .prefix = prefix, .max = max, .reuse_days = REUSE};
 	struct addressbook *b = addressbook_new(&config);
 
 	assert_non_null(b);
@@ -19,7 +21,7 @@ new_book(unsigned prefix, size_t max)
 static struct way
 way(const char *domain, const char *targets, enum tls_level level, const char *name)
 {
-	struct way w = {.tls = {.level = level}};
+	struct way w = {.tls = {.level = level}, .quota = QUOTA_MAP};
 
 	if (*domain != '\0')
 		w.domain = unit_domain(domain);
@@ -41,7 +43,7 @@ way(const char *domain, const char *targets, enum tls_level level, const char *n
 static uint32_t
 assign(struct addressbook *b, struct way w, enum addressbook_status want)
 {
-	assert_int_equal(addressbook_assign(b, &w), want);
+	assert_int_equal(addressbook_assign(b, &w, TODAY), want);
 	return w.ipv4;
 }
 
@@ -163,32 +165,323 @@ test_forget(void **state)
 	addressbook_free(b);
 }
 
+static enum addressbook_loaded
+load(struct addressbook *b, const char *text, uint32_t today)
+{
+	char line[1024];
+	size_t n = seal_line(line, (size_t)sprintf(line, "%s", text));
+
+	return addressbook_load(b, line, n - 1, today);
+}
+
+static uint32_t
+day_of(const struct addressbook *b, uint32_t address)
+{
+	struct way w;
+
+	assert_true(addressbook_get(b, address, &w));
+	return w.day;
+}
+
 static void
 test_load(void **state)
 {
 	struct addressbook *b = new_book(16, 3);
-	struct way w = way("", "A", TLS_UNSET, "");
+	struct way got, w = way("", "A", TLS_UNSET, "");
 
 	(void)state;
-	w.ipv4 = NET + 77;
-	assert_true(addressbook_load(b, &w));
+	assert_int_equal(load(b, "address 127.42.0.77 5 map - - " ONION_A ":25", TODAY),
+		ADDRESSBOOK_LOADED);
 	assert_int_equal(assign(b, w, ADDRESSBOOK_FOUND), NET + 77);
-	assert_false(addressbook_load(b, &w)); /* twice */
-	w.ipv4 = NET + 78;
-	assert_false(addressbook_load(b, &w)); /* it has another address */
-	w = way("", "B", TLS_UNSET, "");
-	w.ipv4 = NET + 77;
-	assert_false(addressbook_load(b, &w)); /* something else has it */
-	w.ipv4 = NET;
-	assert_false(addressbook_load(b, &w));
-	w.ipv4 = NET + 0xffff;
-	assert_false(addressbook_load(b, &w));
-	w.ipv4 = NET + 0x10001;
-	assert_false(addressbook_load(b, &w));
-	w.ipv4 = NET - 1;
-	assert_false(addressbook_load(b, &w));
-	w.ipv4 = NET + 0xfffe;
-	assert_true(addressbook_load(b, &w));
+	assert_int_equal(day_of(b, NET + 77), TODAY);
+	/* what comes later counts */
+	assert_int_equal(load(b, "address 127.42.0.77 6 map - - " ONION_B ":25", TODAY),
+		ADDRESSBOOK_LOADED);
+	assert_int_equal(
+		assign(b, way("", "B", TLS_UNSET, ""), ADDRESSBOOK_FOUND), NET + 77);
+	assert_int_equal(addressbook_count(b), 1);
+	/* two for one set: the later is answered, and both lead there */
+	assert_int_equal(load(b, "address 127.42.0.78 6 map - - " ONION_B ":25", TODAY),
+		ADDRESSBOOK_LOADED);
+	assert_int_equal(
+		assign(b, way("", "B", TLS_UNSET, ""), ADDRESSBOOK_FOUND), NET + 78);
+	assert_true(addressbook_get(b, NET + 77, &got));
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const outside[] = {"address 127.42.0.0 5 onion - - ",
+			"address 127.42.255.255 5 onion - - ",
+			"address 127.43.0.1 5 onion - - ",
+			"address 127.41.255.255 5 onion - - "};
+		char text[200];
+
+		sprintf(text, "%s" ONION_C ":25", outside[i]);
+		row_assert(text, load(b, text, TODAY) == ADDRESSBOOK_OUTSIDE);
+	}
+	assert_int_equal(load(b, "nonsense", TODAY), ADDRESSBOOK_DAMAGED);
+	addressbook_free(b);
+}
+
+/* Of old lines for an address the first counts; nobody knows when it was used. */
+static void
+test_load_old(void **state)
+{
+	struct addressbook *b = new_book(16, 3);
+
+	(void)state;
+	assert_int_equal(load(b, "bridge 127.42.0.77 - - " ONION_A ":25", TODAY),
+		ADDRESSBOOK_LOADED_OLD);
+	assert_int_equal(load(b, "bridge 127.42.0.77 - - " ONION_B ":25", TODAY),
+		ADDRESSBOOK_OUTSIDE);
+	assert_int_equal(day_of(b, NET + 77), 0);
+	assert_int_equal(addressbook_newest(b), 0);
+	assert_int_equal(load(b, "all-used 99", TODAY), ADDRESSBOOK_LOADED);
+	assert_int_equal(day_of(b, NET + 77), 99);
+	assert_int_equal(load(b, "used 127.42.0.77 98", TODAY), ADDRESSBOOK_LOADED);
+	assert_int_equal(day_of(b, NET + 77), 99);
+	assert_int_equal(load(b, "used 127.42.0.77 101", TODAY), ADDRESSBOOK_LOADED);
+	assert_int_equal(day_of(b, NET + 77), 101);
+	assert_int_equal(load(b, "used 127.42.0.78 101", TODAY), ADDRESSBOOK_OUTSIDE);
+	/* no day to come */
+	assert_int_equal(load(b, "used 127.42.0.77 99999", TODAY), ADDRESSBOOK_LOADED);
+	assert_int_equal(day_of(b, NET + 77), TODAY);
+	assert_int_equal(addressbook_newest(b), TODAY);
+	addressbook_free(b);
+}
+
+/* More than max from before are all there, but no new one is until they have expired. */
+static void
+test_load_more_than_max(void **state)
+{
+	struct addressbook *b = new_book(16, 1);
+
+	(void)state;
+	load(b, "address 127.42.0.1 19999 map - - " ONION_A ":25", TODAY);
+	load(b, "address 127.42.0.2 20000 map - - " ONION_B ":25", TODAY);
+	assert_int_equal(addressbook_count(b), 2);
+	assign(b, way("", "C", TLS_UNSET, ""), ADDRESSBOOK_FULL);
+	assert_int_equal(
+		assign(b, way("", "B", TLS_UNSET, ""), ADDRESSBOOK_FOUND), NET + 2);
+	addressbook_free(b);
+}
+
+/* Names below an onion are the onion, and so are recipients there. */
+static void
+test_names_below_an_onion(void **state)
+{
+	struct addressbook *b = new_book(16, 100);
+	struct way got, w = way("", "A", TLS_UNSET, ""), below = w;
+	uint32_t address = assign(b, w, ADDRESSBOOK_NEW);
+
+	(void)state;
+	below.route.target[0] = unit_target("a1.x." ONION_A, 25, 0);
+	assert_int_equal(assign(b, below, ADDRESSBOOK_FOUND), address);
+	below.route.target[1] = unit_target("a2." ONION_A, 25, 0);
+	below.route.n = 2;
+	assert_int_equal(assign(b, below, ADDRESSBOOK_FOUND), address);
+	assert_true(addressbook_get(b, address, &got));
+	assert_int_equal(got.route.n, 1);
+	assert_int_equal(got.route.target[0].hostlen, ONION_LEN);
+	below.route.target[1].port = 26;
+	assert_int_not_equal(assign(b, below, ADDRESSBOOK_NEW), address);
+
+	w = way("a." ONION_A, "A", TLS_UNSET, "");
+	address = assign(b, w, ADDRESSBOOK_NEW);
+	w = way("b." ONION_A, "A", TLS_UNSET, "");
+	assert_int_equal(assign(b, w, ADDRESSBOOK_FOUND), address);
+	addressbook_free(b);
+}
+
+/* Reuse */
+
+/* The n-th of many. */
+static struct way
+nth(unsigned n, enum quota quota)
+{
+	struct way w = way("", "A", TLS_UNSET, "");
+
+	w.route.target[0].port = (uint16_t)(1000 + n);
+	w.quota = quota;
+	return w;
+}
+
+static enum addressbook_status
+try_on(struct addressbook *b, struct way w, uint32_t day, uint32_t *address)
+{
+	enum addressbook_status status = addressbook_assign(b, &w, day);
+
+	*address = w.ipv4;
+	return status;
+}
+
+/* Not before reuse_days have passed, and the time that the disk may be behind. */
+static void
+test_reuse(void **state)
+{
+	struct addressbook *b = new_book(16, 2);
+	const uint32_t last = TODAY + REUSE + ADDRESSBOOK_LAG_DAYS;
+	uint32_t first, second, third;
+	struct way got;
+
+	(void)state;
+	try_on(b, nth(0, QUOTA_MAP), TODAY, &first);
+	try_on(b, nth(1, QUOTA_MAP), TODAY, &second);
+	assert_int_equal(try_on(b, nth(2, QUOTA_MAP), last, &third), ADDRESSBOOK_FULL);
+	assert_true(addressbook_get(b, first, &got));
+	/* a connection is a use */
+	assert_int_equal(addressbook_use(b, second, last), TODAY);
+	assert_int_equal(addressbook_use(b, second, last), last);
+	assert_int_equal(try_on(b, nth(2, QUOTA_MAP), last + 1, &third), ADDRESSBOOK_NEW);
+	assert_false(third != first && addressbook_get(b, first, &got));
+	assert_true(addressbook_get(b, second, &got));
+	assert_int_equal(got.route.target[0].port, 1001);
+	assert_int_equal(
+		try_on(b, nth(3, QUOTA_MAP), last + 1, &third), ADDRESSBOOK_FULL);
+	addressbook_free(b);
+}
+
+/* An answer is a use, too, and what all addresses count as; a clock that goes back makes
+ * nothing younger or older. */
+static void
+test_no_reuse(void **state)
+{
+	struct addressbook *b = new_book(16, 1);
+	const uint32_t soon = REUSE + ADDRESSBOOK_LAG_DAYS;
+	uint32_t address;
+
+	(void)state;
+	try_on(b, nth(0, QUOTA_MAP), TODAY, &address);
+	try_on(b, nth(0, QUOTA_MAP), TODAY + soon, &address);
+	assert_int_equal(try_on(b, nth(1, QUOTA_MAP), TODAY + 2 * soon, &address),
+		ADDRESSBOOK_FULL);
+	try_on(b, nth(0, QUOTA_MAP), TODAY, &address);
+	assert_int_equal(try_on(b, nth(1, QUOTA_MAP), TODAY + 2 * soon, &address),
+		ADDRESSBOOK_FULL);
+	assert_int_equal(try_on(b, nth(1, QUOTA_MAP), 0, &address), ADDRESSBOOK_FULL);
+	addressbook_use_all(b, TODAY + 3 * soon);
+	assert_int_equal(try_on(b, nth(1, QUOTA_MAP), TODAY + 4 * soon, &address),
+		ADDRESSBOOK_FULL);
+	assert_int_equal(try_on(b, nth(1, QUOTA_MAP), TODAY + 4 * soon + 1, &address),
+		ADDRESSBOOK_NEW);
+	addressbook_free(b);
+}
+
+/* Quotas */
+
+static unsigned
+fill(struct addressbook *b, enum quota quota, unsigned first, const char *parent)
+{
+	const struct siphash_key key = {1, 2};
+	uint32_t address;
+	unsigned n = 0;
+
+	for (;;) {
+		struct way w = nth(first + n, quota);
+
+		if (parent != NULL) {
+			char name[100];
+
+			sprintf(name, "a%u%s", n, parent);
+			w.parents = parents_of(&key, name, strlen(name));
+		}
+		if (try_on(b, w, TODAY, &address) != ADDRESSBOOK_NEW)
+			return n;
+		n++;
+	}
+}
+
+/* Whatever strangers do, there is room for the map, and for the other strangers. */
+static void
+test_shares(void **state)
+{
+	struct addressbook *b = new_book(16, 800);
+
+	(void)state;
+	assert_int_equal(fill(b, QUOTA_ONION, 0, NULL), 200);
+	/* those below one domain; below others; below one of three labels, or many */
+	assert_int_equal(fill(b, QUOTA_DNS, 1000, ".evil.example"), 100);
+	assert_int_equal(fill(b, QUOTA_DNS, 2000, ".evil.example"), 0);
+	assert_int_equal(fill(b, QUOTA_DNS, 2000, ".b.evil.example"), 0);
+	assert_int_equal(fill(b, QUOTA_DNS, 2000, ".b.c.d.good.example"), 25);
+	assert_int_equal(fill(b, QUOTA_DNS, 3000, ".e.good.example"), 25);
+	assert_int_equal(fill(b, QUOTA_DNS, 4000, ".example"), 250);
+	assert_int_equal(fill(b, QUOTA_DNS, 5000, ".example"), 0);
+	assert_int_equal(addressbook_count(b), 600);
+	assert_int_equal(quotas_percent(addressbook_quotas(b), QUOTA_DNS), 100);
+	assert_int_equal(quotas_percent(addressbook_quotas(b), QUOTA_MAP), 75);
+	assert_int_equal(fill(b, QUOTA_MAP, 6000, NULL), 200);
+	addressbook_free(b);
+}
+
+/* When the map has what strangers had before, it takes no place of theirs. */
+static void
+test_moves_to_the_map(void **state)
+{
+	struct addressbook *b = new_book(16, 4);
+	uint32_t address, again;
+
+	(void)state;
+	assert_int_equal(
+		try_on(b, nth(0, QUOTA_ONION), TODAY, &address), ADDRESSBOOK_NEW);
+	assert_int_equal(try_on(b, nth(1, QUOTA_ONION), TODAY, &again), ADDRESSBOOK_FULL);
+	assert_int_equal(try_on(b, nth(0, QUOTA_MAP), TODAY, &again), ADDRESSBOOK_MOVED);
+	assert_int_equal(again, address);
+	assert_int_equal(try_on(b, nth(0, QUOTA_MAP), TODAY, &again), ADDRESSBOOK_FOUND);
+	assert_int_equal(try_on(b, nth(0, QUOTA_DNS), TODAY, &again), ADDRESSBOOK_FOUND);
+	assert_int_equal(try_on(b, nth(1, QUOTA_ONION), TODAY, &again), ADDRESSBOOK_NEW);
+	addressbook_free(b);
+}
+
+/* What expires leaves its parents room. */
+static void
+test_parents_get_room_again(void **state)
+{
+	struct addressbook *b = new_book(16, 160);
+
+	(void)state;
+	assert_int_equal(fill(b, QUOTA_DNS, 0, ".evil.example"), 20);
+	for (uint32_t i = 0; i < 20; i++) {
+		struct way w = nth(100 + i, QUOTA_DNS);
+		const struct siphash_key key = {1, 2};
+
+		w.parents = parents_of(&key, "x.evil.example", 14);
+		assert_int_equal(addressbook_assign(b, &w, TODAY + 2 * REUSE),
+			i < 5 ? ADDRESSBOOK_NEW : ADDRESSBOOK_FULL);
+	}
+	assert_int_equal(addressbook_count(b), 5);
+	addressbook_free(b);
+}
+
+/* A route of many targets takes the memory of several, and so their places. */
+static void
+test_memory(void **state)
+{
+	struct addressbook *b = new_book(16, 100);
+	unsigned n = 0;
+	struct way w;
+	uint32_t address;
+
+	(void)state;
+	do {
+		w = nth(0, QUOTA_MAP);
+		w.route.n = ROUTE_MAX;
+		for (uint8_t i = 0; i < ROUTE_MAX; i++)
+			w.route.target[i] = unit_target(
+				ONION_A, (uint16_t)(1 + n * ROUTE_MAX + i), 0);
+	} while (try_on(b, w, TODAY, &address) == ADDRESSBOOK_NEW && ++n < 100);
+	assert_in_range(
+		n, 100 * ADDRESSBOOK_PLACE / 1300, 100 * ADDRESSBOOK_PLACE / 1100);
+	addressbook_free(b);
+}
+
+static void
+test_marks(void **state)
+{
+	struct addressbook *b = new_book(16, 100);
+	uint32_t address = assign(b, nth(0, QUOTA_MAP), ADDRESSBOOK_NEW);
+
+	(void)state;
+	assert_int_equal(*addressbook_mark(b, address), 0);
+	*addressbook_mark(b, address) = 7;
+	assert_int_equal(*addressbook_mark(b, address), 7);
 	addressbook_free(b);
 }
 
@@ -234,8 +527,12 @@ check_line(struct way w, const char *text)
 	assert_in_range(n, 1, WAY_LINE_MAX - 1);
 	exact = malloc(n - 1);
 	memcpy(exact, line, n - 1);
-	assert_true(way_read(exact, n - 1, &got));
+	assert_true(way_read(exact, n - 1, &got) == WAY_ADDRESS);
 	assert_int_equal(got.ipv4, w.ipv4);
+	assert_int_equal(got.day, w.day);
+	assert_int_equal(got.quota, w.quota);
+	assert_int_equal(got.parents.two, w.parents.two);
+	assert_int_equal(got.parents.three, w.parents.three);
 	assert_string_equal(got.domain.text, w.domain.text);
 	assert_int_equal(got.tls.level, w.tls.level);
 	assert_string_equal(got.tls.name.text, w.tls.name.text);
@@ -248,9 +545,9 @@ check_line(struct way w, const char *text)
 	}
 	for (size_t i = 0; i < n - 1; i++) {
 		exact[i] ^= 1;
-		assert_false(way_read(exact, n - 1, &got));
+		assert_int_equal(way_read(exact, n - 1, &got), WAY_DAMAGED);
 		exact[i] ^= 1;
-		assert_false(way_read(exact, i, &got));
+		assert_int_equal(way_read(exact, i, &got), WAY_DAMAGED);
 	}
 	free(exact);
 }
@@ -263,19 +560,45 @@ test_lines(void **state)
 
 	(void)state;
 	w.ipv4 = NET + 0x304;
-	check_line(w, "bridge 127.42.3.4 - - " ONION_A ":25 " ONION_B ":9");
+	check_line(w, "address 127.42.3.4 0 map - - " ONION_A ":25 " ONION_B ":9");
 	w = way("example.org", "C", TLS_SECURE, "mx.example.net");
-	w.ipv4 = 0xffffffff;
-	check_line(w, "bridge 255.255.255.255 example.org secure:mx.example.net " ONION_C
-		      ":25");
+	w.ipv4 = w.day = 0xffffffff;
+	w.quota = QUOTA_ONION;
+	check_line(w, "address 255.255.255.255 4294967295 onion example.org "
+		      "secure:mx.example.net " ONION_C ":25");
 	w = way("example.org", "C", TLS_NONE, "");
 	w.ipv4 = 0;
-	check_line(w, "bridge 0.0.0.0 example.org none " ONION_C ":25");
+	w.quota = QUOTA_DNS;
+	w.parents = (struct parents){1, 0xfedcba9876543210};
+	check_line(w, "address 0.0.0.0 0 dns:0000000000000001:fedcba9876543210 "
+		      "example.org none " ONION_C ":25");
 	w = way(D253, "", TLS_SECURE, D253);
-	w.ipv4 = 0xffffffff;
+	w.ipv4 = w.day = 0xffffffff;
+	w.quota = QUOTA_DNS;
+	w.parents = (struct parents){UINT64_MAX, UINT64_MAX};
 	unit_longest_route(&longest);
 	w.route = longest.route;
 	check_line(w, NULL);
+}
+
+static void
+test_lines_of_use(void **state)
+{
+	char line[WAY_USED_MAX];
+	struct way got;
+	size_t n = way_write_used(line, 0xffffffff, 0xffffffff);
+
+	(void)state;
+	assert_memory_equal(line, "used 255.255.255.255 4294967295 ", 32);
+	assert_int_equal(way_read(line, n - 1, &got), WAY_USED);
+	assert_int_equal(got.ipv4, 0xffffffff);
+	assert_int_equal(got.day, 0xffffffff);
+	n = way_write_all_used(line, 20000);
+	assert_memory_equal(line, "all-used 20000 ", 15);
+	assert_int_equal(way_read(line, n - 1, &got), WAY_ALL_USED);
+	assert_int_equal(got.day, 20000);
+	n = seal_line(line, (size_t)sprintf(line, "used 1.2.3.4 0"));
+	assert_int_equal(way_read(line, n - 1, &got), WAY_USED);
 }
 
 static void
@@ -306,6 +629,26 @@ test_refused(void **state)
 		"bridge 127.42.3.4 - verify " ONION_A ":25",
 		"bridge 127.42.3.4 - secure: " ONION_A ":25",
 		"Bridge 127.42.3.4 - - " ONION_A ":25",
+		"address 127.42.3.4 - - " ONION_A ":25",
+		"address 127.42.3.4 1 - - " ONION_A ":25",
+		"address 127.42.3.4 1 dns - - " ONION_A ":25",
+		"address 127.42.3.4 1 dns:0:0 - - " ONION_A ":25",
+		"address 127.42.3.4 1 dns:000000000000000X:0000000000000000 - - " ONION_A
+		":25",
+		"address 127.42.3.4 1 DNS:0000000000000000:0000000000000000 - - " ONION_A
+		":25",
+		"address 127.42.3.4 1 maps - - " ONION_A ":25",
+		"address 127.42.3.4 01 map - - " ONION_A ":25",
+		"address 127.42.3.4 -1 map - - " ONION_A ":25",
+		"address 127.42.3.4 4294967296 map - - " ONION_A ":25",
+		"address 127.42.3.4 1 map - -",
+		"used 127.42.3.4",
+		"used 127.42.3.4 ",
+		"used 127.42.3.4 1 2",
+		"used 127.42.3 1",
+		"all-used",
+		"all-used x",
+		"all-used 1 2",
 	};
 	struct way w;
 
@@ -315,7 +658,7 @@ test_refused(void **state)
 		size_t n = (size_t)sprintf(line, "%s", rows[i]);
 
 		n = seal_line(line, n);
-		row_assert(rows[i], !way_read(line, n - 1, &w));
+		row_assert(rows[i], way_read(line, n - 1, &w) == WAY_DAMAGED);
 	}
 }
 
@@ -329,8 +672,19 @@ main(void)
 		cmocka_unit_test(test_whole_net),
 		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_load_old),
+		cmocka_unit_test(test_load_more_than_max),
+		cmocka_unit_test(test_names_below_an_onion),
+		cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_no_reuse),
+		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_moves_to_the_map),
+		cmocka_unit_test(test_parents_get_room_again),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_lines_of_use),
 		cmocka_unit_test(test_refused),
 	};
 
