@@ -97,6 +97,17 @@ engine_config_of(const struct config *c)
 		.max_waiters = (size_t)c->max_waiters};
 }
 
+/* That there is hardly room for more is told once, until there is. */
+static void
+watch_pins(struct daemon *d)
+{
+	const size_t percent = 100 * pins_count(d->pins) / (size_t)d->config->max_pins;
+
+	if (percent >= 80 && !d->pins_warned)
+		log_warnx("%zu %% of max_pins domains are pinned", percent);
+	d->pins_warned = percent >= (d->pins_warned ? 70 : 80);
+}
+
 /* No domain may be in the log; the control socket tells. */
 static void
 pinned(void *arg, const struct domain *domain, enum pin_verdict verdict)
@@ -107,6 +118,15 @@ pinned(void *arg, const struct domain *domain, enum pin_verdict verdict)
 		log_warnx("the route of a pinned domain has changed, and the change is "
 			  "held back: see \"onionmap pin held\"");
 	pinfile_note(d->pinfile, domain);
+	watch_pins(d);
+}
+
+static bool
+can_pin(void *arg)
+{
+	struct daemon *d = arg;
+
+	return pinfile_has_room(d->pinfile);
 }
 
 static bool
@@ -116,6 +136,11 @@ start_pins(struct daemon *d)
 	struct pins_config config = {.max = (size_t)c->max_pins,
 		.hold_s = c->pin_hold,
 		.key = {random_number(), random_number()}};
+	struct pinfile_config file = {.loop = d->loop,
+		.dir = c->state_dir,
+		.pins_config = config,
+		.counters = &d->counters,
+		.wall = wall_clock()};
 
 	if (!c->pin_srv)
 		return true;
@@ -123,7 +148,8 @@ start_pins(struct daemon *d)
 		log_errorx("out of memory");
 		return false;
 	}
-	d->pinfile = pinfile_open(c->state_dir, d->pins, &d->counters);
+	file.pins = d->pins;
+	d->pinfile = pinfile_open(&file);
 	return d->pinfile != NULL;
 }
 
@@ -204,6 +230,7 @@ start_engine(struct daemon *d)
 		.pins = d->pins,
 		.wall = wall_clock,
 		.pinned = pinned,
+		.can_pin = can_pin,
 		.pinned_arg = d,
 		.bridge = cross_bridge,
 		.bridge_arg = d,

@@ -24,6 +24,7 @@ struct daemon {
 	struct outage tor_outage;
 	struct pins *pins; /* NULL: none are kept */
 	struct pinfile *pinfile;
+	bool pins_warned;      /* that nearly max_pins are there */
 	struct bridge *bridge; /* NULL: no listener answers with it */
 	struct engine *engine;
 	struct cachefile *cachefile; /* NULL: none is kept */

@@ -2,11 +2,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "core/srvpack.h"
 
+#define DAY_S 86400
+
+/* How many pins are looked at for one that can give its place. */
+#define LOOKED_AT 64
+
 struct pin {
 	struct pin *next; /* in the bucket */
+	TAILQ_ENTRY(pin) by_use;
+	struct parents parents;
+	uint32_t day; /* of the last use that was noted on disk */
 	int64_t since;
 	int64_t held_since;
 	char *set;  /* packed, never empty */
@@ -19,6 +28,8 @@ struct pins {
 	struct pins_config config;
 	size_t count;
 	size_t mask;
+	struct parent_counts *parents;
+	TAILQ_HEAD(, pin) by_use; /* the one that has gone unused longest first */
 	struct pin *bucket[];
 };
 
@@ -34,7 +45,11 @@ pins_new(const struct pins_config *config)
 		return NULL;
 	p->config = *config;
 	p->mask = buckets - 1;
-	return p;
+	TAILQ_INIT(&p->by_use);
+	if ((p->parents = parent_counts_new(config->max)) != NULL)
+		return p;
+	free(p);
+	return NULL;
 }
 
 size_t
@@ -83,6 +98,8 @@ drop(struct pins *p, struct pin **at)
 	struct pin *pin = *at;
 
 	*at = pin->next;
+	TAILQ_REMOVE(&p->by_use, pin, by_use);
+	parents_remove(p->parents, &pin->parents);
 	p->count--;
 	free(pin->set);
 	free(pin->held);
@@ -97,6 +114,7 @@ pins_free(struct pins *p)
 	for (size_t i = 0; i <= p->mask; i++)
 		while (p->bucket[i] != NULL)
 			drop(p, &p->bucket[i]);
+	parent_counts_free(p->parents);
 	free(p);
 }
 
@@ -110,16 +128,6 @@ pack(const struct srv_set *set)
 	return packed;
 }
 
-static bool
-has_target(const struct srv_set *set, const struct srv_record *rr)
-{
-	for (uint8_t i = 0; i < set->n; i++)
-		if (set->rr[i].port == rr->port && set->rr[i].hostlen == rr->hostlen &&
-			memcmp(set->rr[i].host, rr->host, rr->hostlen) == 0)
-			return true;
-	return false;
-}
-
 /* No target is in a set twice. */
 static bool
 same_targets(const char *packed, const struct srv_set *b)
@@ -130,7 +138,9 @@ same_targets(const char *packed, const struct srv_set *b)
 	if (a.n != b->n)
 		return false;
 	for (uint8_t i = 0; i < a.n; i++)
-		if (!has_target(b, &a.rr[i]))
+		if (!srv_set_has(b, &(struct target){.host = a.rr[i].host,
+					    .hostlen = a.rr[i].hostlen,
+					    .port = a.rr[i].port}))
 			return false;
 	return true;
 }
@@ -194,14 +204,32 @@ pins_judge(const struct pins *p, const struct domain *d, const struct fact *f,
 	return verdict;
 }
 
-bool
-pins_note(struct pins *p, const struct domain *d, const struct fact *f,
+uint32_t
+pins_day(int64_t wall)
+{
+	return wall > 0 ? (uint32_t)(wall / DAY_S) : 0;
+}
+
+/* Returns whether the day of the use is to be written to the disk. */
+static bool
+note_use(struct pins *p, struct pin *pin, int64_t wall)
+{
+	const uint32_t today = pins_day(wall);
+
+	TAILQ_REMOVE(&p->by_use, pin, by_use);
+	TAILQ_INSERT_TAIL(&p->by_use, pin, by_use);
+	if (today >= pin->day && today - pin->day < PINS_LAG_DAYS)
+		return false;
+	pin->day = today;
+	return true;
+}
+
+static bool
+note_verdict(struct pins *p, struct pin **at, const struct fact *f,
 	enum pin_verdict verdict, int64_t wall)
 {
-	struct pin **at = find(p, d), *pin = *at;
+	struct pin *pin = *at;
 
-	if (pin == NULL)
-		return false;
 	switch (verdict) {
 	case PIN_NONE:
 	case PIN_SAME:
@@ -223,23 +251,92 @@ pins_note(struct pins *p, const struct domain *d, const struct fact *f,
 }
 
 bool
-pins_add(struct pins *p, const struct domain *d, const struct fact *f, int64_t wall)
+pins_note(struct pins *p, const struct domain *d, const struct fact *f,
+	enum pin_verdict verdict, int64_t wall)
 {
-	struct pin **at = find(p, d), *pin;
+	struct pin **at = find(p, d);
+	bool is_news;
 
-	if (*at != NULL || p->count >= p->config.max)
+	if (*at == NULL)
 		return false;
-	if ((pin = calloc(1, sizeof(*pin) + d->len)) == NULL)
-		return false;
-	if ((pin->set = pack(&f->set)) == NULL) {
-		free(pin);
-		return false;
+	is_news = note_use(p, *at, wall);
+	return note_verdict(p, at, f, verdict, wall) || is_news;
+}
+
+static struct pin *
+find_unused(struct pins *p, uint32_t today)
+{
+	struct pin *pin = TAILQ_FIRST(&p->by_use);
+
+	for (int i = 0; i < LOOKED_AT && pin != NULL; i++) {
+		if (pin->held == NULL && today > pin->day &&
+			today - pin->day > PINS_UNUSED_DAYS + PINS_LAG_DAYS)
+			return pin;
+		pin = TAILQ_NEXT(pin, by_use);
 	}
-	pin->since = wall;
+	return NULL;
+}
+
+bool
+pins_make_room(struct pins *p, int64_t wall, struct domain *gone)
+{
+	const struct pin *pin;
+
+	if (p->count < p->config.max || (pin = find_unused(p, pins_day(wall))) == NULL)
+		return false;
+	*gone = (struct domain){.len = pin->len};
+	memcpy(gone->text, pin->domain, pin->len);
+	drop(p, find(p, gone));
+	return true;
+}
+
+static struct pin *
+make_pin(const struct domain *d, const struct srv_set *set)
+{
+	struct pin *pin = calloc(1, sizeof(*pin) + d->len);
+
+	if (pin == NULL)
+		return NULL;
+	if ((pin->set = pack(set)) == NULL) {
+		free(pin);
+		return NULL;
+	}
 	pin->len = d->len;
 	memcpy(pin->domain, d->text, d->len);
+	return pin;
+}
+
+static struct pin *
+insert(struct pins *p, struct pin **at, const struct domain *d, const struct srv_set *set)
+{
+	struct pin *pin = make_pin(d, set);
+
+	if (pin == NULL)
+		return NULL;
+	pin->parents = parents_of(&p->config.key, d->text, d->len);
+	if (!parents_add(p->parents, &pin->parents)) {
+		free(pin->set);
+		free(pin);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&p->by_use, pin, by_use);
 	*at = pin;
 	p->count++;
+	return pin;
+}
+
+bool
+pins_add(struct pins *p, const struct domain *d, const struct fact *f, int64_t wall)
+{
+	const struct parents parents = parents_of(&p->config.key, d->text, d->len);
+	struct pin **at = find(p, d), *pin;
+
+	if (*at != NULL || p->count >= p->config.max ||
+		parents_are_full(p->parents, &parents) ||
+		(pin = insert(p, at, d, &f->set)) == NULL)
+		return false;
+	pin->since = wall;
+	pin->day = pins_day(wall);
 	return true;
 }
 
@@ -264,6 +361,7 @@ tell(const struct pin *pin, enum stored_kind kind, const char *packed, int64_t s
 	struct stored s = {.kind = kind,
 		.type = DNS_TYPE_SRV,
 		.domain = {.len = pin->len},
+		.ttl = kind == STORED_PIN ? pin->day : 0,
 		.when = since};
 
 	memcpy(s.domain.text, pin->domain, pin->len);
@@ -283,9 +381,10 @@ tell_pin(const struct pin *pin, pins_each *each, void *arg)
 void
 pins_walk(struct pins *p, pins_each *each, void *arg)
 {
-	for (size_t i = 0; i <= p->mask; i++)
-		for (const struct pin *pin = p->bucket[i]; pin != NULL; pin = pin->next)
-			tell_pin(pin, each, arg);
+	const struct pin *pin;
+
+	TAILQ_FOREACH (pin, &p->by_use, by_use)
+		tell_pin(pin, each, arg);
 }
 
 void
@@ -304,7 +403,7 @@ pins_walk_domain(struct pins *p, const struct domain *d, pins_each *each, void *
 }
 
 bool
-pins_load(struct pins *p, const struct stored *s)
+pins_load(struct pins *p, const struct stored *s, uint32_t today)
 {
 	struct pin **at = find(p, &s->domain), *pin = *at;
 
@@ -318,5 +417,12 @@ pins_load(struct pins *p, const struct stored *s)
 		return false;
 	if (pin != NULL)
 		drop(p, at);
-	return s->fact.set.n == 0 || pins_add(p, &s->domain, &s->fact, s->when);
+	if (s->fact.set.n == 0)
+		return true;
+	if (p->count >= p->config.max ||
+		(pin = insert(p, find(p, &s->domain), &s->domain, &s->fact.set)) == NULL)
+		return false;
+	pin->since = s->when;
+	pin->day = s->ttl == 0 || s->ttl > today ? today : s->ttl;
+	return true;
 }

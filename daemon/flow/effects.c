@@ -27,31 +27,49 @@ renew(struct inquiry *q, const struct wanted *what)
 }
 
 static void
-tell(struct inquiry *q, enum pin_verdict verdict)
+tell(struct inquiry *q, const struct domain *d, enum pin_verdict verdict)
 {
 	const struct engine_ports *ports = &q->engine->ports;
 
 	if (ports->pinned != NULL)
-		ports->pinned(ports->pinned_arg, q->domain, verdict);
+		ports->pinned(ports->pinned_arg, d, verdict);
 }
 
+static void
+pin_first_use(struct inquiry *q)
+{
+	const struct engine_ports *ports = &q->engine->ports;
+	struct counters *c = counters(q->engine);
+	struct domain gone;
+
+	if (pins_make_room(ports->pins, ports->wall(), &gone)) {
+		c->pins_dropped++;
+		tell(q, &gone, PIN_NONE);
+	}
+	if (!pins_add(ports->pins, q->domain, &q->effects.pinned, ports->wall())) {
+		c->pins_full++;
+		return;
+	}
+	c->pins_new++;
+	trail_add(q->trail, "SRV of %s: pinned now, at its first use", q->domain->text);
+	tell(q, q->domain, PIN_NONE);
+}
+
+/* What can't be kept isn't noted: the next lookup comes to the same verdict. */
 static void
 pin(struct inquiry *q)
 {
 	const struct engine_ports *ports = &q->engine->ports;
 	const struct effects *fx = &q->effects;
 
-	if (pins_note(ports->pins, q->domain, &fx->pinned, fx->pin, ports->wall()))
-		tell(q, fx->pin);
-	if (!fx->pin_first_use)
-		return;
-	if (!pins_add(ports->pins, q->domain, &fx->pinned, ports->wall())) {
-		counters(q->engine)->pins_full++;
+	if (ports->can_pin != NULL && !ports->can_pin(ports->pinned_arg)) {
+		counters(q->engine)->pins_full += fx->pin_first_use;
 		return;
 	}
-	counters(q->engine)->pins_new++;
-	trail_add(q->trail, "SRV of %s: pinned now, at its first use", q->domain->text);
-	tell(q, PIN_NONE);
+	if (pins_note(ports->pins, q->domain, &fx->pinned, fx->pin, ports->wall()))
+		tell(q, q->domain, fx->pin);
+	if (fx->pin_first_use)
+		pin_first_use(q);
 }
 
 void

@@ -1,125 +1,203 @@
 #include "net/pinfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/stored.h"
 #include "net/log.h"
 #include "statefile.h"
-
-/* When so many lines more than needed are there, the file is written anew. */
-#define EXCESS_MIN 1000
+#include "statelog.h"
 
 struct pinfile {
+	struct pinfile_config config;
 	char path[STATEFILE_PATH_MAX];
-	struct pins *pins;
-	struct counters *counters;
-	int fd; /* to append; -1: the whole file must be written first */
-	size_t lines;
-	size_t damaged;
-	bool failed; /* was logged */
-	FILE *out;   /* while the whole file is written */
+	struct statelog *log;
+	bool failing; /* was logged */
 };
 
-/* Reading */
+/* Reading: at the start, and in the log's thread, which has pins of its own */
+
+struct reading {
+	struct pins *pins;
+	uint32_t today;
+	size_t lines, damaged;
+};
 
 static void
 take_line(void *arg, const char *text, size_t len)
 {
-	struct pinfile *f = arg;
+	struct reading *r = arg;
 	struct stored s;
 
-	f->lines++;
+	r->lines++;
 	if (!stored_read(text, len, &s) || s.kind == STORED_CACHE ||
-		!pins_load(f->pins, &s))
-		f->damaged++;
+		!pins_load(r->pins, &s, r->today))
+		r->damaged++;
 }
 
 /* Writing */
 
+struct writing {
+	FILE *to;
+	size_t lines;
+};
+
 static void
 put_line(void *arg, const struct stored *s)
 {
-	struct pinfile *f = arg;
+	struct writing *w = arg;
 	char line[STORED_MAX];
 
-	fwrite(line, 1, stored_write(line, s), f->out);
-	f->lines++;
+	fwrite(line, 1, stored_write(line, s), w->to);
+	w->lines++;
 }
 
-static bool
-write_all(struct pinfile *f)
+static size_t
+tidy(void *arg, FILE *from, FILE *to)
 {
-	if (f->fd >= 0)
-		close(f->fd);
-	f->fd = -1;
-	if ((f->out = statefile_create(f->path)) == NULL)
-		return false;
-	f->lines = 0;
-	pins_walk(f->pins, put_line, f);
-	if (!statefile_commit(f->out, f->path, true))
-		return false;
-	f->fd = open(f->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	return f->fd >= 0;
+	const struct pins_config *config = arg;
+	struct reading r = {.pins = pins_new(config), .today = UINT32_MAX};
+	struct writing w = {.to = to};
+	bool good = r.pins != NULL && statefile_read_from(from, take_line, &r);
+
+	if (good)
+		pins_walk(r.pins, put_line, &w);
+	pins_free(r.pins);
+	return good ? w.lines : SIZE_MAX;
 }
 
-/* Half a line would be a damaged one, and the next would continue it. */
+/* A disk that can't be written now is no reason not to start. */
+static bool
+may_pass(int error)
+{
+	return error == EROFS || error == EACCES || error == EPERM || error == ENOSPC ||
+	       error == EDQUOT || error == EFBIG || error == EIO;
+}
+
+/* Writes only what still counts. False: that can't be, and won't pass. */
+static bool
+write_all(struct pinfile *f, size_t *lines)
+{
+	struct writing w = {.to = statefile_create(f->path)};
+
+	if (w.to == NULL)
+		return may_pass(errno);
+	pins_walk(f->config.pins, put_line, &w);
+	if (!statefile_commit(w.to, f->path, true))
+		return may_pass(errno);
+	*lines = w.lines;
+	return true;
+}
+
 static void
 append_line(void *arg, const struct stored *s)
 {
 	struct pinfile *f = arg;
 	char line[STORED_MAX];
-	size_t n = stored_write(line, s);
-	ssize_t written;
 
-	if (f->fd < 0)
-		return;
-	if ((written = write(f->fd, line, n)) == (ssize_t)n) {
-		f->lines++;
-		return;
+	if (statelog_append(f->log, line, stored_write(line, s)) == 0) {
+		f->config.counters->state_failures++;
+		log_warnx("%s: a change isn't kept", f->path);
 	}
-	if (written >= 0)
-		errno = ENOSPC;
-	close(f->fd);
-	f->fd = -1;
 }
 
 void
 pinfile_note(struct pinfile *f, const struct domain *d)
 {
-	if (f->fd >= 0 && f->lines < 2 * pins_count(f->pins) + EXCESS_MIN)
-		pins_walk_domain(f->pins, d, append_line, f);
-	else
-		write_all(f);
-	if (f->fd >= 0) {
-		f->failed = false;
-		return;
-	}
-	f->counters->state_failures++;
-	if (!f->failed)
-		log_warn("%s: what was pinned isn't kept", f->path);
-	f->failed = true;
+	pins_walk_domain(f->config.pins, d, append_line, f);
 }
+
+bool
+pinfile_has_room(struct pinfile *f)
+{
+	return statelog_has_room(f->log);
+}
+
+static void
+kept(void *arg, uint64_t upto)
+{
+	struct pinfile *f = arg;
+
+	(void)upto;
+	if (f->failing)
+		log_warnx("%s: can be written again", f->path);
+	f->failing = false;
+}
+
+static void
+failed(void *arg, int error)
+{
+	struct pinfile *f = arg;
+
+	f->config.counters->state_failures++;
+	if (!f->failing) {
+		errno = error;
+		log_warn(
+			"%s: what is pinned isn't kept until it can be written", f->path);
+	}
+	f->failing = true;
+}
+
+/* The whole */
 
 /* What isn't taken over is still there, under another name. */
 static bool
-keep_old(const struct pinfile *f)
+keep_damaged(const struct pinfile *f, size_t damaged)
 {
 	char old[STATEFILE_PATH_MAX];
 
-	if (f->damaged == 0)
+	if (damaged == 0)
 		return true;
-	snprintf(old, sizeof(old), "%.*s.old", STATEFILE_PATH_MAX - 5, f->path);
+	if (!statefile_keep_old(f->path, old)) {
+		log_warn("%s: %zu lines are damaged, or more than max_pins", f->path,
+			damaged);
+		return false;
+	}
 	log_warnx("%s: %zu lines are damaged, or more than max_pins; they are left in %s",
-		f->path, f->damaged, old);
-	return (unlink(old) == 0 || errno == ENOENT) && link(f->path, old) == 0;
+		f->path, damaged, old);
+	return true;
+}
+
+static bool
+open_log(struct pinfile *f, size_t lines, size_t needed, bool never_tidy)
+{
+	const struct statelog_config log = {.loop = f->config.loop,
+		.path = f->path,
+		.size = statefile_size(f->path),
+		.lines = lines,
+		.needed = needed,
+		.never_tidy = never_tidy,
+		.tidy = tidy,
+		.tidy_arg = &f->config.pins_config,
+		.kept = kept,
+		.failed = failed,
+		.arg = f};
+
+	return (f->log = statelog_open(&log)) != NULL;
+}
+
+/* False: errno tells why. */
+static bool
+open_file(struct pinfile *f)
+{
+	struct reading r = {.pins = f->config.pins, .today = pins_day(f->config.wall)};
+	bool kept_damaged;
+	size_t lines;
+
+	if (!statefile_read(f->path, take_line, &r))
+		return false;
+	lines = r.lines;
+	kept_damaged = keep_damaged(f, r.damaged);
+	if (!kept_damaged && !may_pass(errno))
+		return false;
+	if (kept_damaged && !write_all(f, &lines))
+		return false;
+	return open_log(f, lines, pins_count(f->config.pins), !kept_damaged);
 }
 
 struct pinfile *
-pinfile_open(const char *dir, struct pins *pins, struct counters *counters)
+pinfile_open(const struct pinfile_config *config)
 {
 	struct pinfile *f = calloc(1, sizeof(*f));
 
@@ -127,19 +205,14 @@ pinfile_open(const char *dir, struct pins *pins, struct counters *counters)
 		log_error("pins");
 		return NULL;
 	}
-	f->pins = pins;
-	f->counters = counters;
-	f->fd = -1;
-	if (!statefile_path(f->path, dir, "pins")) {
-		free(f);
-		return NULL;
-	}
-	if (!statefile_read(f->path, take_line, f) || !keep_old(f) || !write_all(f)) {
+	f->config = *config;
+	if (statefile_path(f->path, config->dir, "pins")) {
+		if (open_file(f))
+			return f;
 		log_error("%s", f->path);
-		free(f);
-		return NULL;
 	}
-	return f;
+	free(f);
+	return NULL;
 }
 
 void
@@ -147,7 +220,7 @@ pinfile_close(struct pinfile *f)
 {
 	if (f == NULL)
 		return;
-	if (f->fd >= 0)
-		close(f->fd);
+	if (!statelog_close(f->log))
+		log_warnx("%s: the last changes aren't kept", f->path);
 	free(f);
 }

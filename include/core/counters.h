@@ -37,6 +37,7 @@
 	X(protected_refused)   /* routes that would bypass MTA-STS or DANE */            \
 	X(pins_new)            /* routes pinned at their first use */                    \
 	X(pins_full)           /* not pinned: max_pins were there */                     \
+	X(pins_dropped)        /* unused for long, and made room */                      \
 	X(pins_changed)        /* changes of pinned routes that were noticed */          \
 	X(pins_held)           /* lookups that used the pinned route instead */          \
 	X(pins_renewed)        /* changes that count now */                              \

@@ -9,13 +9,22 @@
 
 #include "core/domain.h"
 #include "core/fact.h"
+#include "core/quotas.h"
 #include "core/siphash.h"
 #include "core/stored.h"
 
 struct pins;
 
+/* A pin that no lookup has used for so many days gives its place to another domain when
+ * max are there; not one of which a change is held back. */
+#define PINS_UNUSED_DAYS 180
+
+/* The day of the last use that is on disk may be so much older. */
+#define PINS_LAG_DAYS 30
+
 struct pins_config {
-	size_t max;     /* domains; of more than these nothing is remembered */
+	size_t max; /* domains, of which the names below one have a part (core/quotas.h);
+		       of more than these nothing is remembered */
 	int64_t hold_s; /* how long a change must last */
 	struct siphash_key key;
 };
@@ -47,7 +56,12 @@ enum pin_verdict pins_judge(const struct pins *pins, const struct domain *domain
 bool pins_note(struct pins *pins, const struct domain *domain, const struct fact *srv,
 	enum pin_verdict verdict, int64_t wall);
 
-/* Pins the targets of a domain that has none. False: max are there, or no memory. */
+/* Drops a pin that has gone unused, if max are there. False: none has; else *gone is its
+ * domain, whose change is to be written to the disk. */
+bool pins_make_room(struct pins *pins, int64_t wall, struct domain *gone);
+
+/* Pins the targets of a domain that has none. False: no place is left for it, or no
+ * memory. */
 bool pins_add(struct pins *, const struct domain *, const struct fact *, int64_t wall);
 
 /* Makes what is held back the domain's pin. False: nothing is. */
@@ -55,12 +69,17 @@ bool pins_accept(struct pins *, const struct domain *, int64_t wall);
 
 size_t pins_count(const struct pins *);
 
-/* Disk: pins_walk() calls each for a domain's pin, and for what is held back after it.
- * The same lines, later ones over earlier ones, read back with pins_load() make the same
- * pins. A domain that lost its pin is a STORED_PIN without records. */
+/* Days since 1970, of a wall clock in seconds. */
+uint32_t pins_day(int64_t wall);
+
+/* Disk: pins_walk() calls each for a domain's pin, and for what is held back after it, in
+ * the order of their last use. The same lines, later ones over earlier ones, read back
+ * with pins_load() make the same pins. A domain that lost its pin is a STORED_PIN without
+ * records. The ttl of a STORED_PIN is the day of its last use; if that isn't known, 0, or
+ * is to come, it counts as today. */
 typedef void pins_each(void *arg, const struct stored *);
 void pins_walk(struct pins *, pins_each *, void *arg);
 void pins_walk_domain(struct pins *, const struct domain *, pins_each *, void *arg);
-bool pins_load(struct pins *, const struct stored *);
+bool pins_load(struct pins *, const struct stored *, uint32_t today);
 
 #endif

@@ -29,7 +29,7 @@ struct stored {
 			       STORED_PREFIX_MAX */
 	struct domain domain;
 	int64_t when;     /* seconds of the wall clock, since 1970 */
-	uint32_t ttl;     /* seconds */
+	uint32_t ttl;     /* seconds; of a pin, the day of its last use (core/pins.h) */
 	bool ad_unasked;  /* whether it is validated wasn't asked */
 	struct fact fact; /* not a failure */
 };

@@ -71,10 +71,12 @@ struct engine_ports {
 	struct counters *counters;
 
 	/* Routes that were learnt from DNS. NULL: none is pinned. What has become of one,
-	 * if that is new, is told to pinned: PIN_NONE stands for a first use. */
+	 * if that is new, is told to pinned: PIN_NONE stands for a first use, or for a
+	 * pin that has made room. can_pin: whether that can be kept; NULL: it can. */
 	struct pins *pins;
 	int64_t (*wall)(void); /* seconds since 1970; only for pins */
 	void (*pinned)(void *arg, const struct domain *, enum pin_verdict);
+	bool (*can_pin)(void *arg);
 	void *pinned_arg;
 
 	/* Makes the bridge's address the only target of a route. Anything but

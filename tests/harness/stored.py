@@ -56,8 +56,9 @@ def cached(domain, *targets, left=300, ttl=300):
     return fact("cache", NAME + domain, time.time() + left, *targets, ttl=ttl)
 
 
-def pin(domain, *targets, since=1):
-    return fact("pin", domain, since, *targets)
+def pin(domain, *targets, since=1, used=0):
+    """used: the day of its last use; 0: not known."""
+    return fact("pin", domain, since, *targets, ttl=used)
 
 
 def held(domain, *targets, since=1):

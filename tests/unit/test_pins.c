@@ -246,7 +246,7 @@ reload(const struct disk *disk)
 
 	for (unsigned i = 0; i < disk->lines; i++) {
 		assert_true(stored_read(disk->line[i], disk->len[i], &s));
-		assert_true(pins_load(p, &s));
+		assert_true(pins_load(p, &s, pins_day(NOW)));
 	}
 	return p;
 }
@@ -283,10 +283,106 @@ test_disk(void **state)
 
 	/* nothing is held back where nothing is pinned */
 	held = (struct stored){.kind = STORED_HELD, .domain = d, .fact = fact("A")};
-	assert_false(pins_load(again, &held));
+	assert_false(pins_load(again, &held, NOW));
 	held.kind = STORED_CACHE;
-	assert_false(pins_load(again, &held));
+	assert_false(pins_load(again, &held, NOW));
 	pins_free(again);
+	pins_free(p);
+}
+
+#define DAY ((int64_t)86400)
+#define UNUSED ((PINS_UNUSED_DAYS + PINS_LAG_DAYS) * DAY)
+
+static bool
+add_at(struct pins *p, const char *name, int64_t wall)
+{
+	struct domain d = unit_domain(name);
+	struct fact f = fact("A");
+
+	return pins_add(p, &d, &f, wall);
+}
+
+/* Only one that no lookup has used for long, and only if there is no other place. */
+static void
+test_room(void **state)
+{
+	struct domain used = unit_domain("b.example"), gone;
+	struct pins *p = new_pins(3);
+	struct fact f = fact("A"), other = fact("B");
+	const int64_t later = NOW + UNUSED;
+
+	(void)state;
+	assert_true(add_at(p, "a.example", NOW));
+	assert_true(add_at(p, "b.example", NOW));
+	assert_false(pins_make_room(p, later + DAY, &gone)); /* there is one */
+	assert_true(add_at(p, "c.example", NOW + DAY));
+	assert_false(pins_make_room(p, later, &gone));
+	assert_false(pins_make_room(p, 0, &gone));
+	/* a use is noted on disk at times, and counts */
+	assert_false(pins_note(p, &used, &f, PIN_SAME, NOW + 29 * DAY));
+	assert_true(pins_note(p, &used, &f, PIN_SAME, NOW + 30 * DAY));
+	assert_false(pins_note(p, &used, &f, PIN_SAME, NOW + 31 * DAY));
+	assert_true(pins_make_room(p, later + DAY, &gone));
+	assert_string_equal(gone.text, "a.example");
+	assert_true(add_at(p, "d.example", later + DAY));
+	/* nor one of which a change is held back */
+	used = unit_domain("c.example");
+	assert_true(pins_note(p, &used, &other, PIN_CHANGED, NOW + DAY));
+	assert_false(pins_make_room(p, later + 2 * DAY, &gone));
+	assert_true(pins_make_room(p, later + 31 * DAY, &gone));
+	assert_string_equal(gone.text, "b.example");
+	assert_int_equal(pins_count(p), 2);
+	pins_free(p);
+}
+
+/* One domain can't take the places of others. */
+static void
+test_parents(void **state)
+{
+	struct pins *p = new_pins(64);
+	unsigned n = 0;
+	char name[40];
+
+	(void)state;
+	while (sprintf(name, "a%u.evil.example", n), add_at(p, name, NOW))
+		n++;
+	assert_int_equal(n, 16);
+	assert_false(add_at(p, "b.c.evil.example", NOW));
+	assert_false(add_at(p, "evil.example", NOW));
+	for (n = 0; n < 48; n++) {
+		sprintf(name, "good%u.example", n);
+		assert_true(add_at(p, name, NOW));
+	}
+	assert_false(add_at(p, "late.example", NOW));
+	pins_free(p);
+}
+
+/* The day of the last use is on disk; a day to come is today. */
+static void
+test_days_on_disk(void **state)
+{
+	static struct disk disk;
+	struct pins *p = new_pins(10);
+	struct domain gone;
+	struct stored s;
+
+	(void)state;
+	assert_true(add_at(p, "a.example", 1000 * DAY));
+	pins_walk(p, keep, &disk);
+	pins_free(p);
+	assert_true(stored_read(disk.line[0], disk.len[0], &s));
+	assert_int_equal(s.ttl, 1000);
+	for (uint32_t today = 1000; today > 0; today -= 500) {
+		p = new_pins(1);
+		assert_true(pins_load(p, &s, today));
+		assert_false(pins_make_room(p, today * DAY + UNUSED, &gone));
+		assert_true(pins_make_room(p, today * DAY + UNUSED + DAY, &gone));
+		pins_free(p);
+	}
+	s.ttl = 0;
+	p = new_pins(1);
+	assert_true(pins_load(p, &s, 2000));
+	assert_false(pins_make_room(p, 2000 * DAY + UNUSED, &gone));
 	pins_free(p);
 }
 
@@ -303,6 +399,9 @@ main(void)
 		cmocka_unit_test(test_nothing_is_held_back),
 		cmocka_unit_test(test_accept),
 		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_parents),
+		cmocka_unit_test(test_days_on_disk),
 	};
 
 	return cmocka_run_group_tests_name("pins", tests, NULL, NULL);
