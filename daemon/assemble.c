@@ -64,6 +64,15 @@ server_event(void *arg, const struct dns_source *source, enum upstream_event eve
 }
 
 static void
+tor_nearly_full(void *arg, unsigned percent)
+{
+	(void)arg;
+	log_warnx("tor was asked for %u %% of a share of tor_addresses, and frees none "
+		  "until it is restarted",
+		percent);
+}
+
+static void
 deadline_changed(void *arg)
 {
 	struct daemon *d = arg;
@@ -94,7 +103,8 @@ engine_config_of(const struct config *c)
 			.key = {random_number(), random_number()}},
 		.max_lookups = (size_t)c->max_lookups,
 		.max_flights = (size_t)c->max_flights,
-		.max_waiters = (size_t)c->max_waiters};
+		.max_waiters = (size_t)c->max_waiters,
+		.max_tor_names = (size_t)c->tor_addresses};
 }
 
 /* That there is hardly room for more is told once, until there is. */
@@ -225,6 +235,7 @@ start_engine(struct daemon *d)
 	struct engine_config config = engine_config_of(c);
 	struct engine_ports ports = {.map = d->map ? mapfile_source(d->map) : NULL,
 		.tor = resolver_source(d->tor),
+		.tor_nearly_full = tor_nearly_full,
 		.random = random_number,
 		.counters = &d->counters,
 		.pins = d->pins,

@@ -42,6 +42,7 @@ static cfg_opt_t opts[] = {
 	CFG_STR("tor_dnsport", "127.0.0.1:5300", CFGF_NONE),
 	CFG_INT("tor_timeout_ms", 250, CFGF_NONE),
 	CFG_INT("tor_tries", 4, CFGF_NONE),
+	CFG_INT("tor_addresses", 60000, CFGF_NONE),
 	CFG_STR("bridge", "127.42.0.0/16", CFGF_NONE),
 	CFG_INT("bridge_port", 14525, CFGF_NONE),
 	CFG_STR_LIST("socks", "{127.0.0.1:9050}", CFGF_NONE),
@@ -208,6 +209,7 @@ take_globals(struct config *c, cfg_t *cfg)
 	take_addr(&c->tor_dnsport, cfg_getstr(cfg, "tor_dnsport"), CONFIG_DNS_PORT);
 	c->tor_timeout_ms = (int)cfg_getint(cfg, "tor_timeout_ms");
 	c->tor_tries = (int)cfg_getint(cfg, "tor_tries");
+	c->tor_addresses = (int)cfg_getint(cfg, "tor_addresses");
 	c->min_ttl = (int)cfg_getint(cfg, "min_ttl");
 	c->max_ttl = (int)cfg_getint(cfg, "max_ttl");
 	c->max_negative_ttl = (int)cfg_getint(cfg, "max_negative_ttl");

@@ -508,6 +508,7 @@ static const struct {
 	{"tor_dnsport", check_ip},
 	{"tor_timeout_ms", check_positive},
 	{"tor_tries", check_tries},
+	{"tor_addresses", check_positive},
 	{"bridge", check_bridge},
 	{"bridge_port", check_bridge_port},
 	{"socks", check_ip},

@@ -31,9 +31,9 @@ struct config {
 	enum on_failure on_insecure;
 	bool protect_authenticated;
 	bool pin_srv;
+	bool follow_mx;
 	int pin_hold; /* seconds */
 	int max_pins;
-	bool follow_mx;
 	struct net_addr resolver[UPSTREAM_SERVERS];
 	size_t nresolvers; /* 0: those of /etc/resolv.conf */
 	enum bare_negative bare_negative;
@@ -42,6 +42,7 @@ struct config {
 	struct net_addr tor_dnsport;
 	int tor_timeout_ms;
 	int tor_tries;
+	int tor_addresses;
 	struct addressbook_config bridge;
 	uint16_t bridge_port;
 	struct net_addr socks[UPSTREAM_SERVERS];

@@ -19,7 +19,7 @@ quotas_limit(const struct quotas *s, enum quota quota)
 	case QUOTA_ONION:
 		return part(s->max, 4);
 	default:
-		return s->max;
+		return part(s->max, 1);
 	}
 }
 

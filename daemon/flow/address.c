@@ -7,6 +7,22 @@
 
 static void address_answered(void *arg, const struct dns_answer *, struct monotime now);
 
+/* A name that tor knows shows whether it has been restarted, and has forgotten all. */
+static void
+check_tor(struct engine *e, struct monotime now)
+{
+	struct flight_question question = {.type = DNS_TYPE_A};
+	struct flight_joined joined;
+
+	question.subject = tor_names_any(e->tor_names);
+	if (question.subject == NULL || upstream_epoch(e->tor) == e->tor_checked)
+		return;
+	e->tor_checked = upstream_epoch(e->tor);
+	question.keys = keys_of(e, NULL, question.subject);
+	if (flights_join(e->tor_flights, &question, now, NULL, &joined) == FLIGHT_JOINED)
+		counters(e)->tor_queries += joined.asked;
+}
+
 static enum reason
 address_ask(struct engine *e, struct address *a, struct monotime now)
 {
@@ -17,6 +33,11 @@ address_ask(struct engine *e, struct address *a, struct monotime now)
 	if (upstream_is_down(e->tor)) {
 		counters(e)->tor_down_answers++;
 		return REASON_TOR_FAILED;
+	}
+	if (!tor_names_may_ask(e->tor_names, a->host, &a->lookup->asker)) {
+		counters(e)->tor_full++;
+		check_tor(e, now);
+		return REASON_TOR_FULL;
 	}
 	switch (flights_join(e->tor_flights, &question, now, &a->waiter, &joined)) {
 	case FLIGHT_JOINED:
@@ -35,6 +56,32 @@ address_ask(struct engine *e, struct address *a, struct monotime now)
 	return REASON_NONE;
 }
 
+/* Whose place of those that tor has a new name takes. */
+static struct tor_asker
+asker_of(const struct lookup *l, enum route_origin origin)
+{
+	struct tor_asker asker = {.quota = QUOTA_MAP};
+
+	if (origin == ORIGIN_ONION)
+		asker.quota = QUOTA_ONION;
+	if (origin != ORIGIN_DNS)
+		return asker;
+	asker.quota = QUOTA_DNS;
+	asker.parents =
+		parents_of(&l->engine->config.cache.key, l->domain.text, l->domain.len);
+	return asker;
+}
+
+/* Names below an onion lead to the same service, and take no more addresses of tor. */
+static void
+copy_target(struct address *a, const struct target *t)
+{
+	a->target = *t;
+	a->target.hostlen = ONION_LEN;
+	memcpy(a->host, t->host + t->hostlen - ONION_LEN, ONION_LEN);
+	a->target.host = a->host;
+}
+
 enum reason
 addresses_start(struct lookup *l, const struct route *route, struct monotime now)
 {
@@ -42,6 +89,7 @@ addresses_start(struct lookup *l, const struct route *route, struct monotime now
 	if (l->address == NULL)
 		return REASON_NOMEM;
 	l->n = route->n;
+	l->asker = asker_of(l, route->origin);
 	for (uint8_t i = 0; i < l->n; i++) {
 		struct address *a = &l->address[i];
 		enum reason reason;
@@ -49,9 +97,7 @@ addresses_start(struct lookup *l, const struct route *route, struct monotime now
 		a->waiter.answered = address_answered;
 		a->waiter.arg = a;
 		a->lookup = l;
-		a->target = route->target[i];
-		memcpy(a->host, a->target.host, a->target.hostlen);
-		a->target.host = a->host;
+		copy_target(a, &route->target[i]);
 		if ((reason = address_ask(l->engine, a, now)) != REASON_NONE)
 			return reason;
 	}
@@ -136,6 +182,7 @@ address_answered(void *arg, const struct dns_answer *answer, struct monotime now
 		lookup_finish_temp(l, REASON_TOR_FAILED, now);
 		return;
 	}
+	tor_names_own(l->engine->tor_names, a->host, &l->asker);
 	a->target.ipv4 = answer->ipv4;
 	a->epoch = upstream_epoch(l->engine->tor);
 	if (--l->missing > 0)

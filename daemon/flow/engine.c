@@ -77,9 +77,10 @@ tor_landed(void *arg, enum dns_type type, const char *subject,
 	struct engine *e = arg;
 
 	(void)type;
-	(void)subject;
 	(void)now;
-	if (answer->status != DNS_RECORDS || !onion_is_virtual(answer->ipv4))
+	if (answer->status == DNS_RECORDS && onion_is_virtual(answer->ipv4))
+		tor_names_answered(e->tor_names, subject, answer->ipv4);
+	else
 		counters(e)->tor_failures++;
 }
 
@@ -299,7 +300,9 @@ open_tor(struct engine *e)
 		return true;
 	flights.upstream = e->tor = upstream_new(&server);
 	e->tor_flights = flights_new(&flights);
-	return e->tor != NULL && e->tor_flights != NULL;
+	e->tor_names = tor_names_new(e->config.max_tor_names, &e->config.cache.key,
+		e->ports.tor_nearly_full, e->ports.tor_nearly_full_arg);
+	return e->tor != NULL && e->tor_flights != NULL && e->tor_names != NULL;
 }
 
 struct engine *
@@ -333,6 +336,7 @@ engine_free(struct engine *e)
 	flights_free(e->tor_flights);
 	upstream_free(e->dns);
 	upstream_free(e->tor);
+	tor_names_free(e->tor_names);
 	cache_free(e->cache);
 	shares_free(e->places);
 	while ((p = SLIST_FIRST(&e->profiles)) != NULL) {

@@ -8,6 +8,7 @@
 #include "core/shares.h"
 #include "flow/flight.h"
 #include "flow/lookup.h"
+#include "tor_names.h"
 
 TAILQ_HEAD(lookups, lookup);
 
@@ -78,6 +79,7 @@ struct lookup {
 	struct trail *trail;
 	SLIST_HEAD(, wait) waits;
 	struct held_facts held;
+	struct tor_asker asker;  /* of these, as tor gives them: */
 	uint8_t n, missing;      /* addresses, and how many of them are still to come */
 	struct address *address; /* NULL as long as the targets aren't known */
 
@@ -102,6 +104,8 @@ struct engine {
 	struct cache *cache;
 	struct upstream *dns, *tor;
 	struct flights *dns_flights, *tor_flights;
+	struct tor_names *tor_names; /* NULL without tor */
+	uint32_t tor_checked;        /* tor's epoch, when it was found to be the same */
 	SLIST_HEAD(, profile) profiles;
 	struct shares *places;   /* of lookups that are pending */
 	size_t pending;          /* and of those that made room and aren't told yet */

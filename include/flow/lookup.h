@@ -50,9 +50,10 @@ struct engine_config {
 	uint32_t ttl_min, ttl_max; /* seconds; what the cache makes of a TTL */
 	uint32_t negative_ttl_max; /* seconds */
 	struct cache_config cache;
-	size_t max_lookups; /* pending at once; at least 1, as those below */
-	size_t max_flights; /* questions to DNS at once, and to tor */
-	size_t max_waiters; /* lookups that wait for one of them */
+	size_t max_lookups;   /* pending at once; at least 1, as those below */
+	size_t max_flights;   /* questions to DNS at once, and to tor */
+	size_t max_waiters;   /* lookups that wait for one of them */
+	size_t max_tor_names; /* onion names that tor is asked for while it lives */
 };
 
 /* An address of the bridge that isn't on the disk yet. */
@@ -66,7 +67,12 @@ struct engine_ports {
 	struct map_source *map;                   /* NULL: no static map */
 	struct dns_source *dns[UPSTREAM_SERVERS]; /* the preferred one first */
 	size_t ndns; /* 0: what DNS would be asked for is a temporary failure */
-	struct dns_source *tor;   /* NULL: no profile may have STYLE_ADDRESS */
+	struct dns_source *tor; /* NULL: no profile may have STYLE_ADDRESS */
+
+	/* So many percent of a share of max_tor_names are asked for. Called from inside
+	 * the engine: it may not call it. NULL: nobody looks. */
+	void (*tor_nearly_full)(void *arg, unsigned percent);
+	void *tor_nearly_full_arg;
 	uint64_t (*random)(void); /* for the order of SRV targets */
 	struct counters *counters;
 

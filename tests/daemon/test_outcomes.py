@@ -71,8 +71,10 @@ def test_route_of_an_onion_recipient(lab, real, listener):
     value = expected(lab, real, listener, (name, 25))
     assert real.ask(listener, "user@" + name) == (ROUTE, value)
     assert real.ask(listener, "user@" + name.upper()) == (ROUTE, value)
-    value = expected(lab, real, listener, ("mail." + name, 25))
-    assert real.ask(listener, "user@mail." + name) == (ROUTE, value)
+    below = "mail." + name
+    same = real.listeners[listener]["answer"] == "address"  # for all names of a service
+    value = expected(lab, real, listener, (name if same else below, 25))
+    assert real.ask(listener, "user@" + below) == (ROUTE, value)
 
 
 @every_listener

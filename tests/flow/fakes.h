@@ -393,7 +393,8 @@ world_config(void)
 		.cache = {.entries = 100, .bytes = 1000000},
 		.max_lookups = 20,
 		.max_flights = 10,
-		.max_waiters = 20};
+		.max_waiters = 20,
+		.max_tor_names = 1000};
 }
 
 /* The world without its engine, and what the engine will see of it. */

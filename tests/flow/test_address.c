@@ -1,5 +1,6 @@
 /* The second half of a lookup in the style "address": from onion names to tor's virtual
  * addresses, while tor comes and goes. */
+#include "../unit/onions.h"
 #include "fakes.h"
 
 #include "flow/flight.h"
@@ -195,10 +196,10 @@ a_second_restart_asks_again(void **state)
 static const char *
 nth(int i)
 {
-	static char key[300];
+	static char name[ONION_LEN + 1];
 
-	sprintf(key, "h%d." A_ONION, i);
-	return key;
+	unit_onion(name, (unsigned)i);
+	return name;
 }
 
 /* More than 100 could overrun tor's receive buffer. The others wait until all of these
@@ -284,6 +285,22 @@ without_memory_for_the_second_question(void **state)
 	assert_outcome(&r, OUTCOME_TEMP, REASON_NOMEM);
 }
 
+/* Names below an onion lead to the same service: tor is asked for that. */
+static void
+names_below_an_onion(void **state)
+{
+	struct world *w = *state;
+	struct result r[3];
+
+	look_up(w, w->address, "a@a1." A_ONION, &r[0]);
+	look_up(w, w->address, "a@a2.b." A_ONION, &r[1]);
+	look_up(w, w->address, "a@" A_ONION, &r[2]);
+	assert_int_equal(w->tor.asked, 1);
+	answer_tor(w, A_ONION, tor_address(VIRTUAL(7)));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(r[i].ipv4[0], VIRTUAL(7));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -304,6 +321,7 @@ main(void)
 		T(nobody_waits_any_more_for_a_question_in_the_queue),
 		T(cancel_with_addresses_under_way),
 		T(without_memory_for_the_second_question),
+		T(names_below_an_onion),
 	};
 
 	return cmocka_run_group_tests_name("flow/address", tests, NULL, NULL);

@@ -308,7 +308,8 @@ open_world(void)
 			.failure_s = next() % 4U},
 		.max_lookups = 1 + next() % 40U,
 		.max_flights = 1 + next() % 40U,
-		.max_waiters = 1 + next() % 20U};
+		.max_waiters = 1 + next() % 20U,
+		.max_tor_names = 1000};
 	struct engine_ports ports = {.map = &w.map,
 		.ndns = SERVERS,
 		.tor = &w.tor.dns,

@@ -384,7 +384,8 @@ random_config(struct world *w)
 			.key = {1, 2}},
 		.max_lookups = 1 + roll(w, one_in(w, 2) ? 4 : 100),
 		.max_flights = 1 + roll(w, one_in(w, 2) ? 3 : 40),
-		.max_waiters = 1 + roll(w, one_in(w, 2) ? 2 : 40)};
+		.max_waiters = 1 + roll(w, one_in(w, 2) ? 2 : 40),
+		.max_tor_names = 1000};
 }
 
 static void

@@ -13,11 +13,11 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <nettle/sha3.h>
 
 #include "core/domain.h"
 #include "core/onion.h"
 #include "core/proto.h"
+#include "onions.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -47,35 +47,6 @@
 
 /* 191 bytes: with an onion name behind them, the longest host name there is. */
 #define LONG_PREFIX L63 "." L63 "." L62 "."
-
-/* The name of a service whose key begins with seed. */
-static inline void
-unit_onion(char out[ONION_LEN + 1], unsigned seed)
-{
-	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint8_t key[32], digest[SHA3_256_DIGEST_SIZE], binary[35];
-	struct sha3_256_ctx ctx;
-
-	for (unsigned i = 0; i < sizeof(key); i++)
-		key[i] = (uint8_t)(seed + i);
-	sha3_256_init(&ctx);
-	sha3_256_update(&ctx, 15, (const uint8_t *)".onion checksum");
-	sha3_256_update(&ctx, sizeof(key), key);
-	sha3_256_update(&ctx, 1, (const uint8_t *)"\003");
-	sha3_256_digest(&ctx, sizeof(digest), digest);
-	memcpy(binary, key, sizeof(key));
-	memcpy(binary + 32, digest, 2);
-	binary[34] = 3;
-	for (size_t i = 0; i < ONION_LABEL_LEN; i++) {
-		size_t bit = 5 * i, byte = bit / 8;
-		unsigned two = (unsigned)binary[byte] << 8;
-
-		if (byte + 1 < sizeof(binary))
-			two |= binary[byte + 1];
-		out[i] = digits[two >> (11 - bit % 8) & 31];
-	}
-	memcpy(out + ONION_LABEL_LEN, ".onion", sizeof(".onion"));
-}
 
 static inline struct domain
 unit_domain(const char *name)
