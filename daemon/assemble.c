@@ -4,6 +4,7 @@
 
 #include "daemon_inside.h"
 #include "net/log.h"
+#include "net/statedir.h"
 #include "trace.h"
 
 /* Many at once: each call of arc4random is one of the kernel. */
@@ -327,10 +328,16 @@ start_control(struct daemon *d)
 	return true;
 }
 
+static bool
+has_safe_state(const struct config *c)
+{
+	return c->state_dir == NULL || statedir_is_safe(c->state_dir);
+}
+
 bool
 daemon_assemble(struct daemon *d)
 {
-	return start_resolvers(d) && start_pins(d) && start_bridge(d) &&
-	       start_engine(d) && start_cachefile(d) && start_serving(d) &&
-	       start_control(d);
+	return has_safe_state(d->config) && start_resolvers(d) && start_pins(d) &&
+	       start_bridge(d) && start_engine(d) && start_cachefile(d) &&
+	       start_serving(d) && start_control(d);
 }

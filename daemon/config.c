@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cfg.h"
 #include "config_check.h"
@@ -66,6 +67,7 @@ static cfg_opt_t opts[] = {
 	CFG_INT("max_waiters", 4096, CFGF_NONE),
 	CFG_INT("client_timeout_ms", 10000, CFGF_NONE),
 	CFG_STR("log_level", "info", CFGF_NONE),
+	CFG_STR("user", "", CFGF_NONE),
 	CFG_STR("state_dir", "/var/lib/onionmxd", CFGF_NONE),
 	CFG_INT("cache_save", 300, CFGF_NONE),
 	CFG_STR("control", "unix:/run/onionmxd/control.sock", CFGF_NONE),
@@ -173,6 +175,31 @@ on_failure(cfg_t *cfg, const char *option)
 	return on_failure_by_name(text, strlen(text));
 }
 
+static void
+take_user(struct config *c, const char *name)
+{
+	const char *found;
+
+	if (*name == '\0')
+		return;
+	if ((found = config_user_by_text(name, &c->uid, &c->gid)) == NULL)
+		errx(1, "configuration: user %s: %s", name,
+			errno == 0 ? "no such user" : strerror(errno));
+	c->user = copy(found);
+}
+
+/* The sockets are made before the daemon changes to its user, and are that user's. */
+static void
+give_to_user(const struct config *c, struct listener_config *l)
+{
+	if (c->user == NULL || c->uid == geteuid() || geteuid() != 0)
+		return;
+	if (l->owner == (uid_t)-1)
+		l->owner = c->uid;
+	if (l->group == (gid_t)-1)
+		l->group = c->gid;
+}
+
 /* What it tells is for the operator only. */
 static void
 take_control(struct config *c, const char *address)
@@ -185,6 +212,7 @@ take_control(struct config *c, const char *address)
 		.owner = (uid_t)-1,
 		.group = (gid_t)-1};
 	take_addr(&c->control.addr, address, 0);
+	give_to_user(c, &c->control);
 }
 
 static void
@@ -222,6 +250,7 @@ take_globals(struct config *c, cfg_t *cfg)
 	c->max_waiters = (int)cfg_getint(cfg, "max_waiters");
 	c->client_timeout_ms = (int)cfg_getint(cfg, "client_timeout_ms");
 	c->log_level = (enum log_level)log_level_by_name(cfg_getstr(cfg, "log_level"));
+	take_user(c, cfg_getstr(cfg, "user"));
 	c->pid_file = copy_or_null(cfg_getstr(cfg, "pid_file"));
 	c->state_dir = copy_or_null(cfg_getstr(cfg, "state_dir"));
 	c->cache_save = (int)cfg_getint(cfg, "cache_save");
@@ -259,8 +288,10 @@ take_listeners(struct config *c, cfg_t *cfg)
 	c->listener = calloc(c->nlisteners, sizeof(c->listener[0]));
 	if (c->listener == NULL)
 		err(1, "configuration");
-	for (size_t i = 0; i < c->nlisteners; i++)
+	for (size_t i = 0; i < c->nlisteners; i++) {
 		take_listener(&c->listener[i], cfg_getnsec(cfg, "listener", (unsigned)i));
+		give_to_user(c, &c->listener[i].net);
+	}
 }
 
 /* The listeners that there are when the file names none. */
@@ -396,6 +427,7 @@ config_free(struct config *c)
 	free(c->listener);
 	free(c->map);
 	free(c->srv_prefix);
+	free(c->user);
 	free(c->pid_file);
 	free(c->state_dir);
 	free(c->bridge_user);

@@ -439,6 +439,38 @@ config_group_by_text(const char *text, gid_t *id)
 	return true;
 }
 
+const char *
+config_user_by_text(const char *text, uid_t *uid, gid_t *gid)
+{
+	unsigned number;
+	const bool is_number = id_by_number(text, &number);
+	const struct passwd *pw;
+
+	errno = 0;
+	pw = is_number ? getpwuid(number) : getpwnam(text);
+	if (pw != NULL) {
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+		return pw->pw_name;
+	}
+	errno = lookup_errno(errno);
+	*uid = *gid = number;
+	return is_number && errno == 0 ? text : NULL;
+}
+
+/* Empty for whoever starts the daemon. */
+static int
+check_user(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	uid_t uid;
+	gid_t gid;
+
+	if (*text == '\0' || config_user_by_text(text, &uid, &gid) != NULL)
+		return 0;
+	return fault(cfg, opt, text, errno == 0 ? "no such user" : strerror(errno));
+}
+
 static int
 check_owner(cfg_t *cfg, cfg_opt_t *opt)
 {
@@ -491,6 +523,7 @@ static const struct {
 } checks[] = {
 	{"map", check_path},
 	{"map_max_bytes", check_bytes},
+	{"user", check_user},
 	{"pid_file", check_path},
 	{"state_dir", check_path},
 	{"cache_save", check_positive},

@@ -27,6 +27,11 @@ bool config_isolate_by_text(const char *text, enum isolate *);
 bool config_owner_by_text(const char *text, uid_t *);
 bool config_group_by_text(const char *text, gid_t *);
 
+/* A user and the user's group, by name or number; a number that the system doesn't know
+ * has the group of the same number. Returns the name, which is valid until the next such
+ * call, or the text. NULL: likewise. */
+const char *config_user_by_text(const char *text, uid_t *uid, gid_t *gid);
+
 /* "127.42.0.0/16": a net of loopback, whose prefix is from 9 to 30. */
 bool config_net_by_text(const char *text, struct addressbook_config *);
 

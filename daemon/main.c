@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "net/resolver.h"
 #include "options.h"
+#include "process.h"
 #include "version.h"
 
 struct options {
@@ -129,29 +130,20 @@ leave_terminal(int ready, enum log_level level)
 	return true;
 }
 
-static bool
-write_pid_file(const char *path)
-{
-	FILE *f = fopen(path, "we");
-
-	if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f) != 0) {
-		log_error("%s", path);
-		return false;
-	}
-	return true;
-}
-
 /* Serves until the end. Returns the exit status. ready is -1 in the foreground. */
 static int
 serve(struct daemon *d, const struct config *config, int ready)
 {
-	if (!daemon_start(d) || (config->pid_file && !write_pid_file(config->pid_file)) ||
-		(ready >= 0 && !leave_terminal(ready, config->log_level)))
-		return 1;
-	daemon_run(d);
-	if (config->pid_file != NULL)
-		unlink(config->pid_file);
-	return 0;
+	struct pid_file pid;
+	bool good = pid_file_open(&pid, config->pid_file) &&
+		    process_change_user(config) && daemon_start(d) &&
+		    pid_file_write(&pid) &&
+		    (ready < 0 || leave_terminal(ready, config->log_level));
+
+	if (good)
+		daemon_run(d);
+	pid_file_close(&pid);
+	return good ? 0 : 1;
 }
 
 int
@@ -162,6 +154,7 @@ main(int argc, char **argv)
 	struct daemon *d;
 	int ready = -1, status = 0;
 
+	process_keep_secret();
 	if (!open_standard_streams())
 		return 1;
 	o = parse_options(argc, argv);
@@ -178,7 +171,7 @@ main(int argc, char **argv)
 		return 1;
 	log_open(false, config->log_level);
 	if (!o.check_only) {
-		d = daemon_open(config);
+		d = process_may_start(config) ? daemon_open(config) : NULL;
 		status = d == NULL ? 1 : serve(d, config, ready);
 		daemon_close(d);
 	}

@@ -63,6 +63,9 @@ struct config {
 	int max_waiters;
 	int client_timeout_ms;
 	enum log_level log_level;
+	char *user; /* NULL: whoever starts it */
+	uid_t uid;  /* these two: of user */
+	gid_t gid;
 	char *pid_file;  /* NULL: none */
 	char *state_dir; /* NULL: nothing outlives a restart */
 	int cache_save;  /* seconds */

@@ -1,6 +1,7 @@
 #include "acceptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -60,25 +61,48 @@ remove_stale(const struct listener_config *c, const char *path)
 	return true;
 }
 
-/* Mode and owner, before anybody can have connected: listen() comes later. */
+/* By a descriptor, so that it is this socket and nothing else, whoever may write in its
+ * directory. False on failure, logged. */
 static bool
-set_owner(struct acceptor *a, const char *path)
+set_owner(struct acceptor *a, int fd, const char *path)
 {
 	const struct listener_config *c = a->config;
 	struct stat st;
 
-	if ((c->owner != (uid_t)-1 || c->group != (gid_t)-1) &&
-		chown(path, c->owner, c->group) < 0) {
-		log_error("listener %s: can't change the owner of %s", c->name, path);
-		return false;
-	}
-	if (chmod(path, c->mode) < 0 || stat(path, &st) < 0) {
-		log_error("listener %s: %s", c->name, path);
+	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+		log_errorx("listener %s: %s has been replaced", c->name, path);
 		return false;
 	}
 	a->dev = st.st_dev;
 	a->ino = st.st_ino;
+	if ((st.st_mode & 0777) != c->mode) {
+		log_errorx("listener %s: %s has got the mode %04o instead of %04o: does "
+			   "its directory have a default ACL?",
+			c->name, path, (unsigned)st.st_mode & 0777, (unsigned)c->mode);
+		return false;
+	}
+	if ((c->owner != (uid_t)-1 || c->group != (gid_t)-1) &&
+		fchownat(fd, "", c->owner, c->group, AT_EMPTY_PATH) < 0) {
+		log_error("listener %s: can't change the owner of %s", c->name, path);
+		return false;
+	}
 	return true;
+}
+
+/* It has its mode since bind(), and nobody can have connected: listen() comes later. */
+static bool
+take_file(struct acceptor *a, const char *path)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool good;
+
+	if (fd < 0) {
+		log_error("listener %s: %s", a->config->name, path);
+		return false;
+	}
+	good = set_owner(a, fd, path);
+	close(fd);
+	return good;
 }
 
 static void
@@ -118,15 +142,15 @@ bind_and_listen(struct acceptor *a)
 	}
 	if (sa->sa_family == AF_INET6)
 		setsockopt(a->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	before = umask(0177);
+	before = umask(~c->mode & 0777);
 	rc = bind(a->fd, sa, c->addr.len);
 	umask(before);
 	if (rc < 0) {
 		log_error("listener %s: can't bind", c->name);
 		return false;
 	}
-	if (path != NULL && !set_owner(a, path)) {
-		unlink(path);
+	if (path != NULL && !take_file(a, path)) {
+		remove_socket(a);
 		return false;
 	}
 	if (listen(a->fd, BACKLOG) < 0) {

@@ -27,11 +27,30 @@ temporary(char out[STATEFILE_PATH_MAX], const char *path)
 	snprintf(out, STATEFILE_PATH_MAX, "%.*s.tmp", STATEFILE_PATH_MAX - 5, path);
 }
 
+/* NULL on failure, errno is set. No link is followed, and no FIFO waited for. */
+static FILE *
+open_to_read(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	FILE *f = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+		errno = EINVAL;
+	else
+		f = fdopen(fd, "r");
+	if (f == NULL)
+		close(fd);
+	return f;
+}
+
 bool
 statefile_read(const char *path, void (*line)(void *arg, const char *text, size_t len),
 	void *arg)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = open_to_read(path);
 	bool good;
 
 	if (f == NULL)

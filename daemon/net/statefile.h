@@ -12,7 +12,7 @@
 bool statefile_path(char out[STATEFILE_PATH_MAX], const char *dir, const char *name);
 
 /* Calls line for each line, without its newline. False on failure, errno is set. A file
- * that isn't there is an empty one. */
+ * that isn't there is an empty one; a link, or what isn't a regular file, is an error. */
 bool statefile_read(const char *path,
 	void (*line)(void *arg, const char *text, size_t len), void *arg);
 

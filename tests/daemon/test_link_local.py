@@ -48,7 +48,7 @@ def dns(lab):
 def test_link_local_resolver(lab, dns, nobody):
     dns.on("a.example", does.one("good"))
     dns.on("b.example", does.truncated(does.one("good")))
-    daemon = lab.make_daemon(dns=dns)
+    daemon = lab.make_daemon(dns=dns, user="" if nobody else "0")
     if nobody:
         lab.dir.chmod(0o777)
         as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

@@ -70,6 +70,8 @@ def lines(*servers):
 def make(lab, etc, user=None, **settings):
     """What is asked is what matters here: nothing is remembered for long."""
     settings = {"resolvers": [], "min_ttl": 0, "max_stale": 0, **settings}
+    if user:
+        settings["user"] = ""
     return lab.make_daemon(prefix=inside(etc, [], user), **settings)
 
 

@@ -1,5 +1,6 @@
 """The daemon under test."""
 
+import os
 import re
 import signal
 import subprocess
@@ -22,8 +23,11 @@ KILLED = (signal.SIGKILL, signal.SIGTERM)
 FATAL = re.compile(r"Sanitizer|runtime error:|==\d+== (Invalid|.*uninit|.*lost)")
 
 
-def command(listeners):
-    """Under the filter that the unit has for such listeners, see tests/run."""
+def command(listeners, user):
+    """Under the filter that the unit has for such listeners, see tests/run. Under the unit
+    it is the right user from the start."""
+    if user not in ("", "0", "root"):
+        return ONIONMXD[-1:]
     has_owner = any({"owner", "group"} & options.keys() for options in listeners.values())
     if not has_owner or Path(ONIONMXD[0]).name != "filtered":
         return ONIONMXD
@@ -93,13 +97,15 @@ class Daemon(Process):
             "resolvers": [dns.address if dns else f"{LOOPBACK}:{free_port()}"],
             "tor_dnsport": tor.address if tor else f"{LOOPBACK}:{free_port()}",
             "state_dir": "",
+            "user": "0" if os.geteuid() == 0 else "",
             "control": f"unix:{self.dir}/control.sock",
             **settings,
         }
         self.config = self.dir / "onionmxd.conf"
         self.write_config()
         self._clients = {}
-        args = [*prefix, *command(self.listeners), "-f", "-c", self.config]
+        started = command(self.listeners, self.settings["user"])
+        args = [*prefix, *started, "-f", "-c", self.config]
         super().__init__(args, self.dir / "onionmxd.log", nofile)
 
     def write_config(self):
