@@ -3,6 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* It may have held the key of a request. */
+static void
+wipe_and_free(struct buffer *b)
+{
+	if (b->data != NULL)
+		explicit_bzero(b->data, b->len);
+	free(b->data);
+}
+
 bool
 buffer_set(struct buffer *b, const char *data, size_t len)
 {
@@ -12,7 +21,7 @@ buffer_set(struct buffer *b, const char *data, size_t len)
 		return false;
 	if (len > 0)
 		memcpy(copy, data, len);
-	free(b->data);
+	wipe_and_free(b);
 	b->data = copy;
 	b->len = len;
 	return true;
@@ -34,6 +43,6 @@ buffer_append(struct buffer *b, const char *data, size_t len)
 void
 buffer_clear(struct buffer *b)
 {
-	free(b->data);
+	wipe_and_free(b);
 	*b = (struct buffer){NULL, 0};
 }

@@ -311,5 +311,6 @@ command_cancel(struct control_client *c)
 		return;
 	if (c->explanation->lookup != NULL)
 		lookup_cancel(c->explanation->lookup);
+	explicit_bzero(c->explanation->key, sizeof(c->explanation->key));
 	free(c->explanation);
 }

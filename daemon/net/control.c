@@ -34,6 +34,7 @@ client_free(struct control_client *c)
 	if (c->text != NULL)
 		fclose(c->text);
 	free(c->data);
+	explicit_bzero(c->command, sizeof(c->command));
 	LIST_REMOVE(c, entry);
 	c->control->count--;
 	free(c);

@@ -181,6 +181,9 @@ take_request(struct batch *b, const char *data, size_t len)
 		refuse(b, REFUSE_MALFORMED);
 		break;
 	}
+	/* Its local part is no business of what comes later. */
+	explicit_bzero(
+		req.scratch, used < sizeof(req.scratch) ? used : sizeof(req.scratch));
 	s->fresh = false;
 	s->last |= proto->one_shot;
 	return used;

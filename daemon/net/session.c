@@ -325,8 +325,10 @@ discard(struct session *s)
 
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n > 0)
+	if (n > 0) {
+		explicit_bzero(s->server->input, (size_t)n);
 		s->discarded += (size_t)n;
+	}
 	if (n > 0 && s->discarded <= DISCARD_MAX)
 		set_reading(s, true);
 	if (n <= 0 || s->discarded > DISCARD_MAX || s->broken)
@@ -353,6 +355,7 @@ read_input(struct session *s, bool ends)
 		if (had > 0)
 			memcpy(server->input, s->in.data, had);
 		process(s, server->input, had + (size_t)n);
+		explicit_bzero(server->input, had + (size_t)n);
 		/* That it was reset isn't told of as an end. Who expects an answer finds
 		 * out by sending it. */
 		s->unread |= s->in.len > 0;
