@@ -26,6 +26,22 @@ log_libevent(int severity, const char *message)
 		log_warnx("libevent: %s", message);
 }
 
+/* The environment is none of its business: it could choose poll(2), or a list of changes,
+ * by which events fail later than they are added. NULL on failure. */
+static struct event_base *
+new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config == NULL)
+		return NULL;
+	if (event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV) == 0)
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
 /* Its timers are off by a few milliseconds, both ways. Precise ones would cost another
  * system call for each time round the loop. */
 struct loop *
@@ -34,7 +50,7 @@ loop_new(void)
 	struct loop *loop = calloc(1, sizeof(*loop));
 
 	event_set_log_callback(log_libevent);
-	if (loop != NULL && (loop->base = event_base_new()) != NULL) {
+	if (loop != NULL && (loop->base = new_base()) != NULL) {
 		if (watches_open(&loop->watches, loop->base))
 			return loop;
 		event_base_free(loop->base);
@@ -111,6 +127,6 @@ loop_now(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_BOOTTIME, &ts);
 	return (struct monotime){(int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec};
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A point on CLOCK_MONOTONIC. Zero is before every other point. */
+/* A point on CLOCK_BOOTTIME. Zero is before every other point. */
 struct monotime {
 	int64_t ns;
 };

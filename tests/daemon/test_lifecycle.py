@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -214,6 +215,16 @@ def test_in_the_background_a_fault_is_seen(lab):
         [*ONIONMXD, "-c", daemon.config], capture_output=True, text=True, timeout=20
     )
     assert done.returncode == 1 and "none.cdb" in done.stderr
+
+
+def test_the_environment_is_not_the_event_loops(lab):
+    """It would take poll(2), or none at all."""
+    daemon = lab.make_daemon(map=MAP)
+    ways = ("EPOLL", "POLL", "SELECT")
+    daemon.args = ["env", *[f"EVENT_NO{way}=1" for way in ways], *daemon.args]
+    daemon.start()
+    files = [os.readlink(path) for path in Path(f"/proc/{daemon.pid}/fd").iterdir()]
+    assert "anon_inode:[eventpoll]" in files
 
 
 def test_signals_change_nothing(lab):

@@ -13,6 +13,7 @@ from harness.daemon import ONIONMXD
 from harness.load import Load
 from harness.nsd import alias, delegation, write_zone
 from harness.onion import onion
+from harness.preload import Clock
 from harness.proc import wait_until
 from harness.unbound import srv
 
@@ -55,6 +56,17 @@ def kept(daemon, domain):
 def warnings(daemon):
     lines = daemon.output().splitlines()
     return [line for line in lines if "SOA record" in line]
+
+
+def test_it_expires_while_the_machine_is_suspended(lab, dns):
+    clock = Clock(lab.dir, Clock.SUSPENDED)
+    dns.on("absent.example", does.nxdomain())
+    daemon = start(lab, dns, prefix=clock.prefix, max_negative_ttl=1000)
+    assert ask(daemon, "absent.example").outcome == NONE
+    dns.on("absent.example", does.one("new"))
+    assert ask(daemon, "absent.example").outcome == NONE
+    clock.advance(1001)
+    assert ask(daemon, "absent.example").hosts() == [onion("new")]
 
 
 BELIEVED = (

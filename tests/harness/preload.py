@@ -49,7 +49,7 @@ clock_gettime(clockid_t id, struct timespec *ts)
 {
 	int rc = (int)syscall(SYS_clock_gettime, id, ts);
 
-	if (rc == 0 && id != CLOCK_REALTIME && id != CLOCK_REALTIME_COARSE && ahead)
+	if (rc == 0 && ahead && %s)
 		ts->tv_sec += *ahead;
 	return rc;
 }
@@ -128,14 +128,18 @@ user or a group counts as one."""
 
 class Clock:
     """Of a process that is started behind prefix: how far it is ahead of the machine's.
-    The time of day stays as it is."""
+    The time of day stays as it is. By suspending, only the clock goes on that counts the
+    time of a suspended machine."""
 
-    def __init__(self, workdir):
+    MOVES = "id != CLOCK_REALTIME && id != CLOCK_REALTIME_COARSE"
+    SUSPENDED = "id == CLOCK_BOOTTIME"
+
+    def __init__(self, workdir, moves=MOVES):
         path = workdir / "clock"
         path.write_bytes(bytes(8))
         with open(path, "r+b") as file:
             self._map = mmap.mmap(file.fileno(), 8)
-        self.prefix = make(workdir, "clock", CLOCK % path)
+        self.prefix = make(workdir, "clock", CLOCK % (path, moves))
         self.ahead = 0
 
     def advance(self, seconds):
