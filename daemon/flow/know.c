@@ -30,21 +30,27 @@ dns_name_of(const struct engine *e, enum dns_type type, const char *subject,
 	return true;
 }
 
+/* The last labels of names that the DNS of the Internet doesn't have, so that it is
+ * nobody's business that they are asked for: those of the host itself (RFC 6761), of tor
+ * (RFC 7686; .exit was its own, too), of I2P, of other systems of names (RFC 9476), and
+ * of a site. */
+static const char *const not_in_dns[] = {
+	"localhost", "onion", "exit", "i2p", "alt", "internal"};
+
 /* Can it have a record? A name that gets too long with the prefix can't. One without a
  * dot is a host of the site, or a local part that stands alone and is nobody's business;
- * no mail on the Internet goes there (RFC 7085). Neither are those that RFC 6761 keeps
- * for the host itself, and those of tor (RFC 7686). */
+ * no mail on the Internet goes there (RFC 7085). */
 static bool
 in_dns(const struct engine *e, enum dns_type type, const struct domain *d)
 {
-	static const char localhost[] = ".localhost";
-	const size_t n = sizeof(localhost) - 1;
+	const char *dot = memrchr(d->text, '.', d->len);
 
-	if (strlen(prefix_of(e, type)) + d->len > DOMAIN_MAX)
+	if (dot == NULL || strlen(prefix_of(e, type)) + d->len > DOMAIN_MAX)
 		return false;
-	if (memchr(d->text, '.', d->len) == NULL || domain_is_onion(d))
-		return false;
-	return d->len < n || memcmp(d->text + d->len - n, localhost, n) != 0;
+	for (size_t i = 0; i < sizeof(not_in_dns) / sizeof(not_in_dns[0]); i++)
+		if (strcmp(dot + 1, not_in_dns[i]) == 0)
+			return false;
+	return true;
 }
 
 static const struct held *

@@ -341,8 +341,9 @@ static void
 names_of_the_site_are_not_asked_for_in_dns(void **state)
 {
 	struct world *w = *state;
-	static const char *const keys[] = {
-		"postmaster", "root@localhost", "root@mailhost", "a@b.localhost"};
+	static const char *const keys[] = {"postmaster", "root@localhost",
+		"root@mailhost", "a@b.localhost", "alt", "a@b.alt", "a@B.I2P.",
+		"a@c.b.exit", "a@mail.internal"};
 	struct result r;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -354,6 +355,17 @@ names_of_the_site_are_not_asked_for_in_dns(void **state)
 	w->map.value = A_ONION;
 	look_up(w, w->onion, "root@mailhost", &r);
 	assert_route(&r, A_ONION, 25);
+	w->map.key = ".internal";
+	look_up(w, w->onion, "a@mail.internal", &r);
+	assert_route(&r, A_ONION, 25);
+	look_up(w, w->onion, "a@alt.internal.example", &r);
+	assert_non_null(r.pending);
+	answer_srv(w, "alt.internal.example", srv_none(60));
+	look_up(w, w->onion, "a@notinternal", &r);
+	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
+	look_up(w, w->onion, "a@b.notinternal", &r);
+	assert_non_null(r.pending);
+	answer_srv(w, "b.notinternal", srv_none(60));
 	look_up(w, w->onion, "a@notlocalhost.example", &r);
 	assert_non_null(r.pending);
 	answer_srv(w, "notlocalhost.example", srv_none(60));
