@@ -38,6 +38,16 @@ connect_to(const char *path)
 	return -1;
 }
 
+/* Nothing that a terminal would obey. */
+static void
+print(const char *text, size_t len, FILE *to)
+{
+	for (size_t i = 0; i < len; i++)
+		putc((text[i] >= ' ' && text[i] <= '~') || text[i] == '\n' ? text[i]
+									   : '?',
+			to);
+}
+
 /* "ok LENGTH" or "error LENGTH", and so much text. Anything else is a cut answer. */
 static enum exit_status
 copy_answer(const char *path, FILE *from)
@@ -58,7 +68,7 @@ copy_answer(const char *path, FILE *from)
 	for (; left > 0; left -= n) {
 		want = left < sizeof(text) ? left : sizeof(text);
 		n = fread(text, 1, want, from);
-		fwrite(text, 1, n, ok ? stdout : stderr);
+		print(text, n, ok ? stdout : stderr);
 		if (n < want) {
 			warnx("%s: the answer is cut off", path);
 			return STATUS_NO_ANSWER;

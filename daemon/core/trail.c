@@ -22,6 +22,16 @@ is_there(const struct trail *t, const char *line, size_t len)
 	return false;
 }
 
+/* The value of a map that another program has made can hold any byte, and a line is read
+ * on a terminal. */
+static void
+make_printable(char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (line[i] < ' ' || line[i] > '~')
+			line[i] = '?';
+}
+
 void
 trail_write(struct trail *t, const char *format, ...)
 {
@@ -34,7 +44,10 @@ trail_write(struct trail *t, const char *format, ...)
 	n = vsnprintf(t->text + t->len, room, format, args);
 	va_end(args);
 	/* Room for the newline as well, in the place of the NUL. */
-	if (n < 0 || (size_t)n >= room || is_there(t, t->text + t->len, (size_t)n))
+	if (n < 0 || (size_t)n >= room)
+		return;
+	make_printable(t->text + t->len, (size_t)n);
+	if (is_there(t, t->text + t->len, (size_t)n))
 		return;
 	t->len += (size_t)n;
 	t->text[t->len++] = '\n';

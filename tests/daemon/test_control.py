@@ -454,6 +454,8 @@ SAID = [
     (b"ok \n", 3, "", "no answer"),
     (b"ok x\n", 3, "", "no answer"),
     (b"ok 6x\nhello\n", 3, "", "no answer"),
+    (b"ok 11\n\x1b[2J\r\x9b\0\t\xff~\n", 0, "?[2J?????~\n", ""),
+    (b"error 6\n\x1b]0;x\n", 1, "", "?]0;x\n"),
     (b"ok 6\n", 3, "", "cut off"),
     (b"ok 7\nhello\n", 3, None, "cut off"),
     (b"ok 100000\n" + b"x" * 99999, 3, None, "cut off"),

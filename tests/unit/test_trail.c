@@ -40,12 +40,25 @@ test_full(void **state)
 	assert_int_equal(t.len, TRAIL_MAX);
 }
 
+static void
+what_a_terminal_would_obey_is_left_out(void **state)
+{
+	static struct trail t;
+
+	(void)state;
+	trail_add(&t, "map: %s", "\x1b[2J \r\n\t\x7f\xc3\xa9~");
+	trail_add(&t, "map: %s", "\x1b[2J \n\n\t\x7f\xc3\xa9~");
+	assert_int_equal(t.len, strlen("map: ?[2J ??????~\n"));
+	assert_memory_equal(t.text, "map: ?[2J ??????~\n", t.len);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(what_a_terminal_would_obey_is_left_out),
 	};
 
 	return cmocka_run_group_tests_name("trail", tests, NULL, NULL);
