@@ -68,7 +68,7 @@ static void
 tor_nearly_full(void *arg, unsigned percent)
 {
 	(void)arg;
-	log_warnx("tor was asked for %u %% of a share of tor_addresses, and frees none "
+	log_warnx("tor was asked for %u %% of a share of max_tor_names, and frees none "
 		  "until it is restarted",
 		percent);
 }
@@ -94,6 +94,8 @@ engine_config_of(const struct config *c)
 		.bare_negative = c->bare_negative,
 		.dns = {c->dns_timeout_ms, (unsigned)c->dns_tries},
 		.tor = {c->tor_timeout_ms, (unsigned)c->tor_tries},
+		.tor_addresses = c->tor_addresses,
+		.ntor_addresses = c->ntor_addresses,
 		.ttl_min = (uint32_t)c->min_ttl,
 		.ttl_max = (uint32_t)c->max_ttl,
 		.negative_ttl_max = (uint32_t)c->max_negative_ttl,
@@ -105,7 +107,7 @@ engine_config_of(const struct config *c)
 		.max_lookups = (size_t)c->max_lookups,
 		.max_flights = (size_t)c->max_flights,
 		.max_waiters = (size_t)c->max_waiters,
-		.max_tor_names = (size_t)c->tor_addresses};
+		.max_tor_names = (size_t)c->max_tor_names};
 }
 
 /* That there is hardly room for more is told once, until there is. */

@@ -41,9 +41,10 @@ static cfg_opt_t opts[] = {
 	CFG_INT("dns_timeout_ms", 2000, CFGF_NONE),
 	CFG_INT("dns_tries", 3, CFGF_NONE),
 	CFG_STR("tor_dnsport", "127.0.0.1:5300", CFGF_NONE),
+	CFG_STR_LIST("tor_addresses", "{127.192.0.0/10, 10.192.0.0/10}", CFGF_NONE),
 	CFG_INT("tor_timeout_ms", 250, CFGF_NONE),
 	CFG_INT("tor_tries", 4, CFGF_NONE),
-	CFG_INT("tor_addresses", 60000, CFGF_NONE),
+	CFG_INT("max_tor_names", 60000, CFGF_NONE),
 	CFG_STR("bridge", "127.42.0.0/16", CFGF_NONE),
 	CFG_INT("bridge_port", 14525, CFGF_NONE),
 	CFG_STR_LIST("socks", "{127.0.0.1:9050}", CFGF_NONE),
@@ -127,6 +128,15 @@ take_resolvers(struct config *c, cfg_t *cfg)
 	for (unsigned i = 0; i < c->nresolvers; i++)
 		take_addr(&c->resolver[i], cfg_getnstr(cfg, "resolvers", i),
 			CONFIG_DNS_PORT);
+}
+
+static void
+take_tor_addresses(struct config *c, cfg_t *cfg)
+{
+	c->ntor_addresses = cfg_size(cfg, "tor_addresses");
+	for (unsigned i = 0; i < c->ntor_addresses; i++)
+		config_net4_by_text(
+			cfg_getnstr(cfg, "tor_addresses", i), &c->tor_addresses[i]);
 }
 
 /* Names that this system doesn't have are none of ours: only the default has them. */
@@ -235,9 +245,10 @@ take_globals(struct config *c, cfg_t *cfg)
 	c->dns_timeout_ms = (int)cfg_getint(cfg, "dns_timeout_ms");
 	c->dns_tries = (int)cfg_getint(cfg, "dns_tries");
 	take_addr(&c->tor_dnsport, cfg_getstr(cfg, "tor_dnsport"), CONFIG_DNS_PORT);
+	take_tor_addresses(c, cfg);
 	c->tor_timeout_ms = (int)cfg_getint(cfg, "tor_timeout_ms");
 	c->tor_tries = (int)cfg_getint(cfg, "tor_tries");
-	c->tor_addresses = (int)cfg_getint(cfg, "tor_addresses");
+	c->max_tor_names = (int)cfg_getint(cfg, "max_tor_names");
 	c->min_ttl = (int)cfg_getint(cfg, "min_ttl");
 	c->max_ttl = (int)cfg_getint(cfg, "max_ttl");
 	c->max_negative_ttl = (int)cfg_getint(cfg, "max_negative_ttl");

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "core/onion.h"
 
 /* Checks of single values. cfg.c calls them as it reads, so a message has the line.
  * Anything but 0 is a fault. */
@@ -247,7 +248,7 @@ check_isolate(cfg_t *cfg, cfg_opt_t *opt)
 }
 
 bool
-config_net_by_text(const char *text, struct addressbook_config *net)
+config_net4_by_text(const char *text, struct net4 *net)
 {
 	struct in_addr address;
 	char ip[16], prefix[3];
@@ -257,9 +258,37 @@ config_net_by_text(const char *text, struct addressbook_config *net)
 		text[end] != '\0' || inet_pton(AF_INET, ip, &address) != 1)
 		return false;
 	net->prefix = (unsigned)strtoul(prefix, NULL, 10);
-	net->net = ntohl(address.s_addr);
-	return net->net >> 24 == IN_LOOPBACKNET && net->prefix >= 9 &&
-	       net->prefix <= 30 && (net->net & (UINT32_MAX >> net->prefix)) == 0;
+	net->address = ntohl(address.s_addr);
+	return net->prefix >= 1 && net->prefix <= 32 &&
+	       (net->address & (uint32_t)(UINT64_C(0xffffffff) >> net->prefix)) == 0;
+}
+
+/* What tor may give must be for private use, from the first address to the last. */
+static int
+check_tor_addresses(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = last_string(opt);
+	struct net4 net;
+
+	if (cfg_opt_size(opt) > CONFIG_NETS_MAX)
+		return fault(cfg, opt, text, "too many: at most 8");
+	if (config_net4_by_text(text, &net) && net.prefix >= 8 &&
+		onion_is_virtual(net.address) && onion_is_virtual(net4_last(&net)))
+		return 0;
+	return fault(cfg, opt, text,
+		"expected a net of addresses for private use, like 10.192.0.0/10");
+}
+
+bool
+config_net_by_text(const char *text, struct addressbook_config *net)
+{
+	struct net4 n;
+
+	if (!config_net4_by_text(text, &n))
+		return false;
+	net->prefix = n.prefix;
+	net->net = n.address;
+	return net->net >> 24 == IN_LOOPBACKNET && net->prefix >= 9 && net->prefix <= 30;
 }
 
 static int
@@ -539,9 +568,10 @@ static const struct {
 	{"dns_timeout_ms", check_positive},
 	{"dns_tries", check_tries},
 	{"tor_dnsport", check_ip},
+	{"tor_addresses", check_tor_addresses},
 	{"tor_timeout_ms", check_positive},
 	{"tor_tries", check_tries},
-	{"tor_addresses", check_positive},
+	{"max_tor_names", check_positive},
 	{"bridge", check_bridge},
 	{"bridge_port", check_bridge_port},
 	{"socks", check_ip},

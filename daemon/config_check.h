@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "cfg.h"
+#include "core/net4.h"
 #include "flow/lookup.h"
 #include "net/bridge.h"
 
@@ -31,6 +32,9 @@ bool config_group_by_text(const char *text, gid_t *);
  * has the group of the same number. Returns the name, which is valid until the next such
  * call, or the text. NULL: likewise. */
 const char *config_user_by_text(const char *text, uid_t *uid, gid_t *gid);
+
+/* "10.192.0.0/10": a network. */
+bool config_net4_by_text(const char *text, struct net4 *net);
 
 /* "127.42.0.0/16": a net of loopback, whose prefix is from 9 to 30. */
 bool config_net_by_text(const char *text, struct addressbook_config *);

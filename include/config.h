@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/net4.h"
 #include "core/proto.h"
 #include "flow/lookup.h"
 #include "net/bridge.h"
@@ -13,6 +14,7 @@
 #include "net/log.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/onionmxd/onionmxd.conf"
+#define CONFIG_NETS_MAX 8
 
 struct listener_options {
 	struct listener_config net;
@@ -40,9 +42,11 @@ struct config {
 	int dns_timeout_ms;
 	int dns_tries;
 	struct net_addr tor_dnsport;
+	struct net4 tor_addresses[CONFIG_NETS_MAX];
+	size_t ntor_addresses;
 	int tor_timeout_ms;
 	int tor_tries;
-	int tor_addresses;
+	int max_tor_names;
 	struct addressbook_config bridge;
 	uint16_t bridge_port;
 	struct net_addr socks[UPSTREAM_SERVERS];

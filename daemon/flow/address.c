@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/onion.h"
 #include "engine.h"
 
 static void address_answered(void *arg, const struct dns_answer *, struct monotime now);
@@ -150,15 +149,26 @@ addresses_finish(struct lookup *l, struct monotime now)
 	lookup_finish(l, &a, now);
 }
 
-/* An address that can't be tor's ends the lookup, and explain says why. */
-static bool
-is_tors(const struct address *a, uint32_t ip)
+/* If DNSPort turns out to be that of an ordinary resolver, or of one that lies, mail
+ * would go to an address of the Internet, or of this machine. */
+bool
+address_is_tors(const struct engine *e, uint32_t ip)
 {
-	if (onion_is_virtual(ip))
+	for (size_t i = 0; i < e->config.ntor_addresses; i++)
+		if (net4_has(&e->config.tor_addresses[i], ip))
+			return true;
+	return false;
+}
+
+/* One that isn't ends the lookup, and explain says why. */
+static bool
+check_address(const struct address *a, uint32_t ip)
+{
+	if (address_is_tors(a->lookup->engine, ip))
 		return true;
 	trail_add(a->lookup->trail,
-		"tor: %u.%u.%u.%u for %s isn't from a range for private use: is DNSPort "
-		"another resolver's?",
+		"tor: %u.%u.%u.%u for %s isn't in tor_addresses: is DNSPort another "
+		"resolver's?",
 		ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff, ip & 0xff, a->host);
 	return false;
 }
@@ -178,8 +188,8 @@ address_answered(void *arg, const struct dns_answer *answer, struct monotime now
 			now);
 		return;
 	}
-	if (!is_tors(a, answer->ipv4)) {
-		lookup_finish_temp(l, REASON_TOR_FAILED, now);
+	if (!check_address(a, answer->ipv4)) {
+		lookup_finish_temp(l, REASON_TOR_ADDRESS, now);
 		return;
 	}
 	tor_names_own(l->engine->tor_names, a->host, &l->asker);

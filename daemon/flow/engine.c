@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/onion.h"
-
 /* Tor's receive buffer holds 256 queries and drops the rest without a word. So does that
  * of a DNS server, as Linux has it by default. */
 #define TOR_OUTSTANDING 100
@@ -78,7 +76,7 @@ tor_landed(void *arg, enum dns_type type, const char *subject,
 
 	(void)type;
 	(void)now;
-	if (answer->status == DNS_RECORDS && onion_is_virtual(answer->ipv4))
+	if (answer->status == DNS_RECORDS && address_is_tors(e, answer->ipv4))
 		tor_names_answered(e->tor_names, subject, answer->ipv4);
 	else
 		counters(e)->tor_failures++;

@@ -224,6 +224,7 @@ void answer_insecure(struct inquiry *);
  * couldn't, and the lookup is to end. */
 enum reason addresses_start(struct lookup *, const struct route *, struct monotime now);
 void addresses_forget(struct lookup *);
+bool address_is_tors(const struct engine *, uint32_t ip);
 
 /* room.c: whose the questions of a lookup are, in the zone of a name. */
 struct share_keys keys_of(

@@ -55,7 +55,7 @@
 	X(tor_failures)                                                                  \
 	X(tor_down)              /* tor stopped answering */                             \
 	X(tor_down_answers)      /* not asked: tor doesn't answer */                     \
-	X(tor_full)              /* not asked: tor_addresses were asked for */           \
+	X(tor_full)              /* not asked: max_tor_names were asked for */           \
 	X(tor_asked_again)       /* addresses from before a possible restart of tor */   \
 	X(bridge_clients)        /* connections to the bridge */                         \
 	X(bridge_refused)        /* no place for that user, or no file descriptor */     \

@@ -38,9 +38,8 @@ struct onion_memo {
  * Not NUL-terminated; no trailing dot. memo may be NULL. */
 enum onion_status onion_check(const char *name, size_t len, struct onion_memo *memo);
 
-/* Can this IPv4 address, in host byte order, be one that tor stands for an onion with
- * (VirtualAddrNetworkIPv4)? Never if it is one of the public Internet: if DNSPort turns
- * out to be an ordinary resolver, or one that lies, mail would leave by a tor exit. */
+/* Can tor have this IPv4 address, in host byte order, stand for an onion
+ * (VirtualAddrNetworkIPv4)? Only if it isn't one of the public Internet. */
 bool onion_is_virtual(uint32_t ip);
 
 /* What is wrong, in words that fit after "NAME: ". */

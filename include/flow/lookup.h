@@ -15,6 +15,7 @@
 #include "core/counters.h"
 #include "core/domain.h"
 #include "core/monotime.h"
+#include "core/net4.h"
 #include "core/pins.h"
 #include "core/policy.h"
 #include "core/render.h"
@@ -47,6 +48,12 @@ struct engine_config {
 	bool follow_mx;
 	enum bare_negative bare_negative;
 	struct patience dns, tor;
+
+	/* Tor's addresses are in one of these; others are never passed on. Kept by the
+	 * caller. */
+	const struct net4 *tor_addresses;
+	size_t ntor_addresses;
+
 	uint32_t ttl_min, ttl_max; /* seconds; what the cache makes of a TTL */
 	uint32_t negative_ttl_max; /* seconds */
 	struct cache_config cache;

@@ -1,5 +1,7 @@
 """Every outcome, by every protocol, in both answer styles."""
 
+import socket
+
 import pytest
 
 from harness import behaviours as dns_does
@@ -252,14 +254,25 @@ def test_order_of_srv_targets(lab):
     assert dns.count("weights.example") == 1
 
 
-def test_public_address_from_tor_is_refused(lab):
-    """Something else than tor answers on DNSPort."""
+IN_RANGE = ["127.192.0.0", "127.255.255.255", "10.192.0.0", "10.255.255.255"]
+NOT_IN_RANGE = ["93.184.216.34", "127.0.0.1", "10.191.255.255", "11.0.0.0", "128.0.0.0"]
+
+
+@pytest.mark.parametrize("address", IN_RANGE + NOT_IN_RANGE)
+def test_only_addresses_of_tor_are_passed_on(lab, address):
+    """Something else than tor may answer on DNSPort. The ranges are the default."""
     liar = lab.dns(prefix="")
-    rdata = bytes([93, 184, 216, 34])
-    record = dnsmsg.record(onion(1), dnsmsg.A, 60, rdata)
+    record = dnsmsg.record(onion(1), dnsmsg.A, 60, socket.inet_aton(address))
     liar.on(onion(1), lambda q: [(0, dns_does.message(q, answer=[record]))])
-    daemon = lab.daemon(tor=liar)
-    assert daemon.ask("readsocket", onion(1)) == (TEMP, "tor is down or failing")
+    daemon = lab.make_daemon(tor=liar)
+    del daemon.settings["tor_addresses"]
+    daemon.write_config()
+    daemon.start()
+    answer = daemon.ask("readsocket", onion(1))
+    if address in IN_RANGE:
+        assert answer == (ROUTE, address)
+        return
+    assert answer == (TEMP, "tor's address is outside of tor_addresses")
     assert liar.count(onion(1)) == daemon.counter("tor_failures") == 1
     explained = daemon.onionmap("explain", onion(1))
-    assert f"tor: 93.184.216.34 for {onion(1)} isn't from a range for private" in explained
+    assert f"tor: {address} for {onion(1)} isn't in tor_addresses" in explained

@@ -379,6 +379,8 @@ fake_random(void)
 	return 42;
 }
 
+static const struct net4 virtual_net = {VIRTUAL(0), 10};
+
 static inline struct engine_config
 world_config(void)
 {
@@ -387,6 +389,8 @@ world_config(void)
 		.on_insecure = ON_FAILURE_DEFER,
 		.dns = {.timeout_ms = 100000, .tries = 1},
 		.tor = {.timeout_ms = 100000, .tries = 1},
+		.tor_addresses = &virtual_net,
+		.ntor_addresses = 1,
 		.ttl_min = 60,
 		.ttl_max = 86400,
 		.negative_ttl_max = 3600,

@@ -123,21 +123,25 @@ tor_failing_is_temporary(void **state)
 
 /* DNSPort is that of an ordinary resolver, or of a liar. */
 static void
-a_public_address_is_never_passed_on(void **state)
+an_address_that_isnt_tors_is_never_passed_on(void **state)
 {
+	static const uint32_t others[] = {0x5db8d822, 0x7f000001, VIRTUAL(0) - 1,
+		VIRTUAL(0x3fffff) + 1, 0xffffffff};
 	struct world *w = *state;
 	struct result r;
 
 	two_targets(w, &r);
-	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
-	answer_tor(w, B_ONION, tor_address(0x5db8d822));
-	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
-	two_targets(w, &r);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		answer_tor(w, A_ONION, tor_address(VIRTUAL(0x3fffff)));
+		answer_tor(w, B_ONION, tor_address(others[i]));
+		assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_ADDRESS);
+		two_targets(w, &r);
+	}
 	answer_tor(w, A_ONION, tor_address(0));
-	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_FAILED);
+	assert_outcome(&r, OUTCOME_TEMP, REASON_TOR_ADDRESS);
 	answer_tor(w, B_ONION, tor_address(VIRTUAL(1)));
 	assert_int_equal(r.calls, 1);
-	assert_int_equal(w->counters.tor_failures, 2);
+	assert_int_equal(w->counters.tor_failures, 6);
 }
 
 static void
@@ -312,7 +316,7 @@ main(void)
 		T(an_address_is_asked_for_anew_each_time),
 		T(one_question_for_all_who_ask),
 		T(tor_failing_is_temporary),
-		T(a_public_address_is_never_passed_on),
+		T(an_address_that_isnt_tors_is_never_passed_on),
 		T(silence_ends_at_the_deadline),
 		T(a_restart_between_two_addresses),
 		T(a_second_restart_asks_again),

@@ -49,6 +49,7 @@ struct world {
 };
 
 static struct world w;
+static const struct net4 virtual_net = {0x0ac00000, 10};
 
 static uint8_t
 next(void)
@@ -307,6 +308,8 @@ open_world(void)
 			.stale_s = how & 128 ? 3000 : 0,
 			.failure_s = next() % 4U},
 		.max_lookups = 1 + next() % 40U,
+		.tor_addresses = &virtual_net,
+		.ntor_addresses = 1,
 		.max_flights = 1 + next() % 40U,
 		.max_waiters = 1 + next() % 20U,
 		.max_tor_names = 1000};

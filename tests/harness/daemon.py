@@ -96,6 +96,8 @@ class Daemon(Process):
             "map": str(map or ""),
             "resolvers": [dns.address if dns else f"{LOOPBACK}:{free_port()}"],
             "tor_dnsport": tor.address if tor else f"{LOOPBACK}:{free_port()}",
+            # Wherever a test has tor, or what stands for it, have its addresses.
+            "tor_addresses": ["10.0.0.0/8", "127.0.0.0/8"],
             "state_dir": "",
             "user": "0" if os.geteuid() == 0 else "",
             "control": f"unix:{self.dir}/control.sock",

@@ -361,6 +361,8 @@ open_engine(struct world *w)
 	w->address = profile_new(w->engine, STYLE_ADDRESS, 4000);
 }
 
+static const struct net4 virtual_net = {0x0ac00000, 10};
+
 static struct engine_config
 random_config(struct world *w)
 {
@@ -383,6 +385,8 @@ random_config(struct world *w)
 			.failure_s = one_in(w, 2) ? 0 : 5,
 			.key = {1, 2}},
 		.max_lookups = 1 + roll(w, one_in(w, 2) ? 4 : 100),
+		.tor_addresses = &virtual_net,
+		.ntor_addresses = 1,
 		.max_flights = 1 + roll(w, one_in(w, 2) ? 3 : 40),
 		.max_waiters = 1 + roll(w, one_in(w, 2) ? 2 : 40),
 		.max_tor_names = 1000};
