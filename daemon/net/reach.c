@@ -50,6 +50,21 @@ tor_failed(struct relay *r)
 	next_tor(r);
 }
 
+/* Tor has closed the connection without a reply to the request. That may be the target's
+ * doing, and then says nothing of tor; if tor has gone, the next connection shows it. */
+static void
+tor_hung_up(struct relay *r)
+{
+	struct torpool *tors = r->bridge->tors;
+
+	r->tried |= 1U << r->tor;
+	relay_leave_tor(r);
+	if (torpool_choose(tors, r->tried) < torpool_size(tors))
+		next_tor(r);
+	else
+		next_target(r, "tor closed the connection");
+}
+
 static bool
 connect_tor(struct relay *r)
 {
@@ -186,7 +201,10 @@ read_socks(struct relay *r)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		tor_failed(r);
+		if (r->socks.state == SOCKS_REQUEST)
+			tor_hung_up(r);
+		else
+			tor_failed(r);
 		return;
 	}
 	r->inputlen = (uint16_t)(r->inputlen + n);

@@ -530,6 +530,9 @@ def test_who_waits_for_tor_holds_up_nobody(lab, socks):
     wait_until(lambda: socks.open() == 0, "the end of the connections to tor")
 
 
+CLOSED = "tor closed the connection"
+
+
 def test_tor_down_is_told_though_many_wait(lab, socks):
     """Their number doesn't make it slow."""
     socks.on(B, does.hangs)
@@ -538,5 +541,5 @@ def test_tor_down_is_told_though_many_wait(lab, socks):
     wait_until(lambda: len(socks.asked) == 100, "the requests")
     began = time.monotonic()
     socks.stop()
-    assert [hear(s) for s in waiting] == [unreachable("tor is down")] * 100
+    assert [hear(s) for s in waiting] == [unreachable(CLOSED)] * 100
     assert time.monotonic() - began < 2 * SLACK

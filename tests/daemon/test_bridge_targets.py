@@ -48,7 +48,8 @@ REASONS = {
 }
 
 # Bytes that the server says: the method, the login, a reply with an IPv4 address.
-CONVERSATION = 2 + 2 + 10
+BEFORE_REPLY = 2 + 2
+CONVERSATION = BEFORE_REPLY + 10
 
 
 @pytest.fixture
@@ -299,6 +300,7 @@ def test_nothing_listens(daemon, socks):
     assert counters["bridge_targets_failed"] == counters["bridge_unreachable"] == 0
 
 
+CLOSED = "tor closed the connection"
 RUBBISH = {
     "closes": does.closes,
     "resets": does.resets,
@@ -317,8 +319,35 @@ def test_rubbish(daemon, socks, how, step):
         socks.on(A, RUBBISH[how])
     else:
         setattr(socks, step, RUBBISH[how])
-    assert refusal(daemon, A) == unreachable("tor is down")
-    assert daemon.counter("socks_down_answers") == 1
+    closed = step == "reply" and how in ("closes", "resets")
+    assert refusal(daemon, A) == unreachable(CLOSED if closed else "tor is down")
+    assert daemon.counter("socks_down_answers") == (not closed)
+
+
+@pytest.mark.parametrize("how", ["closes", "resets"])
+def test_tor_closes_without_a_reply(lab, socks, how):
+    """The next target is tried, and it isn't tor that has failed, however often."""
+    socks.on(A, RUBBISH[how])
+    daemon = bridged(lab, socks, map=f"x.example {A}, {B}\n")
+    for _ in range(8):
+        with dial(daemon, "x.example") as s:
+            assert answers(s)
+    assert {target for target in asked(socks)} == {(A, 25), (B, 25)}
+    counters = daemon.counters()
+    assert counters["bridge_targets_failed"] == 8
+    assert counters["socks_down"] == counters["socks_down_answers"] == 0
+
+
+def test_tor_closes_without_a_reply_beside_another(lab, socks):
+    """That may know the target better."""
+    other = lab.socks()
+    socks.on(A, does.closes)
+    daemon = bridged(lab, socks, other)
+    for _ in range(4):
+        with dial(daemon, A) as s:
+            assert answers(s)
+    assert asked(socks) and len(asked(other)) == 4
+    assert daemon.counter("bridge_targets_failed") == 0
 
 
 @pytest.mark.parametrize("method", [0, 1, 255])
@@ -342,7 +371,8 @@ def test_an_unknown_type_of_address(daemon, socks, kind):
 def test_cut_off(daemon, socks, count):
     """After so many bytes; what was whole before doesn't matter."""
     socks.cut = count
-    assert refusal(daemon, A) == unreachable("tor is down")
+    why = CLOSED if count >= BEFORE_REPLY else "tor is down"
+    assert refusal(daemon, A) == unreachable(why)
     socks.cut = None
     with dial(daemon, A) as s:
         assert answers(s)
