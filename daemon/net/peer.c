@@ -6,6 +6,7 @@
 #include <linux/sock_diag.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -105,7 +106,8 @@ peer_user(int fd)
 	return PLACES_NOBODY;
 }
 
-/* By /proc/net/tcp, a line for each socket of the machine */
+/* By /proc/self/net, where each socket of the machine has a line. Unlike /proc/net it is
+ * there as well when a service manager shows processes only. */
 
 struct line {
 	struct sockaddr_in from, to;
@@ -113,22 +115,34 @@ struct line {
 	unsigned long inode; /* 0: closed */
 };
 
+/* A word of 32 bits in host byte order, behind others that say that it is IPv4. */
 static bool
-read_line(FILE *f, struct line *l)
+read_address(const char *text, const char *prefix, unsigned port, struct sockaddr_in *a)
 {
-	unsigned from, to, fport, tport;
-	char text[256];
+	const size_t len = strlen(prefix);
+
+	if (strlen(text) != len + 8 || memcmp(text, prefix, len) != 0)
+		return false;
+	a->sin_addr.s_addr = (in_addr_t)strtoul(text + len, NULL, 16);
+	a->sin_port = htons((in_port_t)port);
+	return true;
+}
+
+static bool
+read_line(FILE *f, const char *prefix, struct line *l)
+{
+	char text[512], from[33], to[33];
+	unsigned fport, tport;
 
 	while (fgets(text, sizeof(text), f) != NULL)
 		if (sscanf(text,
-			    "%*u: %8X:%4X %8X:%4X %*X %*X:%*X %*X:%*X %*X %u %*u %lu",
-			    &from, &fport, &to, &tport, &l->uid, &l->inode) == 6) {
-			l->from.sin_addr.s_addr = from;
-			l->from.sin_port = htons((in_port_t)fport);
-			l->to.sin_addr.s_addr = to;
-			l->to.sin_port = htons((in_port_t)tport);
+			    "%*u: %32[0-9A-F]:%4X %32[0-9A-F]:%4X %*X %*X:%*X %*X:%*X "
+			    "%*X "
+			    "%u %*u %lu",
+			    from, &fport, to, &tport, &l->uid, &l->inode) == 6 &&
+			read_address(from, prefix, fport, &l->from) &&
+			read_address(to, prefix, tport, &l->to))
 			return true;
-		}
 	return false;
 }
 
@@ -139,15 +153,16 @@ same(const struct sockaddr_in *a, const struct sockaddr_in *b)
 }
 
 static enum peer
-by_proc(const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner)
+look_in(const char *path, const char *prefix, const struct sockaddr_in *client,
+	const struct sockaddr_in *server, uid_t *owner)
 {
-	FILE *f = fopen("/proc/net/tcp", "re");
+	FILE *f = fopen(path, "re");
 	enum peer peer = PEER_UNKNOWN;
 	struct line l;
 
 	if (f == NULL)
 		return PEER_UNKNOWN;
-	while (peer != PEER_OPEN && read_line(f, &l)) {
+	while (peer != PEER_OPEN && read_line(f, prefix, &l)) {
 		if (l.inode == 0)
 			continue;
 		if (same(&l.from, client) && same(&l.to, server)) {
@@ -158,6 +173,21 @@ by_proc(const struct sockaddr_in *client, const struct sockaddr_in *server, uid_
 		}
 	}
 	fclose(f);
+	return peer;
+}
+
+/* A client whose socket is of IPv6 is in the other file, with addresses like
+ * ::ffff:127.0.0.1. Our socket is in the first in either case. */
+static enum peer
+by_proc(const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner)
+{
+	char mapped[25];
+	enum peer peer = look_in("/proc/self/net/tcp", "", client, server, owner);
+
+	snprintf(mapped, sizeof(mapped), "%016X%08X", 0U, (unsigned)htonl(0xffff));
+	if (peer != PEER_OPEN && look_in("/proc/self/net/tcp6", mapped, client, server,
+					 owner) == PEER_OPEN)
+		return PEER_OPEN;
 	return peer;
 }
 

@@ -11,7 +11,7 @@ enum peer {
 	PEER_UNKNOWN, /* the kernel doesn't say */
 };
 
-/* Asks the kernel (sock_diag(7), or /proc/net/tcp if there is none) for the socket that
+/* Asks the kernel (sock_diag(7), or /proc/self/net if there is none) for the socket that
  * is bound to client and connected to server, the address of a socket of ours. *owner is
  * its user, set with PEER_OPEN only. With PEER_UNKNOWN, errno is EMFILE or ENFILE if
  * there was no file descriptor to ask. */

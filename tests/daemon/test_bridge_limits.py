@@ -1,6 +1,7 @@
 """Who may use the bridge, and how much of it."""
 
 import contextlib
+import os
 import re
 import select
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import preload
 from harness import scripted_socks as does
 from harness.bridged import (
     LOST,
@@ -241,6 +243,59 @@ def test_who_has_gone_is_not_root(lab, socks):
     wait_until(lambda: daemon.counted("bridge_clients") == 1, "the client")
     assert daemon.counter("bridge_denied") == 1
     assert socks.connections == []
+
+
+# A kernel without sock_diag, or a sandbox without netlink, and a /proc of processes only.
+NO_SOCK_DIAG = """\
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int
+socket(int family, int type, int protocol)
+{
+	if (family != AF_NETLINK)
+		return (int)syscall(SYS_socket, family, type, protocol);
+	errno = EAFNOSUPPORT;
+	return -1;
+}
+
+FILE *
+fopen(const char *path, const char *mode)
+{
+	FILE *(*real)(const char *, const char *);
+
+	errno = ENOENT;
+	*(void **)&real = dlsym(RTLD_NEXT, "fopen");
+	return strncmp(path, "/proc/net", 9) == 0 ? NULL : real(path, mode);
+}
+"""
+
+
+@pytest.mark.parametrize("mapped", ["", "::ffff:"])
+@pytest.mark.parametrize("user", ["0", "nobody"])
+def test_users_without_sock_diag(lab, socks, mapped, user):
+    """By /proc, also of a daemon that can't be dumped, whose files there are root's; and
+    clients whose sockets are of IPv6."""
+    socks.on(A, does.connected(does.speaks_first(b"220\r\n", does.closes)))
+    daemon = make_bridged(lab, socks, bridge_users=["nobody"], user=user)
+    if user == "nobody":
+        lab.dir.chmod(0o777)
+        os.chown(lab.dir / "state", NOBODY, NOBODY)
+    prefix = preload.make(lab.dir, "nodiag", NO_SOCK_DIAG)
+    daemon.args = [*prefix, *daemon.args]
+    daemon.start()
+    host, port = where(daemon, A)
+    place, source = (mapped + host, port), mapped + "127.0.0.1"
+    assert hear_elsewhere(place, source=source, user=NOBODY) == b"220\r\n" + LOST
+    assert hear_elsewhere(place, source=source, user=1, say="x\r\n") == DENIED
+    assert hear_elsewhere(place, source=source, say="x\r\n") == DENIED
+    assert daemon.counter("bridge_denied") == 2
 
 
 def test_who_may_not_takes_no_place(lab, socks):
