@@ -21,7 +21,7 @@ reason_text(enum reason r)
 		[REASON_TOR_TIMEOUT] = "tor timed out",
 		[REASON_TOR_FAILED] = "tor is down or failing",
 		[REASON_TOR_FULL] = "tor was asked for too many addresses",
-		[REASON_TOR_ADDRESS] = "tor's address is outside of tor_addresses",
+		[REASON_TOR_ADDRESS] = "tor gave an address outside of tor_addresses",
 		[REASON_INSECURE] = "route not validated by DNSSEC",
 		[REASON_BRIDGE] = "the bridge has no address for it",
 		[REASON_BRIDGE_FULL] = "the addresses of the bridge are in use",

@@ -272,7 +272,7 @@ def test_only_addresses_of_tor_are_passed_on(lab, address):
     if address in IN_RANGE:
         assert answer == (ROUTE, address)
         return
-    assert answer == (TEMP, "tor's address is outside of tor_addresses")
+    assert answer == (TEMP, "tor gave an address outside of tor_addresses")
     assert liar.count(onion(1)) == daemon.counter("tor_failures") == 1
     explained = daemon.onionmap("explain", onion(1))
     assert f"tor: {address} for {onion(1)} isn't in tor_addresses" in explained
