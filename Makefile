@@ -296,9 +296,9 @@ INSTALLED := 755:$(B)/onionmxd:$(PREFIX)/sbin/onionmxd \
 	644:conf/onionmxd.tmpfiles:$(PREFIX)/lib/tmpfiles.d/onionmxd.conf \
 	$(foreach document,$(DOCUMENTS),644:$(document):$(DOC)/$(document))
 
-# As PREFIX is this time.
+# As PREFIX is this time. Whoever installs at the same time sees the whole file.
 $(B)/onionmxd.service: conf/systemd/onionmxd.service FORCE
-	@sed 's|@PREFIX@|$(PREFIX)|g' $< >$@
+	@sed 's|@PREFIX@|$(PREFIX)|g' $< >$@.$$$$ && mv $@.$$$$ $@
 
 install: all $(B)/onionmxd.service	## install; PREFIX=/usr/local DESTDIR=
 	@set -e; umask 022; for each in $(INSTALLED); do \

@@ -15,6 +15,14 @@ from harness.proc import wait_until  # noqa: E402
 MESSAGES = 60
 LOG = Path("/var/log/postfix-test.log")
 
+# What waits is tried again at once.
+QUICK = (
+    "minimal_backoff_time=1s",
+    "queue_run_delay=1s",
+    "transport_retry_time=1s",
+    "smtp_destination_concurrency_failed_cohort_limit=100",
+)
+
 
 def pid():
     return Path("/run/onionmxd-test.pid").read_text()
@@ -23,8 +31,8 @@ def pid():
 def send(number, sent):
     user = f"user{number}@srv.example"
     text = f"Subject: test\n\nNumber {number}.\n"
-    subprocess.run(["/usr/sbin/sendmail", "-i", "-f", "me@localhost", user], input=text,
-                   text=True, check=True)
+    args = ["/usr/sbin/sendmail", "-i", "-f", "me@localhost", user]
+    subprocess.run(args, input=text, text=True, check=True)
     sent.append(user)
 
 
@@ -40,8 +48,7 @@ def arrived(sink, sent):
 
 
 def main():
-    run("postconf", f"maillog_file={LOG}", "minimal_backoff_time=1s", "queue_run_delay=1s",
-        "transport_retry_time=1s", "smtp_destination_concurrency_failed_cohort_limit=100")
+    run("postconf", f"maillog_file={LOG}", *QUICK)
     with world() as sink:
         as_readme_says("Postfix")
         sink.pause = 0.1
