@@ -84,11 +84,13 @@ def test_max_clients(lab, listener):
 
 
 def ask_many(daemon, listener, keys, part=None):
-    """One connection for each key: all are asked at once, or so many bytes of it."""
-    sockets = [connect(daemon.address(listener)) for _ in keys]
+    """One connection for each key: all are asked at once, or so many bytes of it. Each
+    speaks before the next one comes: else it could be idle, and make room."""
     client = daemon.client(listener)
-    for s, key in zip(sockets, keys):
-        s.sendall(client.request(key)[:part])
+    sockets = []
+    for key in keys:
+        sockets.append(connect(daemon.address(listener)))
+        sockets[-1].sendall(client.request(key)[:part])
     return sockets
 
 
