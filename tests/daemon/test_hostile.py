@@ -309,7 +309,7 @@ def test_sipping_at_the_answers(lab):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         host, port = daemon.address("tcp_table").split(":")
         s.connect((host, int(port)))
-        wait_until(lambda: stuff(s, request) and is_full(daemon), "a full buffer")
+        stuff(s, request)  # more than it can answer before the end
         s.setblocking(True)
         for _ in range(20):
             if not sip(s, 24_000):
