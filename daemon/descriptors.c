@@ -76,11 +76,13 @@ share(struct descriptors *d, const struct need *n, size_t have)
 	size_t left = have - least(n->others, have / 2), bridge;
 
 	left -= least(n->dns, left / 2);
-	bridge = left * n->bridge / (n->bridge + n->clients);
-	d->clients = least(n->clients, left - bridge);
-	if (n->bridge > 0)
+	if (n->bridge > 0) {
+		bridge = left * n->bridge / (n->bridge + n->clients);
+		left -= bridge;
 		d->bridge_clients =
 			least(d->bridge_clients, bridge_clients_within(bridge));
+	}
+	d->clients = least(n->clients, left);
 }
 
 struct descriptors
