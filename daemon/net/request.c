@@ -207,11 +207,7 @@ has_room(struct batch *b)
 	session_took(s);
 	if (OUTPUT_SIZE - b->len < PROTO_REPLY_MAX)
 		batch_flush(b);
-	if (s->out.len > 0) {
-		session_counters(s)->output_full++;
-		return false;
-	}
-	return true;
+	return s->out.len == 0;
 }
 
 void

@@ -262,6 +262,7 @@ session_pump(struct session *s)
 		finish(s);
 		return;
 	}
+	session_counters(s)->output_full += s->reading && s->out.len > 0;
 	set_reading(s, !s->eof && !s->last && s->out.len == 0 && !s->is_waiting &&
 			       s->nrequests < PIPELINE_MAX);
 	run_clocks(s);
