@@ -27,14 +27,14 @@ IDLE_CLIENTS = 2200  # more than there are places
 NOBODY = 65534
 
 HEAD = (
-    f"{'attack':<46} {'requests':>9} {'asked':>6} {'right':>7} {'median':>8} {'99 %':>8} "
+    f"{'attack':<46} {'how much':>9} {'asked':>6} {'right':>7} {'median':>8} {'99 %':>8} "
     f"{'before':>7} {'most':>7} {'bound':>7}"
 )
 
 
 class Row(NamedTuple):
     attack: str
-    requests: int
+    requests: int  # of the strangers, or their connections if it is about these
     latencies: list  # seconds, of what was right
     asked: int
     before: int  # bytes
@@ -147,17 +147,19 @@ def map_name(i):
 class Flood:
     """A program beside the daemon: another user's, if that can be had."""
 
-    def __init__(self, programs, *args):
+    def __init__(self, programs, kind, *args):
+        self.kind = kind
         user = {"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}
         self.child = subprocess.Popen(
-            [str(arg) for arg in [programs / "flood", *args]],
+            [str(arg) for arg in [programs / "flood", kind, *args]],
             stdout=subprocess.PIPE, text=True, **user)
 
     def finished(self):
         return self.child.poll() is not None
 
     def requests(self):
-        return int(self.child.stdout.read().split()[0])
+        sent, connections = map(int, self.child.stdout.read().split())
+        return connections if self.kind in ("idle", "drip") else sent
 
 
 class Site:
