@@ -42,8 +42,8 @@ question_of(const struct sockaddr_in *from, const struct sockaddr_in *to)
 	return q;
 }
 
-/* The socket that is bound to from and connected to to, if it is open. */
-static bool
+/* Of the socket that is bound to from and connected to to. */
+static enum peer
 ask(int fd, const struct sockaddr_in *from, const struct sockaddr_in *to, uid_t *owner)
 {
 	struct question q = question_of(from, to);
@@ -53,16 +53,23 @@ ask(int fd, const struct sockaddr_in *from, const struct sockaddr_in *to, uid_t 
 		char bytes[1024];
 	} answer;
 	const struct inet_diag_msg *msg = NLMSG_DATA(&answer.head);
+	const struct nlmsgerr *error = NLMSG_DATA(&answer.head);
+	ssize_t n;
 
 	if (sendto(fd, &q, sizeof(q), 0, (struct sockaddr *)&kernel, sizeof(kernel)) !=
-			sizeof(q) ||
-		recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) <
-			(ssize_t)NLMSG_LENGTH(sizeof(*msg)) ||
-		answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-		msg->idiag_inode == 0) /* closed: the kernel then says root */
-		return false;
+		sizeof(q))
+		return PEER_UNKNOWN;
+	n = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
+	if (n >= (ssize_t)NLMSG_LENGTH(sizeof(*error)) &&
+		answer.head.nlmsg_type == NLMSG_ERROR && error->error == -ENOENT)
+		return PEER_CLOSED;
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*msg)) ||
+		answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+		return PEER_UNKNOWN;
+	if (msg->idiag_inode == 0) /* the kernel then says root */
+		return PEER_CLOSED;
 	*owner = msg->idiag_uid;
-	return true;
+	return PEER_OPEN;
 }
 
 static enum peer
@@ -70,15 +77,14 @@ by_sock_diag(
 	const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner)
 {
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	enum peer peer = PEER_UNKNOWN;
+	enum peer peer;
 	uid_t ours;
 
 	if (fd < 0)
 		return PEER_UNKNOWN;
-	if (ask(fd, client, server, owner))
-		peer = PEER_OPEN;
-	else if (ask(fd, server, client, &ours))
-		peer = PEER_CLOSED;
+	peer = ask(fd, client, server, owner);
+	if (peer == PEER_CLOSED && ask(fd, server, client, &ours) != PEER_OPEN)
+		peer = PEER_UNKNOWN;
 	close(fd);
 	return peer;
 }
