@@ -442,6 +442,7 @@ def test_who_has_said_all_keeps_the_place(lab, socks, missing):
     socks.on(A, does.connected(server))
     daemon = bridged(lab, socks, prefix=on_old_kernel(lab, clock, missing))
     with dial(daemon, A) as s:
+        wait_until(lambda: daemon.counted("bridge_connected") == 1, "the server")
         s.sendall(b"QUIT\r\n")
         s.shutdown(socket.SHUT_WR)
         for _ in range(5):
