@@ -1,0 +1,392 @@
+/* The files of state_dir: what is read is what an undamaged line says, a line that isn't
+ * taken is counted, and what was read is the same after it has been written again.
+ *
+ * The fuzzer can't find a checksum: a line that ends with "!" gets its own, and then one
+ * byte of the file is changed. */
+#include "fuzz_shell.h"
+
+#include <fcntl.h>
+
+#include "core/addressbook.h"
+#include "core/sealed.h"
+#include "net/cachefile.h"
+#include "net/pinfile.h"
+
+#define RECORDS_MAX 200
+
+struct text {
+	char *p;
+	size_t len;
+};
+
+/* What was read, as text that can be compared. */
+struct records {
+	size_t n;
+	char *line[RECORDS_MAX];
+};
+
+/* The file */
+
+static struct text
+make_file(const uint8_t *data, size_t size, uint8_t place, uint8_t change)
+{
+	struct text file = {fuzz_alloc((size + 1) * (SEAL_LEN + 2)), 0};
+	size_t start = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		const bool last = i + 1 == size || data[i + 1] == '\n';
+
+		if (data[i] == '!' && last) {
+			file.len =
+				start + seal_line(file.p + start, file.len - start) - 1;
+			continue;
+		}
+		file.p[file.len++] = (char)data[i];
+		if (data[i] == '\n')
+			start = file.len;
+	}
+	if (file.len > 0)
+		file.p[place * file.len / 256] ^= (char)change;
+	return file;
+}
+
+static void
+each_line(const struct text *file, bool (*each)(void *, const char *, size_t), void *arg)
+{
+	const char *p = file->p, *end = file->p + file->len;
+
+	while (p < end) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		const char *stop = newline == NULL ? end : newline;
+
+		if (!each(arg, p, (size_t)(stop - p)))
+			return;
+		p = newline == NULL ? end : newline + 1;
+	}
+}
+
+static void
+write_file(const char *dir, const char *name, const struct text *file)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	require(fd >= 0 && write(fd, file->p, file->len) == (ssize_t)file->len);
+	close(fd);
+}
+
+static bool
+is_there(const char *dir, const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* Records */
+
+static void
+add(struct records *r, const char *line, size_t len)
+{
+	require(r->n < RECORDS_MAX && (r->line[r->n++] = strndup(line, len)) != NULL);
+}
+
+static void
+clear(struct records *r)
+{
+	while (r->n > 0)
+		free(r->line[--r->n]);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void
+require_same(struct records *a, struct records *b)
+{
+	qsort(a->line, a->n, sizeof(a->line[0]), compare);
+	qsort(b->line, b->n, sizeof(b->line[0]), compare);
+	require(a->n == b->n);
+	for (size_t i = 0; i < a->n; i++)
+		require(strcmp(a->line[i], b->line[i]) == 0);
+	clear(a);
+	clear(b);
+}
+
+/* Stored lines: does an undamaged one say this? */
+
+struct search {
+	const struct stored *wanted;
+	bool found;
+	size_t bad; /* lines that aren't of this file */
+	bool cache;
+};
+
+static bool
+same_set(const struct srv_set *a, const struct srv_set *b)
+{
+	for (uint8_t i = 0; i < a->n && a->n == b->n; i++)
+		if (a->rr[i].port != b->rr[i].port ||
+			a->rr[i].hostlen != b->rr[i].hostlen ||
+			memcmp(a->rr[i].host, b->rr[i].host, a->rr[i].hostlen) != 0)
+			return false;
+	return a->n == b->n;
+}
+
+static bool
+look(void *arg, const char *text, size_t len)
+{
+	struct search *search = arg;
+	const struct stored *w = search->wanted;
+	struct stored s;
+
+	if (!stored_read(text, len, &s) || (s.kind == STORED_CACHE) != search->cache)
+		search->bad++;
+	else if (w != NULL && s.kind == w->kind && s.type == w->type &&
+		 s.domain.len == w->domain.len &&
+		 memcmp(s.domain.text, w->domain.text, s.domain.len) == 0 &&
+		 s.fact.status == w->fact.status && same_set(&s.fact.set, &w->fact.set))
+		search->found = true;
+	return true;
+}
+
+static struct search
+search(const struct text *file, const struct stored *wanted, bool cache)
+{
+	struct search s = {.wanted = wanted, .cache = cache};
+
+	each_line(file, look, &s);
+	return s;
+}
+
+/* Pins */
+
+struct reading {
+	const struct text *file;
+	struct records records;
+};
+
+static void
+take_pin(void *arg, const struct stored *s)
+{
+	struct reading *r = arg;
+	char line[STORED_MAX];
+
+	/* A pin without records only says that there was one. */
+	require((s->kind == STORED_PIN && s->fact.set.n == 0) ||
+		search(r->file, s, false).found);
+	add(&r->records, line, stored_write(line, s));
+}
+
+static void
+read_pins(const char *dir, struct reading *r)
+{
+	static const struct pins_config config = {.max = 10 * RECORDS_MAX, .hold_s = 1};
+	static struct counters counters;
+	struct pins *pins = pins_new(&config);
+	struct pinfile *f;
+
+	if (shell_loop == NULL)
+		require((shell_loop = loop_new()) != NULL);
+	f = pinfile_open(&(struct pinfile_config){.loop = shell_loop,
+		.dir = dir,
+		.pins = pins,
+		.pins_config = config,
+		.counters = &counters,
+		.wall = SHELL_WALL});
+	require(pins != NULL && f != NULL);
+	pins_walk(pins, take_pin, r);
+	pinfile_close(f);
+	pins_free(pins);
+}
+
+static void
+fuzz_pins(const struct text *file)
+{
+	const char *dir = shell_dir();
+	struct reading first = {.file = file}, again = {.file = file};
+
+	write_file(dir, "pins", file);
+	read_pins(dir, &first);
+	require(search(file, NULL, false).bad == 0 || is_there(dir, "pins.old"));
+	shell_remove("pins.old");
+	read_pins(dir, &again);
+	require(!is_there(dir, "pins.old"));
+	require_same(&first.records, &again.records);
+}
+
+/* Addresses of the bridge */
+
+struct book {
+	struct addressbook *book, *again;
+	const struct text *file;
+	const struct way *wanted;
+	bool found;
+};
+
+static bool
+load_line(struct addressbook *book, const char *text, size_t len)
+{
+	switch (addressbook_load(book, text, len, pins_day(SHELL_WALL))) {
+	case ADDRESSBOOK_LOADED:
+	case ADDRESSBOOK_LOADED_OLD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+take_line(void *arg, const char *text, size_t len)
+{
+	struct way w;
+
+	if (load_line(arg, text, len))
+		require(way_read(text, len, &w) != WAY_DAMAGED);
+	return true;
+}
+
+/* But for when it was used, and for whom. */
+static bool
+same_way(const struct way *a, const struct way *b)
+{
+	if (a->ipv4 != b->ipv4 || a->route.n != b->route.n ||
+		strcmp(a->domain.text, b->domain.text) != 0 ||
+		a->tls.level != b->tls.level ||
+		strcmp(a->tls.name.text, b->tls.name.text) != 0)
+		return false;
+	for (uint8_t i = 0; i < a->route.n; i++) {
+		const struct target *t = &a->route.target[i], *u = &b->route.target[i];
+
+		if (t->port != u->port || t->hostlen != u->hostlen ||
+			memcmp(t->host, u->host, t->hostlen) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+look_for_way(void *arg, const char *text, size_t len)
+{
+	struct book *b = arg;
+	struct way w = {0};
+	enum way_line line = way_read(text, len, &w);
+
+	if (line == WAY_ADDRESS || line == WAY_OLD) {
+		way_make_plain(&w);
+		b->found |= same_way(&w, b->wanted);
+	}
+	return !b->found;
+}
+
+static void
+take_way(void *arg, const struct way *w)
+{
+	struct book *b = arg;
+	char line[WAY_LINE_MAX], again[WAY_LINE_MAX];
+	size_t len = way_write(line, w);
+	struct way got;
+
+	b->wanted = w;
+	b->found = false;
+	each_line(b->file, look_for_way, b);
+	require(b->found);
+	require(fuzz_printable(line, len - 1) && line[len - 1] == '\n');
+	if (w->day == 0) /* an old line; a day comes before it is written */
+		return;
+	require(load_line(b->again, line, len - 1));
+	require(addressbook_get(b->again, w->ipv4, &got));
+	require(way_write(again, &got) == len && memcmp(line, again, len) == 0);
+}
+
+static void
+fuzz_book(const struct text *file)
+{
+	const struct addressbook_config config = {.net = 0x7f2a0000,
+		.prefix = 16,
+		.max = 10 * RECORDS_MAX,
+		.reuse_days = 14};
+	struct book b = {.file = file,
+		.book = addressbook_new(&config),
+		.again = addressbook_new(&config)};
+
+	require(b.book != NULL && b.again != NULL);
+	each_line(file, take_line, b.book);
+	addressbook_walk(b.book, take_way, &b);
+	addressbook_free(b.book);
+	addressbook_free(b.again);
+}
+
+/* The cache. What lives no longer than this may be gone when it is read again. */
+#define SOON_MS 3000
+
+static void
+take_cached(void *arg, enum dns_type type, const struct domain *d, const struct cached *c)
+{
+	struct reading *r = arg;
+	struct stored s = {.kind = STORED_CACHE,
+		.type = type,
+		.domain = *d,
+		.ttl = c->ttl,
+		.fact = c->fact};
+	char line[STORED_MAX];
+
+	require(search(r->file, &s, true).found);
+	if (monotime_diff_ms(c->expires, loop_now()) > SOON_MS)
+		add(&r->records, line, stored_write(line, &s));
+}
+
+static void
+read_cache(const char *dir, struct reading *r, bool save)
+{
+	struct cachefile_config config = {.dir = dir,
+		.save_s = 1000,
+		.srv_prefix = "_onion-mx._tcp.",
+		.ask_ad = true};
+	struct cachefile *c;
+
+	shell_open();
+	config.loop = shell_loop;
+	config.engine = shell.engine;
+	config.counters = &shell.counters;
+	require((c = cachefile_open(&config)) != NULL);
+	engine_recall(shell.engine, take_cached, r);
+	require(!save || cachefile_start(c));
+	cachefile_close(c);
+	loop_free(shell_loop);
+	shell_loop = NULL;
+	shell_close();
+}
+
+static void
+fuzz_cache(const struct text *file)
+{
+	const char *dir = shell_dir();
+	struct reading first = {.file = file}, again = {.file = file};
+
+	write_file(dir, "cache", file);
+	read_cache(dir, &first, true);
+	read_cache(dir, &again, false);
+	require_same(&first.records, &again.records);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	void (*const files[])(const struct text *) = {fuzz_pins, fuzz_book, fuzz_cache};
+	struct text file;
+
+	if (size < 3)
+		return 0;
+	log_open(false, LOG_LEVEL_ERROR);
+	file = make_file(data + 3, size - 3, data[1], data[2]);
+	files[data[0] % 3](&file);
+	free(file.p);
+	return 0;
+}
