@@ -51,6 +51,7 @@ def make_daemon(lab, tor, name):
         socks=[f"{tor.host}:{tor.port}"],
         state_dir=str(own),
         control=f"unix:{own}/control.sock",
+        user="",
         prefix=USER,
     )
 
