@@ -30,7 +30,7 @@ def bound(settings, clients):
     of = lambda option: settings.get(option, default(option))
     total = kb["the daemon itself"] + kb["each resolver, and tor"]
     for option in ("max_lookups", "max_flights", "cache_entries", "bridge_max_clients",
-                   "bridge_addresses", "tor_addresses"):
+                   "bridge_addresses", "max_tor_names"):
         total += kb[option] * of(option)
     total += kb["cache_bytes"] * of("cache_bytes") / 1024
     total += kb["each client of a listener"] * clients

@@ -36,3 +36,9 @@ def test_the_memory_that_is_documented():
     assert memory.bound({"max_lookups": 2, "cache_bytes": 1024}, 0) - small == 16 * 1024
     assert memory.bound({"max_lookups": 1, "cache_bytes": 2048}, 0) - small == 1536
     assert memory.bound({"max_lookups": 1, "cache_bytes": 1024}, 10) > small
+
+
+def test_what_the_memory_depends_on_are_numbers():
+    limits = [what for what in memory.documented() if " " not in what]
+    assert len(limits) > 5
+    assert all(memory.default(limit) > 0 for limit in limits)
