@@ -155,8 +155,10 @@ main(int argc, char **argv)
 	int ready = -1, status = 0;
 
 	process_keep_secret();
-	if (!open_standard_streams())
+	if (!open_standard_streams()) {
+		log_error("/dev/null");
 		return 1;
+	}
 	o = parse_options(argc, argv);
 	/* What the resolver's library makes of the environment isn't ours. */
 	unsetenv("RES_OPTIONS");

@@ -76,7 +76,11 @@ new_member(struct resolvers *r, const struct net_addr *address)
 		.tcp_ms = r->config.tcp_ms,
 		.ask_ad = r->config.dnssec != DNSSEC_OFF};
 
-	if (m == NULL || (m->resolver = resolver_new(&config)) == NULL) {
+	if (m == NULL) {
+		log_error("resolvers");
+		return NULL;
+	}
+	if ((m->resolver = resolver_new(&config)) == NULL) {
 		free(m);
 		return NULL;
 	}
