@@ -1,5 +1,6 @@
 #include "net/cachefile.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,13 +160,29 @@ fork_quietly(void)
 	return child;
 }
 
-/* The child has a copy of the cache that stands still. */
+static void
+child_ended(void *arg)
+{
+	struct cachefile *c = arg;
+	int status = 0;
+	pid_t ended;
+
+	if (c->child == 0 || (ended = waitpid(c->child, &status, WNOHANG)) == 0 ||
+		(ended < 0 && errno == EINTR))
+		return;
+	c->child = 0;
+	note_failure(c, ended < 0 || status != 0);
+}
+
+/* The child has a copy of the cache that stands still. Its end isn't only told by a
+ * signal: one that was missed would be the last. */
 static void
 save_in_background(void *arg)
 {
 	struct cachefile *c = arg;
 	pid_t child;
 
+	child_ended(c);
 	if (c->child != 0)
 		return;
 	if ((child = fork_quietly()) == 0)
@@ -174,18 +191,6 @@ save_in_background(void *arg)
 		note_failure(c, true);
 	else
 		c->child = child;
-}
-
-static void
-child_ended(void *arg)
-{
-	struct cachefile *c = arg;
-	int status;
-
-	if (c->child == 0 || waitpid(c->child, &status, WNOHANG) != c->child)
-		return;
-	c->child = 0;
-	note_failure(c, status != 0);
 }
 
 bool
