@@ -149,11 +149,13 @@ has_waiting(const struct end *e)
 	return e->sent < e->waiting.len;
 }
 
-/* Nothing more can be sent to it. */
+/* Nothing more can be sent to it. If its connection isn't lost (the kernel had no memory)
+ * it has to hear that, or both sides would wait for each other. */
 static void
 deafen(struct end *e)
 {
 	e->deaf = true;
+	shutdown(e->fd, SHUT_WR);
 	buffer_clear(&e->waiting);
 	e->sent = 0;
 }
