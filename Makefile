@@ -152,12 +152,27 @@ $(FILTERED): $(B)/obj/tests/harness/filtered.o
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
+# Calls fail by this.
+SHIM := $(B)/tests/faults/shim.so
+$(SHIM): tests/faults/shim.c
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -g -fPIC -shared -o $@ $<
+
+# With sanitizers memory fails by this.
+FAULTY := $(if $(SANITIZE),$(B)/tests/faults/onionmxd)
+$(B)/tests/faults/onionmxd: $(MAIN) $(B)/obj/tests/faults/wrap.o $(B)/libnet.a $(B)/libflow.a \
+		$(B)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+		-Wl,--wrap=strdup -o $@ $^ $(NET_LIBS) $(CORE_LIBS)
+
 # Running them
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow net
-SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon peers e2e chaos
-binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(ATTACK) $(HELPERS) $(FILTERED)
+SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon faults peers e2e chaos
+binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(ATTACK) $(HELPERS) $(FILTERED) $(SHIM) \
+	$(FAULTY)
 
 unit: $(UNIT) $(FLOWT) $(NETT)	## the developer's loop: tests of the core, flow and net
 	$(TESTS) $(UNIT_SUITES)
@@ -181,7 +196,12 @@ asan: test-deps $(B)/exim/usr/sbin/exim4	## all tests under clang's sanitizers
 	tests/run --build $(B)/asan --exim $(B)/exim --slack 3 $(SUITES)
 
 valgrind: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests under valgrind
-	tests/run --build $(B) --valgrind --slack 10 $(SUITES)
+	tests/run --build $(B) --valgrind --slack 10 $(filter-out faults,$(SUITES))
+
+# make faults ONLY=work:recv:17:ECONNRESET:1 plays one again.
+CASES := 5000
+faults: test-deps binaries	## each call of the C library fails: CASES=5000 SEED=1
+	FAULTS_CASES=$(CASES) FAULTS_SEED=$(or $(SEED),1) $(if $(ONLY),FAULTS_ONLY=$(ONLY)) $(TESTS) faults
 
 check-debian12: other-deps	## all tests in a minimal Debian 12, as root
 	tests/other-debian bookworm make -j2 check
@@ -226,7 +246,7 @@ attack: test-deps all $(ATTACK)	## what strangers can do to it, and what others 
 SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] tools/*/*.[ch] \
 	tests/unit/*.[ch] tests/flow/*.[ch] tests/net/*.[ch] tests/scenarios/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] tests/daemon/*.[ch] tests/harness/*.[ch] \
-	tests/attack/*.[ch])
+	tests/attack/*.[ch] tests/faults/*.[ch])
 
 TIDY := $(patsubst %.c,$(B)/tidy/%.ok,$(filter %.c,$(filter daemon/% tools/%,$(SOURCES))))
 
@@ -335,7 +355,7 @@ help:	## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .SECONDARY:
-.PHONY: all binaries unit scenarios check check-debian12 check-debian13 e2e chaos asan valgrind \
+.PHONY: all binaries unit scenarios check faults check-debian12 check-debian13 e2e chaos asan valgrind \
 	demo fuzz bench attack lint clang-format layers format deps build-deps demo-deps test-deps \
 	bench-deps other-deps packages install clean help build-packages uninstall deb deb-deps dist \
 	check-release check-package FORCE
