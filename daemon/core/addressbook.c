@@ -460,7 +460,7 @@ load_way(struct addressbook *b, struct way *w, bool is_old, uint32_t today)
 	if (w->day > today)
 		w->day = today;
 	if (!insert(b, w, hash_of(b, w)))
-		return ADDRESSBOOK_OUTSIDE;
+		return ADDRESSBOOK_LOST;
 	return w->day == 0 ? ADDRESSBOOK_LOADED_OLD : ADDRESSBOOK_LOADED;
 }
 

@@ -402,27 +402,31 @@ pins_walk_domain(struct pins *p, const struct domain *d, pins_each *each, void *
 		each(arg, &gone);
 }
 
-bool
+enum pins_loaded
 pins_load(struct pins *p, const struct stored *s, uint32_t today)
 {
 	struct pin **at = find(p, &s->domain), *pin = *at;
 
 	if (s->kind == STORED_HELD) {
-		if (pin == NULL || !replace(&pin->held, &s->fact.set))
-			return false;
+		if (pin == NULL)
+			return PINS_LEFT_OUT;
+		if (!replace(&pin->held, &s->fact.set))
+			return PINS_NO_MEMORY;
 		pin->held_since = s->when;
-		return true;
+		return PINS_LOADED;
 	}
 	if (s->kind != STORED_PIN)
-		return false;
+		return PINS_LEFT_OUT;
 	if (pin != NULL)
 		drop(p, at);
 	if (s->fact.set.n == 0)
-		return true;
-	if (p->count >= p->config.max ||
-		(pin = insert(p, find(p, &s->domain), &s->domain, &s->fact.set)) == NULL)
-		return false;
+		return PINS_LOADED;
+	if (p->count >= p->config.max)
+		return PINS_LEFT_OUT;
+	pin = insert(p, find(p, &s->domain), &s->domain, &s->fact.set);
+	if (pin == NULL)
+		return PINS_NO_MEMORY;
 	pin->since = s->when;
 	pin->day = s->ttl == 0 || s->ttl > today ? today : s->ttl;
-	return true;
+	return PINS_LOADED;
 }

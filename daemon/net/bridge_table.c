@@ -40,7 +40,8 @@ struct reading {
 	struct addressbook *book;
 	uint32_t today;
 	size_t lines, old, outside, damaged;
-	FILE *others; /* NULL, or where lines of another range go */
+	bool no_memory; /* for all that was read */
+	FILE *others;   /* NULL, or where lines of another range go */
 };
 
 static void
@@ -59,6 +60,9 @@ take_line(void *arg, const char *text, size_t len)
 		r->outside++;
 		if (r->others != NULL)
 			fprintf(r->others, "%.*s\n", (int)len, text);
+		break;
+	case ADDRESSBOOK_LOST:
+		r->no_memory = true;
 		break;
 	case ADDRESSBOOK_DAMAGED:
 		r->damaged++;
@@ -82,7 +86,7 @@ tidy(void *arg, FILE *from, FILE *to)
 		.book = addressbook_new(config), .today = UINT32_MAX, .others = to};
 	size_t lines = SIZE_MAX;
 
-	if (r.book != NULL && statefile_read_from(from, take_line, &r)) {
+	if (r.book != NULL && statefile_read_from(from, take_line, &r) && !r.no_memory) {
 		addressbook_walk(r.book, put_way, to);
 		lines = r.outside + addressbook_count(r.book);
 	}
@@ -248,6 +252,10 @@ open_file(struct bridge_table *t)
 	size = statefile_size(t->path);
 	if (!statefile_read(t->path, take_line, &r)) {
 		log_error("%s", t->path);
+		return false;
+	}
+	if (r.no_memory) {
+		log_errorx("%s: out of memory", t->path);
 		return false;
 	}
 	if (r.outside + r.damaged > 0)

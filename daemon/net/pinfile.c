@@ -22,6 +22,7 @@ struct reading {
 	struct pins *pins;
 	uint32_t today;
 	size_t lines, damaged;
+	bool no_memory; /* for all that was read */
 };
 
 static void
@@ -31,9 +32,19 @@ take_line(void *arg, const char *text, size_t len)
 	struct stored s;
 
 	r->lines++;
-	if (!stored_read(text, len, &s) || s.kind == STORED_CACHE ||
-		!pins_load(r->pins, &s, r->today))
+	if (!stored_read(text, len, &s)) {
 		r->damaged++;
+		return;
+	}
+	switch (pins_load(r->pins, &s, r->today)) {
+	case PINS_LOADED:
+		break;
+	case PINS_LEFT_OUT:
+		r->damaged++;
+		break;
+	case PINS_NO_MEMORY:
+		r->no_memory = true;
+	}
 }
 
 /* Writing */
@@ -59,7 +70,8 @@ tidy(void *arg, FILE *from, FILE *to)
 	const struct pins_config *config = arg;
 	struct reading r = {.pins = pins_new(config), .today = UINT32_MAX};
 	struct writing w = {.to = to};
-	bool good = r.pins != NULL && statefile_read_from(from, take_line, &r);
+	bool good = r.pins != NULL && statefile_read_from(from, take_line, &r) &&
+		    !r.no_memory;
 
 	if (good)
 		pins_walk(r.pins, put_line, &w);
@@ -187,6 +199,10 @@ open_file(struct pinfile *f)
 
 	if (!statefile_read(f->path, take_line, &r))
 		return false;
+	if (r.no_memory) {
+		errno = ENOMEM;
+		return false;
+	}
 	lines = r.lines;
 	kept_damaged = keep_damaged(f, r.damaged);
 	if (!kept_damaged && !may_pass(errno))

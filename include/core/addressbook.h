@@ -133,7 +133,8 @@ enum way_line way_read(const char *line, size_t len, struct way *);
 enum addressbook_loaded {
 	ADDRESSBOOK_LOADED,
 	ADDRESSBOOK_LOADED_OLD, /* without a day; see addressbook_use_all() */
-	ADDRESSBOOK_OUTSIDE,    /* not of the net, or there is no memory */
+	ADDRESSBOOK_OUTSIDE,    /* not of the net */
+	ADDRESSBOOK_LOST,       /* there is no memory for it */
 	ADDRESSBOOK_DAMAGED,
 };
 

@@ -80,6 +80,12 @@ uint32_t pins_day(int64_t wall);
 typedef void pins_each(void *arg, const struct stored *);
 void pins_walk(struct pins *, pins_each *, void *arg);
 void pins_walk_domain(struct pins *, const struct domain *, pins_each *, void *arg);
-bool pins_load(struct pins *, const struct stored *, uint32_t today);
+
+enum pins_loaded {
+	PINS_LOADED,
+	PINS_LEFT_OUT,  /* the line isn't one of pins, or max are there */
+	PINS_NO_MEMORY, /* what is pinned would be lost */
+};
+enum pins_loaded pins_load(struct pins *, const struct stored *, uint32_t today);
 
 #endif
