@@ -38,7 +38,7 @@ open_to_read(const char *path)
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-		errno = EINVAL;
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	else
 		f = fdopen(fd, "r");
 	if (f == NULL)
