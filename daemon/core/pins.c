@@ -11,14 +11,19 @@
 /* How many pins are looked at for one that can give its place. */
 #define LOOKED_AT 64
 
+/* How often a hold is written to the disk, as a part of it. */
+#define NOTED_PARTS 16
+
 struct pin {
 	struct pin *next; /* in the bucket */
 	TAILQ_ENTRY(pin) by_use;
 	struct parents parents;
 	uint32_t day; /* of the last use that was noted on disk */
 	int64_t since;
-	int64_t held_since;
-	char *set;  /* packed, never empty */
+	int64_t held_seen;  /* when DNS last said what is held back */
+	int64_t held_for;   /* how much of its hold had passed then, in seconds */
+	int64_t held_noted; /* the same, on the disk */
+	char *set;          /* packed, never empty */
 	char *held; /* packed, an empty set for no route; NULL: nothing is held back */
 	uint8_t len;
 	char domain[];
@@ -176,6 +181,19 @@ renew(struct pins *p, struct pin **at, const struct srv_set *set, int64_t wall)
 	return true;
 }
 
+/* How much of the hold has passed, as DNS says the same now. A clock that was set, or a
+ * long time in which nobody asked, is one part of it at most. */
+static int64_t
+held_for(const struct pins *p, const struct pin *pin, int64_t wall)
+{
+	const int64_t most = (p->config.hold_s + PINS_HOLD_PARTS - 1) / PINS_HOLD_PARTS;
+	const int64_t gap = wall - pin->held_seen;
+
+	if (gap <= 0)
+		return pin->held_for;
+	return pin->held_for + (gap < most ? gap : most);
+}
+
 static enum pin_verdict
 judge_change(
 	const struct pins *p, const struct pin *pin, const struct fact *f, int64_t wall)
@@ -184,7 +202,7 @@ judge_change(
 		return PIN_RENEWED;
 	if (pin->held == NULL || !same_targets(pin->held, &f->set))
 		return PIN_CHANGED;
-	return wall - pin->held_since < p->config.hold_s ? PIN_HELD : PIN_RENEWED;
+	return held_for(p, pin, wall) < p->config.hold_s ? PIN_HELD : PIN_RENEWED;
 }
 
 enum pin_verdict
@@ -224,6 +242,18 @@ note_use(struct pins *p, struct pin *pin, int64_t wall)
 	return true;
 }
 
+/* Returns whether that is to be written to the disk. */
+static bool
+note_held(const struct pins *p, struct pin *pin, int64_t wall)
+{
+	pin->held_for = held_for(p, pin, wall);
+	pin->held_seen = wall;
+	if ((pin->held_for - pin->held_noted) * NOTED_PARTS < p->config.hold_s)
+		return false;
+	pin->held_noted = pin->held_for;
+	return true;
+}
+
 static bool
 note_verdict(struct pins *p, struct pin **at, const struct fact *f,
 	enum pin_verdict verdict, int64_t wall)
@@ -233,8 +263,9 @@ note_verdict(struct pins *p, struct pin **at, const struct fact *f,
 	switch (verdict) {
 	case PIN_NONE:
 	case PIN_SAME:
-	case PIN_HELD:
 		break;
+	case PIN_HELD:
+		return note_held(p, pin, wall);
 	case PIN_RETURNED:
 		free(pin->held);
 		pin->held = NULL;
@@ -244,7 +275,8 @@ note_verdict(struct pins *p, struct pin **at, const struct fact *f,
 	case PIN_CHANGED:
 		if (!replace(&pin->held, &f->set))
 			break;
-		pin->held_since = wall;
+		pin->held_seen = wall;
+		pin->held_for = pin->held_noted = 0;
 		return true;
 	}
 	return false;
@@ -355,14 +387,15 @@ pins_accept(struct pins *p, const struct domain *d, int64_t wall)
 /* Disk */
 
 static void
-tell(const struct pin *pin, enum stored_kind kind, const char *packed, int64_t since,
-	pins_each *each, void *arg)
+tell(const struct pin *pin, enum stored_kind kind, const char *packed, pins_each *each,
+	void *arg)
 {
+	const bool held = kind == STORED_HELD;
 	struct stored s = {.kind = kind,
 		.type = DNS_TYPE_SRV,
 		.domain = {.len = pin->len},
-		.ttl = kind == STORED_PIN ? pin->day : 0,
-		.when = since};
+		.ttl = held ? (uint32_t)pin->held_for : pin->day,
+		.when = held ? pin->held_seen : pin->since};
 
 	memcpy(s.domain.text, pin->domain, pin->len);
 	srvpack_get(packed, &s.fact.set);
@@ -373,9 +406,9 @@ tell(const struct pin *pin, enum stored_kind kind, const char *packed, int64_t s
 static void
 tell_pin(const struct pin *pin, pins_each *each, void *arg)
 {
-	tell(pin, STORED_PIN, pin->set, pin->since, each, arg);
+	tell(pin, STORED_PIN, pin->set, each, arg);
 	if (pin->held != NULL)
-		tell(pin, STORED_HELD, pin->held, pin->held_since, each, arg);
+		tell(pin, STORED_HELD, pin->held, each, arg);
 }
 
 void
@@ -412,7 +445,8 @@ pins_load(struct pins *p, const struct stored *s, uint32_t today)
 			return PINS_LEFT_OUT;
 		if (!replace(&pin->held, &s->fact.set))
 			return PINS_NO_MEMORY;
-		pin->held_since = s->when;
+		pin->held_seen = s->when;
+		pin->held_for = pin->held_noted = s->ttl;
 		return PINS_LOADED;
 	}
 	if (s->kind != STORED_PIN)

@@ -180,7 +180,7 @@ static void
 print_pin(void *arg, const struct stored *s)
 {
 	struct control_client *c = arg;
-	time_t when = (time_t)s->when;
+	time_t when = (time_t)(s->kind == STORED_HELD ? s->when - s->ttl : s->when);
 	struct tm tm;
 	char date[32] = "";
 

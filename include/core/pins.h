@@ -22,6 +22,10 @@ struct pins;
 /* The day of the last use that is on disk may be so much older. */
 #define PINS_LAG_DAYS 30
 
+/* The hold of a change passes only as DNS says the same again: from one time to the next
+ * at most one part of it, so that it was seen so many times after the first. */
+#define PINS_HOLD_PARTS 4
+
 struct pins_config {
 	size_t max; /* domains, of which the names below one have a part (core/quotas.h);
 		       of more than these nothing is remembered */
@@ -75,8 +79,9 @@ uint32_t pins_day(int64_t wall);
 /* Disk: pins_walk() calls each for a domain's pin, and for what is held back after it, in
  * the order of their last use. The same lines, later ones over earlier ones, read back
  * with pins_load() make the same pins. A domain that lost its pin is a STORED_PIN without
- * records. The ttl of a STORED_PIN is the day of its last use; if that isn't known, 0, or
- * is to come, it counts as today. */
+ * records. A STORED_HELD was last seen at its when, as its ttl, in seconds, had passed of
+ * its hold. The ttl of a STORED_PIN is the day of its last use; if that isn't known, 0,
+ * or is to come, it counts as today. */
 typedef void pins_each(void *arg, const struct stored *);
 void pins_walk(struct pins *, pins_each *, void *arg);
 void pins_walk_domain(struct pins *, const struct domain *, pins_each *, void *arg);

@@ -18,7 +18,7 @@
 enum stored_kind {
 	STORED_CACHE, /* when: its expiry */
 	STORED_PIN,   /* when: since then it counts */
-	STORED_HELD,  /* when: since then DNS says that, instead of what is pinned */
+	STORED_HELD,  /* when: DNS last said that, instead of what is pinned */
 };
 
 struct stored {
@@ -29,7 +29,8 @@ struct stored {
 			       STORED_PREFIX_MAX */
 	struct domain domain;
 	int64_t when;     /* seconds of the wall clock, since 1970 */
-	uint32_t ttl;     /* seconds; of a pin, the day of its last use (core/pins.h) */
+	uint32_t ttl;     /* seconds; of a pin, the day of its last use, and of what is
+			     held back, how long it has been (core/pins.h) */
 	bool ad_unasked;  /* whether it is validated wasn't asked */
 	struct fact fact; /* not a failure */
 };

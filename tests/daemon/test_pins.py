@@ -321,13 +321,15 @@ def test_a_change_of_the_change(lab, state, dns):
     assert ask(daemon).hosts() == [A]
 
 
-def test_a_hold_that_ended_while_the_daemon_was_down(lab, state, dns):
-    long_ago = pin("x.example", (1, 0, 25, A)) + held("x.example", (1, 0, 25, B))
+@pytest.mark.parametrize("lasted, hosts", [(604800 * 3 // 4, [B]), (604800 // 2, [A]), (0, [A])])
+def test_the_last_part_of_a_hold_while_the_daemon_was_down(lab, state, dns, lasted, hosts):
+    """However long that was, it is one part of the hold."""
+    long_ago = pin("x.example", (1, 0, 25, A)) + held("x.example", (1, 0, 25, B), lasted=lasted)
     (state / "pins").write_bytes(long_ago)
     dns.on("x.example", does.one("b"))
     daemon = start(lab, state, dns)
-    assert ask(daemon).hosts() == [B]
-    assert daemon.counted("pins_renewed") == 1
+    assert ask(daemon).hosts() == hosts
+    assert daemon.counted("pins_renewed") == (hosts == [B])
 
 
 # The commands

@@ -61,5 +61,6 @@ def pin(domain, *targets, since=1, used=0):
     return fact("pin", domain, since, *targets, ttl=used)
 
 
-def held(domain, *targets, since=1):
-    return fact("held", domain, since, *targets)
+def held(domain, *targets, seen=1, lasted=0):
+    """seen: when DNS last said so; lasted: how many seconds of the hold had passed then."""
+    return fact("held", domain, seen, *targets, ttl=lasted)

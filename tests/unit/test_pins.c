@@ -3,6 +3,7 @@
 #include "core/pins.h"
 
 #define HOLD 1000
+#define PART (HOLD / PINS_HOLD_PARTS)
 #define NOW 5000
 
 static struct pins *
@@ -46,9 +47,12 @@ judge_and_note(struct pins *p, const struct domain *d, const struct fact *f, int
 	enum pin_verdict verdict = pins_judge(p, d, f, wall, &first);
 	bool is_news = verdict == PIN_CHANGED || verdict == PIN_RETURNED ||
 		       verdict == PIN_RENEWED;
+	bool noted;
 
 	assert_int_equal(pins_judge(p, d, f, wall, use), verdict);
-	assert_int_equal(pins_note(p, d, f, verdict, wall), is_news);
+	noted = pins_note(p, d, f, verdict, wall);
+	if (verdict != PIN_HELD)
+		assert_int_equal(noted, is_news);
 	return verdict;
 }
 
@@ -126,11 +130,49 @@ test_a_change_is_held_back(void **state)
 	add(p, "A");
 	assert_int_equal(check(p, "B", NOW, "A"), PIN_CHANGED);
 	assert_int_equal(check(p, "B", NOW + 1, "A"), PIN_HELD);
-	assert_int_equal(check(p, "B", NOW - 1, "A"), PIN_HELD); /* a clock set back */
+	for (int64_t wall = NOW + PART; wall < NOW + HOLD; wall += PART)
+		assert_int_equal(check(p, "B", wall, "A"), PIN_HELD);
 	assert_int_equal(check(p, "B", NOW + HOLD - 1, "A"), PIN_HELD);
 	assert_int_equal(check(p, "B", NOW + HOLD, "B"), PIN_RENEWED);
 	assert_int_equal(check(p, "B", NOW + HOLD, "B"), PIN_SAME);
 	assert_int_equal(check(p, "A", NOW + HOLD, "B"), PIN_CHANGED);
+	pins_free(p);
+}
+
+/* DNS must say it again and again: a long time between two answers is one part of the
+ * hold, and so is a clock that jumps. */
+static void
+test_it_must_be_seen_again(void **state)
+{
+	struct pins *p = new_pins(10);
+	int64_t wall = NOW;
+
+	(void)state;
+	add(p, "A");
+	assert_int_equal(check(p, "B", wall, "A"), PIN_CHANGED);
+	for (int i = 1; i < PINS_HOLD_PARTS; i++)
+		assert_int_equal(check(p, "B", wall += 100 * HOLD, "A"), PIN_HELD);
+	assert_int_equal(check(p, "B", wall - HOLD, "A"), PIN_HELD); /* set back */
+	assert_int_equal(check(p, "B", wall - HOLD + PART - 1, "A"), PIN_HELD);
+	assert_int_equal(check(p, "B", wall - HOLD + PART, "B"), PIN_RENEWED);
+	pins_free(p);
+}
+
+/* Often enough for the disk, and not with each lookup. */
+static void
+test_a_hold_is_noted_in_steps(void **state)
+{
+	struct domain d = unit_domain("example.org");
+	struct pins *p = new_pins(10);
+	struct fact b = fact("B");
+	unsigned noted = 0;
+
+	(void)state;
+	add(p, "A");
+	check(p, "B", NOW, "A");
+	for (int64_t wall = NOW; wall < NOW + HOLD; wall++)
+		noted += pins_note(p, &d, &b, PIN_HELD, wall);
+	assert_in_range(noted, PINS_HOLD_PARTS, 16);
 	pins_free(p);
 }
 
@@ -145,6 +187,8 @@ test_it_must_last(void **state)
 	assert_int_equal(check(p, "B", NOW, "A"), PIN_CHANGED);
 	assert_int_equal(check(p, "C", NOW + 10, "A"), PIN_CHANGED);
 	assert_int_equal(check(p, "B", NOW + 20, "A"), PIN_CHANGED);
+	for (int i = 1; i < PINS_HOLD_PARTS; i++)
+		assert_int_equal(check(p, "B", NOW + 20 + i * PART, "A"), PIN_HELD);
 	assert_int_equal(check(p, "B", NOW + HOLD + 19, "A"), PIN_HELD);
 	assert_int_equal(check(p, "A", NOW + HOLD + 19, "A"), PIN_RETURNED);
 	assert_int_equal(check(p, "A", NOW + HOLD + 19, "A"), PIN_SAME);
@@ -161,7 +205,8 @@ test_the_end(void **state)
 	(void)state;
 	add(p, "A");
 	assert_int_equal(check(p, "", NOW, "A"), PIN_CHANGED);
-	assert_int_equal(check(p, "", NOW + HOLD - 1, "A"), PIN_HELD);
+	for (int i = 1; i < PINS_HOLD_PARTS; i++)
+		assert_int_equal(check(p, "", NOW + i * PART, "A"), PIN_HELD);
 	assert_int_equal(check(p, "", NOW + HOLD, ""), PIN_RENEWED);
 	assert_int_equal(pins_count(p), 0);
 	assert_int_equal(check(p, "B", NOW + HOLD, "B"), PIN_NONE);
@@ -262,6 +307,8 @@ test_disk(void **state)
 	(void)state;
 	add(p, "AB");
 	check(p, "C", NOW, "AB");
+	for (int i = 1; i < PINS_HOLD_PARTS; i++)
+		assert_int_equal(check(p, "C", NOW + i * PART, "AB"), PIN_HELD);
 	pins_walk(p, keep, &disk);
 	assert_int_equal(disk.lines, 2);
 	again = reload(&disk);
@@ -393,6 +440,8 @@ main(void)
 		cmocka_unit_test(test_first_use),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_a_change_is_held_back),
+		cmocka_unit_test(test_it_must_be_seen_again),
+		cmocka_unit_test(test_a_hold_is_noted_in_steps),
 		cmocka_unit_test(test_it_must_last),
 		cmocka_unit_test(test_the_end),
 		cmocka_unit_test(test_validated),
