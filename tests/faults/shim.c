@@ -90,7 +90,6 @@ struct page {
 	_Atomic int64_t before; /* that go well first */
 	_Atomic int64_t length; /* that fail then */
 	_Atomic int64_t failed;
-	_Atomic int64_t blocks; /* of memory that haven't been freed */
 	_Atomic int64_t counted[CALL_COUNT];
 };
 
@@ -179,45 +178,23 @@ fails(enum call call)
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
-extern void *__libc_memalign(size_t, size_t);
-extern void __libc_free(void *);
-
-static void *
-counted(void *p, int64_t more)
-{
-	if (p != NULL && page != NULL)
-		atomic_fetch_add(&page->blocks, more);
-	return p;
-}
 
 void *
 malloc(size_t size)
 {
-	return fails(CALL_malloc) ? NULL : counted(__libc_malloc(size), 1);
+	return fails(CALL_malloc) ? NULL : __libc_malloc(size);
 }
 
 void *
 calloc(size_t n, size_t size)
 {
-	return fails(CALL_calloc) ? NULL : counted(__libc_calloc(n, size), 1);
+	return fails(CALL_calloc) ? NULL : __libc_calloc(n, size);
 }
 
 void *
 realloc(void *p, size_t size)
 {
-	if (fails(CALL_realloc))
-		return NULL;
-	return counted(__libc_realloc(p, size), p == NULL);
-}
-
-void
-free(void *p)
-{
-	const int saved = errno;
-
-	counted(p, -1);
-	__libc_free(p);
-	errno = saved;
+	return fails(CALL_realloc) ? NULL : __libc_realloc(p, size);
 }
 
 /* For a daemon with a malloc of its own, which asks first: see wrap.c. */

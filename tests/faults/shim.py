@@ -15,7 +15,7 @@ from harness.proc import BUILD, REPO
 
 LIBRARY = BUILD / "tests/faults/shim.so"
 CALLS = re.findall(r"^\tX\((\w+)\)", (REPO / "tests/faults/shim.c").read_text(), re.M)
-HEAD = struct.Struct("=IIqqqq")  # as struct page in shim.c
+HEAD = struct.Struct("=IIqqq")  # as struct page in shim.c
 
 SHORT = "short"
 MEMORY = ("malloc", "calloc", "realloc")
@@ -147,10 +147,6 @@ class Shim:
     def failed(self):
         """How many calls have failed since the last arm()."""
         return HEAD.unpack_from(self._page)[4]
-
-    def blocks(self):
-        """Of memory that haven't been freed."""
-        return HEAD.unpack_from(self._page)[5]
 
     def forget(self):
         """Before the daemon is started."""
