@@ -136,6 +136,8 @@ class Site:
         if "ready, " in said():
             return True
         status = daemon.child.wait()
+        if "nss_database.c:" in said():
+            return False  # glibc 2.36 asserts that it has memory to find a user by name
         assert status > 0, f"died of signal {-status}:\n{said()}"
         assert said().strip(), f"exit status {status}, and no word why"
         daemon.check_log()
