@@ -48,7 +48,7 @@ PROBE = """\
 #include <stdlib.h>
 #include <string.h>
 
-void use(const void *p);
+void use(void *p);
 void *fill(size_t size, const char *from, size_t n);
 void huge(void);
 

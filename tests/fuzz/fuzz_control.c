@@ -18,7 +18,7 @@ pin(struct pins *pins, enum stored_kind kind, const char *domain, const char *on
 			.host = onion,
 			.hostlen = (uint8_t)strlen(onion)};
 	}
-	require(pins_load(pins, &s, pins_day(SHELL_WALL)));
+	require(pins_load(pins, &s, pins_day(SHELL_WALL)) == PINS_LOADED);
 }
 
 static const struct pins_config pins_config = {.max = 100, .hold_s = 100};
