@@ -10,6 +10,7 @@ import subprocess
 
 import documents as docs
 import pytest
+from attack import memory
 from harness import syscall_filter
 from harness.proc import BUILD, REPO
 
@@ -56,6 +57,16 @@ def test_systemd_finds_nothing_wrong(tmp_path, added):
     status, said = systemd_analyze("verify", "--man=no", installed(tmp_path, *added))
     ours = [line for line in said.splitlines() if "onionmxd" in line]
     assert status == 0 and not ours, said
+
+
+def test_the_memory_is_enough():
+    """For full tables with the limits of the sample, and the kernel's buffers."""
+    unit = docs.text("conf/systemd/onionmxd.service")
+    allowed = int(re.search(r"^MemoryMax=(\d+)G$", unit, re.M)[1]) << 30
+    clients = 3 * memory.default("max_clients") * 5 // 4
+    pins = memory.documented()["max_pins"] * memory.default("max_pins") * 1024
+    maps = 2 * memory.default("map_max_bytes")
+    assert 1.5 * (memory.bound({}, clients) + pins + maps) < allowed
 
 
 def test_every_drop_in_is_named():
