@@ -4,10 +4,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
-#define PLACES_NOBODY ((uid_t)-1) /* all whose user isn't known: they are one */
+#define PLACES_NOBODY UINT32_MAX /* all whose user isn't known: they are one */
 
 struct place_user;
 
