@@ -49,32 +49,17 @@ struct cfg_opt {
 	unsigned line; /* where the file says it; 0: nowhere */
 };
 
-/* The rows of a table. */
+/* The rows of a table. Versions of clang-format disagree about braces in macros. */
+/* clang-format off */
 #define CFG_ROW(name_, type_, flags_) .name = (name_), .type = (type_), .flags = (flags_)
-#define CFG_INT(name, value, flags)                                                      \
-	{                                                                                \
-		CFG_ROW(name, CFGT_INT, flags), .number = (value)                        \
-	}
-#define CFG_BOOL(name, value, flags)                                                     \
-	{                                                                                \
-		CFG_ROW(name, CFGT_BOOL, flags), .number = (value)                       \
-	}
-#define CFG_STR(name, value, flags)                                                      \
-	{                                                                                \
-		CFG_ROW(name, CFGT_STR, flags), .string = (value)                        \
-	}
-#define CFG_STR_LIST(name, value, flags)                                                 \
-	{                                                                                \
-		CFG_ROW(name, CFGT_STR_LIST, flags), .string = (value)                   \
-	}
-#define CFG_SEC(name, rows)                                                              \
-	{                                                                                \
-		CFG_ROW(name, CFGT_SEC, CFGF_NONE), .options = (rows)                    \
-	}
-#define CFG_END()                                                                        \
-	{                                                                                \
-		.name = NULL                                                             \
-	}
+#define CFG_INT(name, value, flags) { CFG_ROW(name, CFGT_INT, flags), .number = (value) }
+#define CFG_BOOL(name, value, flags) { CFG_ROW(name, CFGT_BOOL, flags), .number = (value) }
+#define CFG_STR(name, value, flags) { CFG_ROW(name, CFGT_STR, flags), .string = (value) }
+#define CFG_STR_LIST(name, value, flags) \
+	{ CFG_ROW(name, CFGT_STR_LIST, flags), .string = (value) }
+#define CFG_SEC(name, rows) { CFG_ROW(name, CFGT_SEC, CFGF_NONE), .options = (rows) }
+#define CFG_END() { .name = NULL }
+/* clang-format on */
 
 /* A copy of the table, which must outlive it. NULL: no memory. */
 cfg_t *cfg_new(cfg_opt_t *options);
