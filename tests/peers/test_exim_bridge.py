@@ -88,7 +88,7 @@ def test_first_target_is_dead(exim, net):
     [
         (lambda socks: None, "connection refused"),
         (lambda socks: setattr(socks, "refusal", NO_DESCRIPTOR), "descriptor not found"),
-        (lambda socks: setattr(socks, "dying", True), "tor is down"),
+        (lambda socks: setattr(socks, "dying", True), "tor closed the connection"),
     ],
     ids=["refused", "no descriptor", "tor dies"],
 )
