@@ -328,12 +328,14 @@ class World:
         return thing
 
     def boxes(self, **kinds):
-        """A mail server of each kind, and onion services of these names."""
+        """A mail server of each kind, and onion services of these names. Nothing listens
+        behind their port 26. To a port that it doesn't know a service answers by closing
+        the circuit, and all connections on it."""
         boxes = {name: kind(self.lab.dir, name, self) for name, kind in kinds.items()}
         self.service = self.tornet.service(
             "mx",
             {
-                name: {"ports": {25: f"{box.host}:{box.port}"}}
+                name: {"ports": {25: f"{box.host}:{box.port}", 26: f"{box.host}:1"}}
                 for name, box in boxes.items()
             },
         )
