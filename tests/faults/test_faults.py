@@ -11,6 +11,7 @@ for the libraries."""
 
 import contextlib
 import os
+import traceback
 
 import pytest
 
@@ -39,7 +40,8 @@ class Report:
         try:
             yield
         except (AssertionError, OSError, ValueError) as error:
-            what = f"ONLY={self.phase}:{fault} of batch {self.seed}"
+            steps = " > ".join(f.name for f in traceback.extract_tb(error.__traceback__)[1:])
+            what = f"ONLY={self.phase}:{fault} of batch {self.seed}, in {steps}"
             trace = self.site.shim.trace()
             self.wrong.append(f"{what}: {type(error).__name__} {error}\n{trace}")
             then()
