@@ -206,8 +206,7 @@ read_once(struct map_copy *c, const char *path, size_t max, const atomic_bool *s
 
 	*c = (struct map_copy){.id = {0}};
 	if (fd < 0) {
-		fails_by_errno(c);
-		c->id = map_identity_of(path);
+		fails_by_errno(c); /* a file that comes now differs from none */
 		return;
 	}
 	if (!read_fd(c, fd, max, stop))
