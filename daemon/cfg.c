@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cfg_scan.h"
+#include "config_renamed.h"
 
 struct cfg {
 	struct cfg_scan *scan; /* one for the file and its sections */
@@ -306,6 +307,18 @@ read_section(cfg_t *cfg, cfg_opt_t *opt)
 	return opt->check == NULL || opt->check(cfg, opt) == 0;
 }
 
+static bool
+unknown_option(const cfg_t *cfg)
+{
+	const char *name = cfg->scan->text, *now = config_renamed(name);
+
+	if (now != NULL)
+		cfg_error(cfg, "\"%s\" is called \"%s\" now", name, now);
+	else
+		cfg_error(cfg, "there is no option \"%s\" here", name);
+	return false;
+}
+
 /* Up to the end of the section, or of the file. */
 static bool
 read_options(cfg_t *cfg)
@@ -315,10 +328,8 @@ read_options(cfg_t *cfg)
 	cfg_opt_t *opt;
 
 	while ((token = cfg_scan_next(s)) == CFG_WORD) {
-		if ((opt = find(cfg->opt, s->text, s->len)) == NULL) {
-			cfg_error(cfg, "there is no option \"%s\" here", s->text);
-			return false;
-		}
+		if ((opt = find(cfg->opt, s->text, s->len)) == NULL)
+			return unknown_option(cfg);
 		if (!(opt->type == CFGT_SEC ? read_section : read_option)(cfg, opt))
 			return false;
 	}

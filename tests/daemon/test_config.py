@@ -11,7 +11,7 @@ from harness import preload
 from harness.clients import ROUTE
 from harness.daemon import ONIONMXD
 from harness.onion import onion
-from harness.proc import SLACK
+from harness.proc import REPO, SLACK
 
 LISTENER = 'listener "x" {{ {} }}\n'
 UNIX = 'protocol = readsocket address = "unix:/tmp/no.sock"'
@@ -129,6 +129,20 @@ def test_faults(lab, fault, option):
     place = f":{line}: " if line else r":\d+: "
     assert re.search(f"^{re.escape(str(path))}{place}\\S", done.stderr, re.M), done.stderr
     assert not sock.exists() and done.stdout == ""
+
+
+RENAMED = re.findall(
+    r'\{"(\w+)", "(\w+)"\}', (REPO / "daemon/config_renamed.c").read_text()
+)
+
+
+@pytest.mark.parametrize("old, now", RENAMED)
+def test_an_old_name_of_a_key(lab, old, now):
+    """It is a fault that names the new one, as soon as there is a new one."""
+    new = run("-t", "-c", write(lab, f"\n{now} =\n"))
+    done = run("-t", "-c", write(lab, f"\n{old} = 1\n"))
+    renamed = f':2: "{old}" is called "{now}" now\n' in done.stderr
+    assert renamed or "no option" in new.stderr, done.stderr
 
 
 EVERYTHING = """
