@@ -58,7 +58,7 @@ TEST_LIBS := $(call pkg,--libs cmocka,-lcmocka)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 CORE := $(call obj,$(wildcard daemon/core/*.c))
 FLOW := $(call obj,$(wildcard daemon/flow/*.c))
-NET := $(call obj,$(wildcard daemon/net/*.c))
+NET := $(call obj,$(wildcard daemon/net/*.c daemon/net/*/*.c))
 MAIN := $(call obj,$(wildcard daemon/*.c))
 CONFIG := $(call obj,$(wildcard daemon/cfg*.c daemon/config*.c))
 TOOL := $(call obj,$(wildcard tools/*.c))
@@ -246,7 +246,7 @@ attack: test-deps all $(ATTACK)	## what strangers can do to it, and what others 
 
 # Looking at the source. Debian 12's analysers and 13's agree on all of it.
 
-SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] tools/*/*.[ch] \
+SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] daemon/net/*/*.[ch] include/*.h include/*/*.h tools/*.[ch] tools/*/*.[ch] \
 	tests/unit/*.[ch] tests/flow/*.[ch] tests/net/*.[ch] tests/scenarios/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] tests/daemon/*.[ch] tests/harness/*.[ch] \
 	tests/attack/*.[ch] tests/faults/*.[ch])

@@ -280,7 +280,7 @@ check_tor_addresses(cfg_t *cfg, cfg_opt_t *opt)
 }
 
 bool
-config_net_by_text(const char *text, struct addressbook_config *net)
+config_net_by_text(const char *text, struct bridge_table_config *net)
 {
 	struct net4 n;
 
@@ -295,7 +295,7 @@ static int
 check_bridge(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *text = last_string(opt);
-	struct addressbook_config net;
+	struct bridge_table_config net;
 
 	if (config_net_by_text(text, &net))
 		return 0;

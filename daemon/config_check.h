@@ -37,6 +37,6 @@ const char *config_user_by_text(const char *text, uid_t *uid, gid_t *gid);
 bool config_net4_by_text(const char *text, struct net4 *net);
 
 /* "127.42.0.0/16": a net of loopback, whose prefix is from 9 to 30. */
-bool config_net_by_text(const char *text, struct addressbook_config *);
+bool config_net_by_text(const char *text, struct bridge_table_config *);
 
 #endif

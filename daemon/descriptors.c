@@ -32,7 +32,7 @@ need_of(const struct config *config)
 	if (config_has_bridge(config))
 		n.bridge = EACH_BRIDGE_CLIENT *
 				   places_in_all((size_t)config->bridge_max_clients) +
-			   BRIDGE_TURNED_AWAY_MAX;
+			   BRIDGE_REJECTED_MAX;
 	return n;
 }
 

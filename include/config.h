@@ -47,7 +47,7 @@ struct config {
 	int tor_timeout_ms;
 	int tor_tries;
 	int max_tor_names;
-	struct addressbook_config bridge;
+	struct bridge_table_config bridge;
 	uint16_t bridge_port;
 	struct net_addr socks[UPSTREAM_SERVERS];
 	size_t nsocks;

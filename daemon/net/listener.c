@@ -8,7 +8,7 @@
 
 #include "acceptor.h"
 #include "net/log.h"
-#include "peer.h"
+#include "peer_uid.h"
 #include "server_inside.h"
 
 struct listener {
@@ -69,7 +69,7 @@ static void
 serve(void *arg, int fd)
 {
 	struct listener *l = arg;
-	uid_t user = peer_user(fd);
+	uid_t user = peer_uid_of(fd);
 	const int on = 1;
 
 	if (!places_has_room(&l->places, user) && !make_room(l, user)) {

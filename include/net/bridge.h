@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "core/addressbook.h"
+#include "core/bridge_table.h"
 #include "core/counters.h"
 #include "core/policy.h"
 #include "core/route.h"
@@ -15,7 +15,7 @@
 #include "net/addr.h"
 #include "net/loop.h"
 
-#define BRIDGE_TURNED_AWAY_MAX 64 /* that are there until they have read why */
+#define BRIDGE_REJECTED_MAX 64 /* that are there until they have read why */
 
 struct bridge;
 
@@ -30,7 +30,7 @@ enum isolate {
 struct bridge_config {
 	struct loop *loop;
 	struct counters *counters;
-	struct addressbook_config addresses;
+	struct bridge_table_config addresses;
 	uint16_t port;
 	const char *state_dir;        /* kept by the caller */
 	int64_t (*wall)(void);        /* seconds since 1970 */

@@ -130,7 +130,7 @@ def test_those_count_for_which_tor_still_tries(lab, socks):
     wait_until(lambda: carried(where(daemon, B)), "room")
 
 
-def test_who_is_turned_away_takes_no_place(lab, socks):
+def test_who_is_rejected_takes_no_place(lab, socks):
     """However long it stays: at most five seconds."""
     daemon = bridged(lab, socks, bridge_max_clients=1)
     place = where(daemon, A)

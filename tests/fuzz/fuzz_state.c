@@ -7,7 +7,7 @@
 
 #include <fcntl.h>
 
-#include "core/addressbook.h"
+#include "core/bridge_table.h"
 #include "core/sealed.h"
 #include "net/cachefile.h"
 #include "net/pinfile.h"
@@ -223,19 +223,19 @@ fuzz_pins(const struct text *file)
 
 /* Addresses of the bridge */
 
-struct book {
-	struct addressbook *book, *again;
+struct tables {
+	struct bridge_table *table, *again;
 	const struct text *file;
-	const struct way *wanted;
+	const struct bridge_line *wanted;
 	bool found;
 };
 
 static bool
-load_line(struct addressbook *book, const char *text, size_t len)
+load_line(struct bridge_table *table, const char *text, size_t len)
 {
-	switch (addressbook_load(book, text, len, pins_day(SHELL_WALL))) {
-	case ADDRESSBOOK_LOADED:
-	case ADDRESSBOOK_LOADED_OLD:
+	switch (bridge_table_load(table, text, len, pins_day(SHELL_WALL))) {
+	case BRIDGE_TABLE_LOADED:
+	case BRIDGE_TABLE_LOADED_OLD:
 		return true;
 	default:
 		return false;
@@ -245,16 +245,16 @@ load_line(struct addressbook *book, const char *text, size_t len)
 static bool
 take_line(void *arg, const char *text, size_t len)
 {
-	struct way w;
+	struct bridge_line w;
 
 	if (load_line(arg, text, len))
-		require(way_read(text, len, &w) != WAY_DAMAGED);
+		require(bridge_line_read(text, len, &w) != BRIDGE_LINE_DAMAGED);
 	return true;
 }
 
 /* But for when it was used, and for whom. */
 static bool
-same_way(const struct way *a, const struct way *b)
+same_line(const struct bridge_line *a, const struct bridge_line *b)
 {
 	if (a->ipv4 != b->ipv4 || a->route.n != b->route.n ||
 		strcmp(a->domain.text, b->domain.text) != 0 ||
@@ -272,55 +272,55 @@ same_way(const struct way *a, const struct way *b)
 }
 
 static bool
-look_for_way(void *arg, const char *text, size_t len)
+look_for_line(void *arg, const char *text, size_t len)
 {
-	struct book *b = arg;
-	struct way w = {0};
-	enum way_line line = way_read(text, len, &w);
+	struct tables *b = arg;
+	struct bridge_line w = {0};
+	enum bridge_line_kind line = bridge_line_read(text, len, &w);
 
-	if (line == WAY_ADDRESS || line == WAY_OLD) {
-		way_make_plain(&w);
-		b->found |= same_way(&w, b->wanted);
+	if (line == BRIDGE_LINE_ADDRESS || line == BRIDGE_LINE_OLD) {
+		bridge_line_make_plain(&w);
+		b->found |= same_line(&w, b->wanted);
 	}
 	return !b->found;
 }
 
 static void
-take_way(void *arg, const struct way *w)
+read_again(void *arg, const struct bridge_line *w)
 {
-	struct book *b = arg;
-	char line[WAY_LINE_MAX], again[WAY_LINE_MAX];
-	size_t len = way_write(line, w);
-	struct way got;
+	struct tables *b = arg;
+	char line[BRIDGE_LINE_MAX], again[BRIDGE_LINE_MAX];
+	size_t len = bridge_line_write(line, w);
+	struct bridge_line got;
 
 	b->wanted = w;
 	b->found = false;
-	each_line(b->file, look_for_way, b);
+	each_line(b->file, look_for_line, b);
 	require(b->found);
 	require(fuzz_printable(line, len - 1) && line[len - 1] == '\n');
 	if (w->day == 0) /* an old line; a day comes before it is written */
 		return;
 	require(load_line(b->again, line, len - 1));
-	require(addressbook_get(b->again, w->ipv4, &got));
-	require(way_write(again, &got) == len && memcmp(line, again, len) == 0);
+	require(bridge_table_get(b->again, w->ipv4, &got));
+	require(bridge_line_write(again, &got) == len && memcmp(line, again, len) == 0);
 }
 
 static void
-fuzz_book(const struct text *file)
+fuzz_bridge(const struct text *file)
 {
-	const struct addressbook_config config = {.net = 0x7f2a0000,
+	const struct bridge_table_config config = {.net = 0x7f2a0000,
 		.prefix = 16,
 		.max = 10 * RECORDS_MAX,
 		.reuse_days = 14};
-	struct book b = {.file = file,
-		.book = addressbook_new(&config),
-		.again = addressbook_new(&config)};
+	struct tables b = {.file = file,
+		.table = bridge_table_new(&config),
+		.again = bridge_table_new(&config)};
 
-	require(b.book != NULL && b.again != NULL);
-	each_line(file, take_line, b.book);
-	addressbook_walk(b.book, take_way, &b);
-	addressbook_free(b.book);
-	addressbook_free(b.again);
+	require(b.table != NULL && b.again != NULL);
+	each_line(file, take_line, b.table);
+	bridge_table_walk(b.table, read_again, &b);
+	bridge_table_free(b.table);
+	bridge_table_free(b.again);
 }
 
 /* The cache. What lives no longer than this may be gone when it is read again. */
@@ -379,7 +379,7 @@ fuzz_cache(const struct text *file)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	void (*const files[])(const struct text *) = {fuzz_pins, fuzz_book, fuzz_cache};
+	void (*const files[])(const struct text *) = {fuzz_pins, fuzz_bridge, fuzz_cache};
 	struct text file;
 
 	if (size < 3)

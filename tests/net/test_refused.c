@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "../../daemon/net/acceptor.h"
-#include "../../daemon/net/bridge_socket.h"
+#include "../../daemon/net/bridge/bridge_socket.h"
 #include "net/bridge.h"
 #include "net/cachefile.h"
 #include "net/control.h"

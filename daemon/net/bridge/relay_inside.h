@@ -2,8 +2,8 @@
 #ifndef NET_RELAY_INSIDE_H
 #define NET_RELAY_INSIDE_H
 
+#include "../buffer.h"
 #include "bridge_inside.h"
-#include "buffer.h"
 #include "core/replies.h"
 #include "core/socks.h"
 #include "core/srv.h"
@@ -22,8 +22,8 @@ struct end {
 	short waits_for;       /* what the watch is set for */
 	struct buffer waiting; /* to be sent here */
 	size_t sent;           /* of it */
-	bool said_all;         /* nothing more comes from here */
-	bool deaf;             /* nothing more can be sent here */
+	bool read_eof;         /* nothing more comes from here */
+	bool write_closed;     /* nothing more can be sent here */
 };
 
 struct relay {
@@ -38,9 +38,9 @@ struct relay {
 	struct socks socks;
 	struct srv_set targets; /* its names are in packed */
 	uint8_t target;         /* the one that is being tried */
-	size_t tor;             /* by this one; torpool_size(): by none */
+	size_t tor;             /* by this one; socks_pool_size(): by none */
 	struct place place;
-	bool turned_away;  /* it is one of BRIDGE_TURNED_AWAY_MAX */
+	bool rejected;     /* it is one of BRIDGE_REJECTED_MAX */
 	unsigned tried;    /* tors that didn't work, for this target */
 	const char *why;   /* the last target failed */
 	uint16_t inputlen; /* of tor's answer that isn't whole */
@@ -78,7 +78,7 @@ void relay_start(struct relay *, const uint8_t *greeting, size_t len);
  * relay_refuse(). */
 
 /* False: out of memory. */
-bool reach_prepare(struct relay *, const struct way *);
+bool reach_prepare(struct relay *, const struct bridge_line *);
 void reach_begin(struct relay *);
 
 /* The connection to tor is ready for what it waits for; the stage took too long. */

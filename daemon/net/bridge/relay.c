@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "peer.h"
+#include "../peer_uid.h"
 #include "relay_inside.h"
 
 #define LINGER_MS 5000 /* for a client to read why it is refused */
@@ -50,11 +50,11 @@ end_close(struct end *e)
 void
 relay_leave_tor(struct relay *r)
 {
-	struct torpool *tors = r->bridge->tors;
+	struct socks_pool *tors = r->bridge->tors;
 
-	if (r->tor < torpool_size(tors))
-		torpool_end(tors, r->tor);
-	r->tor = torpool_size(tors);
+	if (r->tor < socks_pool_size(tors))
+		socks_pool_end(tors, r->tor);
+	r->tor = socks_pool_size(tors);
 	end_close(&r->server);
 }
 
@@ -67,7 +67,7 @@ relay_free(struct relay *r)
 	end_close(&r->client);
 	LIST_REMOVE(r, entry);
 	places_leave(&b->places, &r->place);
-	b->turned_away -= r->turned_away;
+	b->rejected -= r->rejected;
 	free(r->packed);
 	free(r);
 	bridge_relay_ended(b);
@@ -152,9 +152,9 @@ has_waiting(const struct end *e)
 /* Nothing more can be sent to it. If its connection isn't lost (the kernel had no memory)
  * it has to hear that, or both sides would wait for each other. */
 static void
-deafen(struct end *e)
+close_write(struct end *e)
 {
-	e->deaf = true;
+	e->write_closed = true;
 	shutdown(e->fd, SHUT_WR);
 	buffer_clear(&e->waiting);
 	e->sent = 0;
@@ -167,7 +167,7 @@ forward(struct end *to, const char *data, size_t len)
 	ssize_t n = send(to->fd, data, len, MSG_NOSIGNAL);
 
 	if (n < 0 && errno != EAGAIN) {
-		deafen(to);
+		close_write(to);
 		return true;
 	}
 	if (n < 0)
@@ -184,7 +184,7 @@ send_waiting(struct end *to)
 
 	if (n < 0) {
 		if (errno != EAGAIN)
-			deafen(to);
+			close_write(to);
 		return;
 	}
 	to->sent += (size_t)n;
@@ -206,7 +206,7 @@ move(struct relay *r, struct end *from, struct end *to)
 	if (n < 0 && from == &r->client)
 		return false;
 	if (n <= 0)
-		from->said_all = true;
+		from->read_eof = true;
 	else if (from == &r->server)
 		replies_feed(&r->replies, chunk, (size_t)n);
 	return n <= 0 || forward(to, chunk, (size_t)n);
@@ -220,9 +220,9 @@ client_waits_for(const struct relay *r)
 	const struct end *c = &r->client, *s = &r->server;
 	short what = has_waiting(c) ? EV_WRITE : 0;
 
-	if (s->said_all || s->deaf || has_waiting(s))
+	if (s->read_eof || s->write_closed || has_waiting(s))
 		return what;
-	if (!c->said_all)
+	if (!c->read_eof)
 		return EV_READ | what;
 	return what != 0 ? what : EV_READ | EV_ET;
 }
@@ -257,8 +257,8 @@ settle(struct relay *r)
 {
 	struct end *c = &r->client, *s = &r->server;
 
-	if (s->said_all && !has_waiting(c)) {
-		if (c->said_all)
+	if (s->read_eof && !has_waiting(c)) {
+		if (c->read_eof)
 			relay_free(r);
 		else
 			end_for_client(r, "connection to the onion service lost");
@@ -266,7 +266,7 @@ settle(struct relay *r)
 	}
 	relay_wait_for(r, c, client_waits_for(r));
 	relay_wait_for(r, s,
-		(short)((!s->said_all && !has_waiting(c) ? EV_READ : 0) |
+		(short)((!s->read_eof && !has_waiting(c) ? EV_READ : 0) |
 			(has_waiting(s) ? EV_WRITE : 0)));
 	relay_set_deadline(r, r->bridge->config.idle_ms);
 }
@@ -279,11 +279,11 @@ relay_bytes(struct relay *r, struct end *e, short what)
 
 	if (what & EV_WRITE)
 		send_waiting(e);
-	if (what & EV_READ && e->said_all)
+	if (what & EV_READ && e->read_eof)
 		good = !is_reset(e);
 	else if (what & EV_READ && !has_waiting(other))
 		good = move(r, e, other);
-	if (good && !r->client.deaf)
+	if (good && !r->client.write_closed)
 		settle(r);
 	else
 		relay_free(r);
@@ -296,7 +296,7 @@ relay_start(struct relay *r, const uint8_t *greeting, size_t len)
 	r->stage = STAGE_RELAYING;
 	replies_feed(&r->replies, (const char *)greeting, len);
 	if ((len > 0 && !forward(&r->client, (const char *)greeting, len)) ||
-		r->client.deaf)
+		r->client.write_closed)
 		relay_free(r);
 	else
 		settle(r);
@@ -338,7 +338,7 @@ static bool
 may_have_closed(const struct relay *r)
 {
 	return r->stage != STAGE_CLOSING &&
-	       (r->client.said_all || !(r->client.waits_for & EV_READ));
+	       (r->client.read_eof || !(r->client.waits_for & EV_READ));
 }
 
 static bool
@@ -351,7 +351,7 @@ has_closed(const struct relay *r)
 	if (getpeername(r->client.fd, (struct sockaddr *)&client, &clen) < 0)
 		return errno == ENOTCONN; /* reset */
 	return getsockname(r->client.fd, (struct sockaddr *)&server, &slen) == 0 &&
-	       peer_look(&client, &server, &owner) == PEER_CLOSED;
+	       peer_uid_look(&client, &server, &owner) == PEER_CLOSED;
 }
 
 /* False: there was nobody any more, and the relay has gone. */
@@ -403,13 +403,13 @@ relay_look_at_time(struct relay *r, struct monotime now)
 
 /* It takes no place of those that may stay, however long it takes to read why. */
 static void
-turn_away(struct relay *r, const char *code, const char *what)
+reject(struct relay *r, const char *code, const char *what)
 {
 	struct bridge *b = r->bridge;
 
 	relay_refuse(r, code, what, NULL);
-	r->turned_away = true;
-	if (++b->turned_away > BRIDGE_TURNED_AWAY_MAX)
+	r->rejected = true;
+	if (++b->rejected > BRIDGE_REJECTED_MAX)
 		relay_free(r);
 }
 
@@ -439,7 +439,7 @@ take_place(struct relay *r, uid_t owner)
 
 	if (!places_has_room(places, owner)) {
 		relay_counters(r)->bridge_refused++;
-		turn_away(r, "4.3.2", "too many connections");
+		reject(r, "4.3.2", "too many connections");
 		return false;
 	}
 	if (places_take(places, &r->place, owner, r))
@@ -458,7 +458,7 @@ admit(struct relay *r, const struct sockaddr_in *address)
 	bool good = is_local(r->client.fd, &client);
 
 	errno = 0;
-	if (good && peer_look(&client, address, &owner) != PEER_OPEN &&
+	if (good && peer_uid_look(&client, address, &owner) != PEER_OPEN &&
 		(errno == EMFILE || errno == ENFILE)) {
 		relay_refuse_for_descriptors(r);
 		return false;
@@ -466,7 +466,7 @@ admit(struct relay *r, const struct sockaddr_in *address)
 	if (good && (b->config.any_user || is_user(b, owner)))
 		return take_place(r, owner);
 	relay_counters(r)->bridge_denied++;
-	turn_away(r, "4.7.0", "this user may not connect");
+	reject(r, "4.7.0", "this user may not connect");
 	return false;
 }
 
@@ -474,10 +474,10 @@ void
 relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 {
 	struct relay *r = calloc(1, sizeof(*r));
-	struct way way;
+	struct bridge_line line;
 
 	if (r == NULL ||
-		!bridge_table_get(b->table, ntohl(address->sin_addr.s_addr), &way)) {
+		!bridge_state_get(b->state, ntohl(address->sin_addr.s_addr), &line)) {
 		free(r);
 		close(fd);
 		return;
@@ -486,15 +486,15 @@ relay_new(struct bridge *b, int fd, const struct sockaddr_in *address)
 	r->bridge = b;
 	r->client.fd = fd;
 	r->server.fd = -1;
-	r->tor = torpool_size(b->tors);
+	r->tor = socks_pool_size(b->tors);
 	r->end = monotime_add_ms(loop_now(), b->config.session_ms);
 	LIST_INSERT_HEAD(&b->relays, r, entry);
 	b->count++;
 	b->config.counters->bridge_clients++;
 	if (!admit(r, address))
 		return;
-	bridge_table_use(b->table, way.ipv4);
-	if (!reach_prepare(r, &way)) {
+	bridge_state_use(b->state, line.ipv4);
+	if (!reach_prepare(r, &line)) {
 		relay_refuse(r, "4.3.0", "out of memory", NULL);
 		return;
 	}

@@ -1,4 +1,4 @@
-#include "peer.h"
+#include "peer_uid.h"
 
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -90,7 +90,7 @@ by_sock_diag(
 }
 
 uid_t
-peer_user(int fd)
+peer_uid_of(int fd)
 {
 	struct sockaddr_in client = {0}, server = {0};
 	socklen_t clen = sizeof(client), slen = sizeof(server);
@@ -198,7 +198,7 @@ by_proc(const struct sockaddr_in *client, const struct sockaddr_in *server, uid_
 }
 
 enum peer
-peer_look(
+peer_uid_look(
 	const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner)
 {
 	enum peer peer;

@@ -1,6 +1,6 @@
 /* Whose is the other end of a connection on this machine, and is it still there? */
-#ifndef NET_PEER_H
-#define NET_PEER_H
+#ifndef NET_PEER_UID_H
+#define NET_PEER_UID_H
 
 #include <netinet/in.h>
 #include <sys/types.h>
@@ -15,12 +15,12 @@ enum peer {
  * is bound to client and connected to server, the address of a socket of ours. *owner is
  * its user, set with PEER_OPEN only. With PEER_UNKNOWN, errno is EMFILE or ENFILE if
  * there was no file descriptor to ask. */
-enum peer peer_look(
+enum peer peer_uid_look(
 	const struct sockaddr_in *client, const struct sockaddr_in *server, uid_t *owner);
 
 /* The user at the other end of a connection that came to fd, if that is cheap to know: of
  * a Unix socket, or of TCP over IPv4 from this machine by sock_diag. Else PLACES_NOBODY.
  */
-uid_t peer_user(int fd);
+uid_t peer_uid_of(int fd);
 
 #endif

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../daemon/net/bridge_table.h"
+#include "../../daemon/net/bridge/bridge_state.h"
 
 #define A_ONION "aj3nsqqcksrrc5cye5etjsoewz6jrygpekzwoko3q6wyxjlb3dgasfid.onion"
 #define B_ONION "7sbw6jufrirhyltzkslhcmkik4z7yrsmbpnptyritvz5nhbk35hncsqd.onion"
@@ -48,7 +48,7 @@ struct table {
 	struct loop *loop;
 	struct counters counters;
 	char dir[64];
-	struct bridge_table *table;
+	struct bridge_state *state;
 	uint64_t kept;
 	unsigned failed;
 	bool kept_before_disk; /* "kept" was said of what isn't in the file */
@@ -88,7 +88,7 @@ kept(void *arg, uint64_t upto, bool good)
 static void
 open_table(struct table *t)
 {
-	const struct bridge_table_config config = {.loop = t->loop,
+	const struct bridge_state_config config = {.loop = t->loop,
 		.counters = &t->counters,
 		.addresses =
 			{
@@ -102,8 +102,8 @@ open_table(struct table *t)
 		.kept = kept,
 		.arg = t};
 
-	t->table = bridge_table_open(&config);
-	assert_non_null(t->table);
+	t->state = bridge_state_open(&config);
+	assert_non_null(t->state);
 }
 
 static int
@@ -135,7 +135,7 @@ teardown(void **state)
 	slow = false;
 	for (int i = 0; i < 100; i++)
 		sem_post(&go);
-	bridge_table_close(t->table);
+	bridge_state_close(t->state);
 	loop_free(t->loop);
 	log_taken();
 	sprintf(command, "rm -r %s", t->dir);
@@ -154,7 +154,7 @@ assign(struct table *t, enum route_origin origin, const char *host, unsigned por
 	memset(wait, 0, sizeof(*wait));
 	route.target[0] = (struct target){
 		.host = host, .hostlen = (uint8_t)strlen(host), .port = (uint16_t)port};
-	return bridge_table_assign(t->table, &domain, &policy, &route, ipv4, wait);
+	return bridge_state_assign(t->state, &domain, &policy, &route, ipv4, wait);
 }
 
 /* Until it is on the disk. */
@@ -172,12 +172,12 @@ give(struct table *t, const char *host, unsigned port)
 static void
 leads_to(const struct table *t, uint32_t ipv4, const char *host, unsigned port)
 {
-	struct way way;
+	struct bridge_line line;
 
-	assert_true(bridge_table_get(t->table, ipv4, &way));
-	assert_int_equal(way.route.n, 1);
-	assert_memory_equal(way.route.target[0].host, host, strlen(host));
-	assert_int_equal(way.route.target[0].port, port);
+	assert_true(bridge_state_get(t->state, ipv4, &line));
+	assert_int_equal(line.route.n, 1);
+	assert_memory_equal(line.route.target[0].host, host, strlen(host));
+	assert_int_equal(line.route.target[0].port, port);
 }
 
 static void
@@ -246,11 +246,11 @@ a_client_that_connects_uses_it(void **state)
 				&ipv4, &wait);
 		}
 		leads_to(t, held, A_ONION, 25);
-		bridge_table_use(t->table, held);
+		bridge_state_use(t->state, held);
 	}
 	WAIT_UNTIL(t->loop, t->kept == 111);
 	/* and after a restart, too */
-	bridge_table_close(t->table);
+	bridge_state_close(t->state);
 	open_table(t);
 	assign(t, ORIGIN_MAP, B_ONION, 1000, &ipv4, &wait);
 	leads_to(t, held, A_ONION, 25);
@@ -267,7 +267,7 @@ a_clock_that_jumps(void **state)
 	give(t, B_ONION, 25);
 	give(t, B_ONION, 26);
 	leads_to(t, held, A_ONION, 25);
-	bridge_table_close(t->table);
+	bridge_state_close(t->state);
 	pass_days(10);
 	open_table(t);
 	give(t, B_ONION, 27);
@@ -381,5 +381,5 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_disk_that_fails, setup, teardown),
 	};
 
-	return cmocka_run_group_tests_name("bridge_table", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("bridge_state", tests, NULL, NULL);
 }

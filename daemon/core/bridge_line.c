@@ -1,9 +1,9 @@
-/* A way as a line of text. */
+#include "core/bridge_line.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/addressbook.h"
 #include "core/onion.h"
 #include "core/targetlist.h"
 
@@ -18,9 +18,9 @@ is_repeated(const struct route *r, const struct target *t)
 }
 
 void
-way_make_plain(struct way *w)
+bridge_line_make_plain(struct bridge_line *l)
 {
-	struct route *r = &w->route;
+	struct route *r = &l->route;
 	const uint8_t n = r->n;
 
 	r->n = 0;
@@ -32,10 +32,10 @@ way_make_plain(struct way *w)
 		if (!is_repeated(r, &t))
 			r->target[r->n++] = t;
 	}
-	if (domain_is_onion(&w->domain) && w->domain.len > ONION_LEN) {
-		memmove(w->domain.text, w->domain.text + w->domain.len - ONION_LEN,
+	if (domain_is_onion(&l->domain) && l->domain.len > ONION_LEN) {
+		memmove(l->domain.text, l->domain.text + l->domain.len - ONION_LEN,
 			ONION_LEN + 1);
-		w->domain.len = ONION_LEN;
+		l->domain.len = ONION_LEN;
 	}
 }
 
@@ -55,45 +55,45 @@ write_ipv4(char *out, size_t size, const char *kind, uint32_t ipv4, uint32_t day
 }
 
 size_t
-way_write(char out[WAY_LINE_MAX], const struct way *w)
+bridge_line_write(char out[BRIDGE_LINE_MAX], const struct bridge_line *l)
 {
 	char tls[TLS_POLICY_MAX] = "-";
-	size_t n = write_ipv4(out, WAY_LINE_MAX, "address", w->ipv4, w->day);
+	size_t n = write_ipv4(out, BRIDGE_LINE_MAX, "address", l->ipv4, l->day);
 
-	if (w->tls.level != TLS_UNSET)
-		tls_policy_write(&w->tls, tls);
-	n += (size_t)snprintf(out + n, WAY_LINE_MAX - n, " %s", quotas[w->quota]);
-	if (w->quota == QUOTA_DNS)
-		n += (size_t)snprintf(out + n, WAY_LINE_MAX - n,
-			":%016" PRIx64 ":%016" PRIx64, w->parents.two, w->parents.three);
-	n += (size_t)snprintf(out + n, WAY_LINE_MAX - n, " %s %s",
-		w->domain.len > 0 ? w->domain.text : "-", tls);
-	for (uint8_t i = 0; i < w->route.n; i++) {
-		const struct target *t = &w->route.target[i];
+	if (l->tls.level != TLS_UNSET)
+		tls_policy_write(&l->tls, tls);
+	n += (size_t)snprintf(out + n, BRIDGE_LINE_MAX - n, " %s", quotas[l->quota]);
+	if (l->quota == QUOTA_DNS)
+		n += (size_t)snprintf(out + n, BRIDGE_LINE_MAX - n,
+			":%016" PRIx64 ":%016" PRIx64, l->parents.two, l->parents.three);
+	n += (size_t)snprintf(out + n, BRIDGE_LINE_MAX - n, " %s %s",
+		l->domain.len > 0 ? l->domain.text : "-", tls);
+	for (uint8_t i = 0; i < l->route.n; i++) {
+		const struct target *t = &l->route.target[i];
 
-		n += (size_t)snprintf(out + n, WAY_LINE_MAX - n, " %.*s:%u",
+		n += (size_t)snprintf(out + n, BRIDGE_LINE_MAX - n, " %.*s:%u",
 			(int)t->hostlen, t->host, (unsigned)t->port);
 	}
 	return seal_line(out, n);
 }
 
 size_t
-way_write_used(char out[WAY_USED_MAX], uint32_t ipv4, uint32_t day)
+bridge_line_write_used(char out[BRIDGE_LINE_USED_MAX], uint32_t ipv4, uint32_t day)
 {
-	return seal_line(out, write_ipv4(out, WAY_USED_MAX, "used", ipv4, day));
+	return seal_line(out, write_ipv4(out, BRIDGE_LINE_USED_MAX, "used", ipv4, day));
 }
 
 size_t
-way_write_all_used(char out[WAY_USED_MAX], uint32_t day)
+bridge_line_write_all_used(char out[BRIDGE_LINE_USED_MAX], uint32_t day)
 {
-	return seal_line(
-		out, (size_t)snprintf(out, WAY_USED_MAX, "all-used %" PRIu32, day));
+	return seal_line(out,
+		(size_t)snprintf(out, BRIDGE_LINE_USED_MAX, "all-used %" PRIu32, day));
 }
 
 /* Reading */
 
 static bool
-take_ipv4(struct cursor word, uint32_t *ipv4)
+read_ipv4(struct cursor word, uint32_t *ipv4)
 {
 	char text[16], again[16];
 	unsigned a, b, c, d;
@@ -111,7 +111,7 @@ take_ipv4(struct cursor word, uint32_t *ipv4)
 }
 
 static bool
-take_domain(struct cursor word, struct domain *d)
+read_domain(struct cursor word, struct domain *d)
 {
 	*d = (struct domain){0};
 	if (cursor_is(word, "-"))
@@ -124,7 +124,7 @@ take_domain(struct cursor word, struct domain *d)
 }
 
 static bool
-take_tls(struct cursor word, struct tls_policy *tls)
+read_tls(struct cursor word, struct tls_policy *tls)
 {
 	*tls = (struct tls_policy){0};
 	return cursor_is(word, "-") ||
@@ -132,7 +132,7 @@ take_tls(struct cursor word, struct tls_policy *tls)
 }
 
 static bool
-take_target(struct cursor word, struct route *r)
+read_target(struct cursor word, struct route *r)
 {
 	struct targetlist_item item;
 	bool more;
@@ -148,7 +148,7 @@ take_target(struct cursor word, struct route *r)
 
 /* In no other way of writing. */
 static bool
-take_day(struct cursor word, uint32_t *day)
+read_day(struct cursor word, uint32_t *day)
 {
 	char text[12], again[12];
 
@@ -164,7 +164,7 @@ take_day(struct cursor word, uint32_t *day)
 
 /* ":0123456789abcdef:0123456789abcdef" */
 static bool
-take_parents(struct cursor word, struct parents *p)
+read_parents(struct cursor word, struct parents *p)
 {
 	char text[35], again[35];
 
@@ -179,72 +179,73 @@ take_parents(struct cursor word, struct parents *p)
 }
 
 static bool
-take_quota(struct cursor word, struct way *w)
+read_quota(struct cursor word, struct bridge_line *l)
 {
 	static const size_t dns = 3; /* its length */
 
-	w->parents = (struct parents){0};
-	for (w->quota = QUOTA_ONION; w->quota < QUOTAS; w->quota++)
-		if (cursor_is(word, quotas[w->quota]))
+	l->parents = (struct parents){0};
+	for (l->quota = QUOTA_ONION; l->quota < QUOTAS; l->quota++)
+		if (cursor_is(word, quotas[l->quota]))
 			return true;
-	w->quota = QUOTA_DNS;
+	l->quota = QUOTA_DNS;
 	if (cursor_len(word) < dns || memcmp(word.p, quotas[QUOTA_DNS], dns) != 0)
 		return false;
 	word.p += dns;
-	return take_parents(word, &w->parents);
+	return read_parents(word, &l->parents);
 }
 
 static bool
-take_way(struct cursor *c, struct way *w)
+read_address_line(struct cursor *c, struct bridge_line *l)
 {
-	if (!take_domain(cursor_next_word(c), &w->domain) ||
-		!take_tls(cursor_next_word(c), &w->tls))
+	if (!read_domain(cursor_next_word(c), &l->domain) ||
+		!read_tls(cursor_next_word(c), &l->tls))
 		return false;
-	w->route.n = 0;
+	l->route.n = 0;
 	while (c->p < c->end)
-		if (!take_target(cursor_next_word(c), &w->route))
+		if (!read_target(cursor_next_word(c), &l->route))
 			return false;
-	return w->route.n > 0;
+	return l->route.n > 0;
 }
 
-static enum way_line
-take_kind(struct cursor word)
+static enum bridge_line_kind
+read_kind(struct cursor word)
 {
 	static const char *const kinds[] = {
-		[WAY_ADDRESS] = "address",
-		[WAY_OLD] = "bridge",
-		[WAY_USED] = "used",
-		[WAY_ALL_USED] = "all-used",
+		[BRIDGE_LINE_ADDRESS] = "address",
+		[BRIDGE_LINE_OLD] = "bridge",
+		[BRIDGE_LINE_USED] = "used",
+		[BRIDGE_LINE_ALL_USED] = "all-used",
 	};
 
-	for (enum way_line kind = WAY_ADDRESS; kind <= WAY_ALL_USED; kind++)
+	for (enum bridge_line_kind kind = BRIDGE_LINE_ADDRESS;
+		kind <= BRIDGE_LINE_ALL_USED; kind++)
 		if (cursor_is(word, kinds[kind]))
 			return kind;
-	return WAY_DAMAGED;
+	return BRIDGE_LINE_DAMAGED;
 }
 
-enum way_line
-way_read(const char *line, size_t len, struct way *w)
+enum bridge_line_kind
+bridge_line_read(const char *line, size_t len, struct bridge_line *l)
 {
 	struct cursor c = {line, line};
-	enum way_line kind;
+	enum bridge_line_kind kind;
 	bool good;
 
 	if (!sealed_line(line, &len))
-		return WAY_DAMAGED;
+		return BRIDGE_LINE_DAMAGED;
 	c.end = line + len;
-	kind = take_kind(cursor_next_word(&c));
-	good = kind == WAY_ALL_USED || take_ipv4(cursor_next_word(&c), &w->ipv4);
-	if (kind == WAY_OLD) {
-		w->day = 0;
-		w->quota = QUOTA_DNS;
-		w->parents = (struct parents){0};
+	kind = read_kind(cursor_next_word(&c));
+	good = kind == BRIDGE_LINE_ALL_USED || read_ipv4(cursor_next_word(&c), &l->ipv4);
+	if (kind == BRIDGE_LINE_OLD) {
+		l->day = 0;
+		l->quota = QUOTA_DNS;
+		l->parents = (struct parents){0};
 	} else {
-		good = good && take_day(cursor_next_word(&c), &w->day);
+		good = good && read_day(cursor_next_word(&c), &l->day);
 	}
-	if (kind == WAY_ADDRESS)
-		good = good && take_quota(cursor_next_word(&c), w);
-	if (kind == WAY_ADDRESS || kind == WAY_OLD)
-		good = good && take_way(&c, w);
-	return good && c.p == c.end ? kind : WAY_DAMAGED;
+	if (kind == BRIDGE_LINE_ADDRESS)
+		good = good && read_quota(cursor_next_word(&c), l);
+	if (kind == BRIDGE_LINE_ADDRESS || kind == BRIDGE_LINE_OLD)
+		good = good && read_address_line(&c, l);
+	return good && c.p == c.end ? kind : BRIDGE_LINE_DAMAGED;
 }

@@ -44,7 +44,7 @@ next_target(struct relay *r, const char *why)
 static void
 tor_failed(struct relay *r)
 {
-	torpool_failed(r->bridge->tors, r->tor);
+	socks_pool_failed(r->bridge->tors, r->tor);
 	r->tried |= 1U << r->tor;
 	relay_leave_tor(r);
 	next_tor(r);
@@ -55,11 +55,11 @@ tor_failed(struct relay *r)
 static void
 tor_hung_up(struct relay *r)
 {
-	struct torpool *tors = r->bridge->tors;
+	struct socks_pool *tors = r->bridge->tors;
 
 	r->tried |= 1U << r->tor;
 	relay_leave_tor(r);
-	if (torpool_choose(tors, r->tried) < torpool_size(tors))
+	if (socks_pool_choose(tors, r->tried) < socks_pool_size(tors))
 		next_tor(r);
 	else
 		next_target(r, "tor closed the connection");
@@ -68,7 +68,7 @@ tor_hung_up(struct relay *r)
 static bool
 connect_tor(struct relay *r)
 {
-	const struct net_addr *to = torpool_address(r->bridge->tors, r->tor);
+	const struct net_addr *to = socks_pool_address(r->bridge->tors, r->tor);
 
 	r->server = (struct end){.fd = socket(to->sa.ss_family,
 					 SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
@@ -82,16 +82,16 @@ connect_tor(struct relay *r)
 static void
 next_tor(struct relay *r)
 {
-	struct torpool *tors = r->bridge->tors;
-	size_t tor = torpool_choose(tors, r->tried);
+	struct socks_pool *tors = r->bridge->tors;
+	size_t tor = socks_pool_choose(tors, r->tried);
 
-	if (tor == torpool_size(tors)) {
+	if (tor == socks_pool_size(tors)) {
 		relay_counters(r)->socks_down_answers++;
 		relay_refuse(r, "4.4.1", "onion service unreachable", "tor is down");
 		return;
 	}
 	r->tor = tor;
-	torpool_begin(tors, tor);
+	socks_pool_begin(tors, tor);
 	r->stage = STAGE_CONNECTING;
 	r->inputlen = 0;
 	if (!connect_tor(r)) {
@@ -173,12 +173,12 @@ take_socks_input(struct relay *r)
 			tor_failed(r);
 			break;
 		}
-		torpool_worked(r->bridge->tors, r->tor);
+		socks_pool_worked(r->bridge->tors, r->tor);
 		relay_leave_tor(r);
 		next_target(r, socks_reason(r->socks.code));
 		break;
 	case SOCKS_CONNECTED:
-		torpool_worked(r->bridge->tors, r->tor);
+		socks_pool_worked(r->bridge->tors, r->tor);
 		note(r, NULL);
 		relay_start(r, r->input + used, r->inputlen - used);
 		break;
@@ -234,20 +234,21 @@ reach_timed_out(struct relay *r)
 	next_target(r, "timed out");
 }
 
-/* Copies the targets: their order may change in the book. */
+/* Copies the targets: their order may change in the table. */
 bool
-reach_prepare(struct relay *r, const struct way *w)
+reach_prepare(struct relay *r, const struct bridge_line *line)
 {
 	struct srv_set set;
 
-	srv_set_of_route(&set, &w->route);
+	srv_set_of_route(&set, &line->route);
 	if ((r->packed = malloc(srvpack_size(&set))) == NULL)
 		return false;
 	srvpack_put(r->packed, &set);
 	srvpack_get(r->packed, &r->targets);
-	r->of_domain = r->bridge->config.isolate == ISOLATE_DOMAIN && w->domain.len > 0;
+	r->of_domain =
+		r->bridge->config.isolate == ISOLATE_DOMAIN && line->domain.len > 0;
 	if (r->of_domain)
-		make_password(r, w->domain.text, w->domain.len);
+		make_password(r, line->domain.text, line->domain.len);
 	return true;
 }
 

@@ -6,13 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../daemon/net/torpool.h"
+#include "../../daemon/net/bridge/socks_pool.h"
 #include "core/breaker.h"
 
 static struct loop *loop;
 static struct counters counters;
 static struct net_addr address;
-static struct torpool *pool;
+static struct socks_pool *pool;
 
 static int
 bind_port(void)
@@ -39,14 +39,14 @@ begin(void)
 	address.len = sizeof(*in);
 	close(bind_port());
 	loop = loop_new();
-	pool = torpool_new(loop, &address, 1, &counters);
+	pool = socks_pool_new(loop, &address, 1, &counters);
 	log_capture();
 }
 
 static void
 end(void)
 {
-	torpool_free(pool);
+	socks_pool_free(pool);
 	loop_free(loop);
 }
 
@@ -54,13 +54,13 @@ static void
 fail_connections(void)
 {
 	for (int i = 0; i < BREAKER_FAILURES; i++)
-		torpool_failed(pool, 0);
+		socks_pool_failed(pool, 0);
 }
 
 static bool
 works(void)
 {
-	return torpool_choose(pool, 0) == 0;
+	return socks_pool_choose(pool, 0) == 0;
 }
 
 static void
@@ -129,5 +129,5 @@ main(void)
 		cmocka_unit_test(without_events_it_is_probed_all_the_same),
 	};
 
-	return cmocka_run_group_tests_name("net/torpool", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("net/socks_pool", tests, NULL, NULL);
 }

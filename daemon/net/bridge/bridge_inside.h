@@ -5,13 +5,13 @@
 #include <netinet/in.h>
 #include <sys/queue.h>
 
+#include "../watch.h"
 #include "bridge_socket.h"
-#include "bridge_table.h"
+#include "bridge_state.h"
 #include "core/places.h"
 #include "failures.h"
 #include "net/bridge.h"
-#include "torpool.h"
-#include "watch.h"
+#include "socks_pool.h"
 
 #define RELAY_CHUNK (128 * 1024) /* that are read at once */
 
@@ -21,13 +21,13 @@ LIST_HEAD(relays, relay);
 
 struct bridge {
 	struct bridge_config config;
-	struct bridge_table *table;
-	struct torpool *tors;
+	struct bridge_state *state;
+	struct socks_pool *tors;
 	struct bridge_socket *socket; /* NULL: closed */
 	struct relays relays;
 	size_t count; /* of the relays */
 	struct places places;
-	size_t turned_away;       /* relays that have no place */
+	size_t rejected;          /* relays that have no place */
 	struct ticker tick;       /* looks at the relays' times */
 	uint64_t secret;          /* for the passwords that keep circuits apart */
 	struct failures failures; /* of targets, as tor has told them */

@@ -23,7 +23,7 @@ bridge_route(struct bridge *b, const struct domain *d, const struct policy *p,
 		b->config.counters->bridge_failures++;
 		return REASON_BRIDGE;
 	}
-	reason = bridge_table_assign(b->table, d, p, route, &ipv4, wait);
+	reason = bridge_state_assign(b->state, d, p, route, &ipv4, wait);
 	if (reason != REASON_NONE)
 		return reason;
 	route->n = 1;
@@ -57,12 +57,12 @@ bridge_tls(struct bridge *b, const char *nexthop, size_t len, struct tls_policy 
 {
 	char ip[TEXT_MAX];
 	struct in_addr address;
-	struct way w;
+	struct bridge_line line;
 
 	if (!take_ip(b, nexthop, len, ip) || inet_pton(AF_INET, ip, &address) != 1 ||
-		!bridge_table_get(b->table, ntohl(address.s_addr), &w))
+		!bridge_state_get(b->state, ntohl(address.s_addr), &line))
 		return false;
-	*tls = w.tls;
+	*tls = line.tls;
 	if (tls->level == TLS_UNSET)
 		tls->level = TLS_MAY;
 	return true;
@@ -156,7 +156,7 @@ open_parts(struct bridge *b)
 		.accepted = accepted,
 		.arg = b};
 
-	const struct bridge_table_config table = {.loop = c->loop,
+	const struct bridge_state_config state = {.loop = c->loop,
 		.counters = c->counters,
 		.addresses = c->addresses,
 		.state_dir = c->state_dir,
@@ -165,12 +165,12 @@ open_parts(struct bridge *b)
 		.kept = c->kept,
 		.arg = c->kept_arg};
 
-	b->tors = torpool_new(c->loop, c->socks, c->nsocks, c->counters);
+	b->tors = socks_pool_new(c->loop, c->socks, c->nsocks, c->counters);
 	if (b->tors == NULL) {
 		log_errorx("bridge: out of memory");
 		return false;
 	}
-	return (b->table = bridge_table_open(&table)) != NULL &&
+	return (b->state = bridge_state_open(&state)) != NULL &&
 	       (b->socket = bridge_socket_open(&socket)) != NULL;
 }
 
@@ -208,7 +208,7 @@ bridge_close(struct bridge *b)
 		relay_free(LIST_FIRST(&b->relays));
 	ticker_stop(&b->tick);
 	watch_stop(&b->grace);
-	torpool_free(b->tors);
-	bridge_table_close(b->table);
+	socks_pool_free(b->tors);
+	bridge_state_close(b->state);
 	free(b);
 }

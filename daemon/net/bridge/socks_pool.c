@@ -1,19 +1,19 @@
-#include "torpool.h"
+#include "socks_pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../watch.h"
 #include "core/breaker.h"
 #include "net/log.h"
 #include "net/outage.h"
-#include "watch.h"
 
 #define PROBE_MS 1000
 
 struct tor {
-	struct torpool *pool;
+	struct socks_pool *pool;
 	struct net_addr address;
 	char name[NET_ADDR_TEXT];
 	struct breaker breaker;
@@ -24,27 +24,27 @@ struct tor {
 	int fd; /* of the probe; -1: none is under way */
 };
 
-struct torpool {
+struct socks_pool {
 	struct loop *loop;
 	struct counters *counters;
 	size_t n;
-	struct tor tor[TORPOOL_MAX];
+	struct tor tor[SOCKS_POOL_MAX];
 };
 
 size_t
-torpool_size(const struct torpool *p)
+socks_pool_size(const struct socks_pool *p)
 {
 	return p->n;
 }
 
 const struct net_addr *
-torpool_address(const struct torpool *p, size_t i)
+socks_pool_address(const struct socks_pool *p, size_t i)
 {
 	return &p->tor[i].address;
 }
 
 size_t
-torpool_choose(const struct torpool *p, unsigned tried)
+socks_pool_choose(const struct socks_pool *p, unsigned tried)
 {
 	size_t best = p->n;
 
@@ -56,13 +56,13 @@ torpool_choose(const struct torpool *p, unsigned tried)
 }
 
 void
-torpool_begin(struct torpool *p, size_t i)
+socks_pool_begin(struct socks_pool *p, size_t i)
 {
 	p->tor[i].load++;
 }
 
 void
-torpool_end(struct torpool *p, size_t i)
+socks_pool_end(struct socks_pool *p, size_t i)
 {
 	p->tor[i].load--;
 }
@@ -79,7 +79,7 @@ end_probe(struct tor *t)
 }
 
 void
-torpool_worked(struct torpool *p, size_t i)
+socks_pool_worked(struct socks_pool *p, size_t i)
 {
 	struct tor *t = &p->tor[i];
 
@@ -96,7 +96,7 @@ wait_for_probe(struct tor *t)
 }
 
 void
-torpool_failed(struct torpool *p, size_t i)
+socks_pool_failed(struct socks_pool *p, size_t i)
 {
 	struct tor *t = &p->tor[i];
 
@@ -122,7 +122,7 @@ probe_answered(evutil_socket_t fd, short what, void *arg)
 	/* RFC 1928 section 3: the version, and the method, which is none. */
 	if (!(what & EV_TIMEOUT) && recv(fd, answer, sizeof(answer), 0) > 0 &&
 		answer[0] == 5 && answer[1] == 0)
-		torpool_worked(t->pool, (size_t)(t - t->pool->tor));
+		socks_pool_worked(t->pool, (size_t)(t - t->pool->tor));
 	else
 		probe_failed(t);
 }
@@ -163,11 +163,11 @@ start_probe(evutil_socket_t none, short what, void *arg)
 
 /* The whole */
 
-struct torpool *
-torpool_new(struct loop *loop, const struct net_addr socks[], size_t n,
+struct socks_pool *
+socks_pool_new(struct loop *loop, const struct net_addr socks[], size_t n,
 	struct counters *counters)
 {
-	struct torpool *p = calloc(1, sizeof(*p));
+	struct socks_pool *p = calloc(1, sizeof(*p));
 
 	if (p == NULL) {
 		log_error("bridge");
@@ -190,7 +190,7 @@ torpool_new(struct loop *loop, const struct net_addr socks[], size_t n,
 }
 
 void
-torpool_free(struct torpool *p)
+socks_pool_free(struct socks_pool *p)
 {
 	if (p == NULL)
 		return;

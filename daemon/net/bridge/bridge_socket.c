@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "acceptor.h"
+#include "../acceptor.h"
 #include "net/log.h"
 
 #define RETRY_MS 1000
