@@ -1,12 +1,11 @@
 #include "mapload.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "thread.h"
 #include "watch.h"
 
 struct map_load {
@@ -53,20 +52,6 @@ on_end(evutil_socket_t fd, short what, void *arg)
 	free(l);
 }
 
-/* Signals are the loop's. Returns an errno. */
-static int
-start_thread(struct map_load *l)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&l->thread, NULL, run, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
-}
-
 struct map_load *
 map_load_start(
 	struct loop *loop, const char *path, size_t max, map_load_done *done, void *arg)
@@ -87,7 +72,7 @@ map_load_start(
 	watch_init(&l->watch, loop, l->ended, EV_READ, on_end, l);
 	if (!watch_start(&l->watch, WATCH_NO_LIMIT))
 		error = ENOMEM;
-	else if ((error = start_thread(l)) == 0)
+	else if ((error = thread_start(&l->thread, run, l)) == 0)
 		return l;
 	watch_stop(&l->watch);
 	close(l->ended);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "statefile.h"
+#include "thread.h"
 #include "watch.h"
 
 #define RETRY_S 1
@@ -354,20 +354,6 @@ statelog_has_room(struct statelog *l)
 	return has_room;
 }
 
-/* Signals are the loop's. Returns an errno. */
-static int
-start_thread(struct statelog *l)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&l->thread, NULL, run, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
-}
-
 static void
 prepare_lock(struct statelog *l)
 {
@@ -419,7 +405,7 @@ start(struct statelog *l)
 		l->failures = 1;
 		eventfd_write(l->news, 1);
 	}
-	return start_thread(l);
+	return thread_start(&l->thread, run, l);
 }
 
 struct statelog *
