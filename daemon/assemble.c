@@ -3,9 +3,9 @@
 #include <time.h>
 
 #include "daemon_inside.h"
+#include "lookup_log.h"
 #include "net/log.h"
 #include "net/statedir.h"
-#include "trace.h"
 
 /* Many at once: each call of arc4random is one of the kernel. */
 static uint64_t
@@ -248,7 +248,7 @@ start_engine(struct daemon *d)
 		.pinned_arg = d,
 		.bridge = cross_bridge,
 		.bridge_arg = d,
-		.observe = c->log_level == LOG_LEVEL_DEBUG ? trace_lookup : NULL,
+		.observe = c->log_level == LOG_LEVEL_DEBUG ? lookup_log : NULL,
 		.server_event = server_event,
 		.server_event_arg = d,
 		.alarm = deadline_changed,

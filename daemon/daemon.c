@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "net/log.h"
-#include "net/notify.h"
+#include "net/sd_notify.h"
 
 /* Signals */
 
@@ -34,7 +34,7 @@ end(void *arg)
 		return;
 	}
 	d->ending = true;
-	notify_manager("STOPPING=1");
+	sd_notify_send("STOPPING=1");
 	log_info("ending");
 	for (size_t i = 0; i < d->config->nlisteners; i++)
 		listener_stop(d->listener[i]);
@@ -139,7 +139,7 @@ void
 daemon_run(struct daemon *d)
 {
 	log_info("ready, %zu listeners", d->config->nlisteners);
-	notify_manager("READY=1");
+	sd_notify_send("READY=1");
 	loop_run(d->loop);
 	log_info("ended");
 }

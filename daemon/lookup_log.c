@@ -1,4 +1,4 @@
-#include "trace.h"
+#include "lookup_log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "net/log.h"
 
 static void
-trace_target(char *out, size_t size, const struct target *t)
+print_target(char *out, size_t size, const struct target *t)
 {
 	int n = snprintf(
 		out, size, "%.*s:%u", (int)t->hostlen, t->host, (unsigned)t->port);
@@ -18,14 +18,14 @@ trace_target(char *out, size_t size, const struct target *t)
 
 /* What doesn't fit in a line of the log is cut off. */
 static void
-trace_route(const struct domain *d, const struct route *r)
+log_route(const struct domain *d, const struct route *r)
 {
 	char text[800] = "", target[DOMAIN_MAX + 32];
 
 	for (uint8_t i = 0; i < r->n; i++) {
 		size_t used = strlen(text);
 
-		trace_target(target, sizeof(target), &r->target[i]);
+		print_target(target, sizeof(target), &r->target[i]);
 		snprintf(text + used, sizeof(text) - used, "%s%s", i > 0 ? ", " : "",
 			target);
 	}
@@ -33,11 +33,11 @@ trace_route(const struct domain *d, const struct route *r)
 }
 
 void
-trace_lookup(const struct domain *d, const struct answer *a)
+lookup_log(const struct domain *d, const struct answer *a)
 {
 	switch (a->outcome) {
 	case OUTCOME_ROUTE:
-		trace_route(d, &a->route);
+		log_route(d, &a->route);
 		break;
 	case OUTCOME_NONE:
 		log_debug("%s: none", d->text);

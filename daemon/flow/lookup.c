@@ -216,7 +216,7 @@ join(struct lookup *l, struct wait *w, struct monotime now)
 	/* Others have waited in vain for as long as this one may: whoever asks one
 	 * question after the other isn't to lose that time again and again. */
 	if (monotime_reached(monotime_add_ms(joined.since, l->pace->deadline_ms), now)) {
-		counters(e)->slow_answers++;
+		counters(e)->fast_failures++;
 		return REASON_DEADLINE;
 	}
 	return REASON_NONE;

@@ -1,4 +1,4 @@
-#include "net/notify.h"
+#include "net/sd_notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 void
-notify_manager(const char *state)
+sd_notify_send(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un un = {.sun_family = AF_UNIX};

@@ -21,7 +21,7 @@
 	X(flights_displaced)   /* of these names, given up to make room for others */    \
 	X(flights_queued)      /* questions that waited until others were answered */    \
 	X(waiters_full)        /* refused: max_waiters waited for that name */           \
-	X(slow_answers)        /* not waited for: others had waited in vain */           \
+	X(fast_failures)       /* not waited for: others had waited in vain */           \
 	X(map_hits)                                                                      \
 	X(map_broken) /* map entries that couldn't be read */                            \
 	X(map_loads)                                                                     \

@@ -1,8 +1,10 @@
-/* sd_notify(3), as far as it is needed: one datagram to the service manager. */
-#ifndef NET_NOTIFY_H
-#define NET_NOTIFY_H
+/* State changes reported to the service manager, as sd_notify(3) does. */
+#ifndef NET_SD_NOTIFY_H
+#define NET_SD_NOTIFY_H
 
-/* "READY=1" and the like. Does nothing if nobody asked for it. */
-void notify_manager(const char *state);
+/* Sends state, "READY=1" for example, in one datagram to the socket named by
+ * NOTIFY_SOCKET in the environment. Does nothing without that variable. Failures are
+ * ignored. */
+void sd_notify_send(const char *state);
 
 #endif

@@ -104,7 +104,7 @@ what_is_in_the_queue_is_asked_all_the_same(void **state)
 	pass_ms(&w, 500);
 	look_up(&w, w.onion, name_of(LOOKUPS - 1), &r);
 	assert_outcome(&r, OUTCOME_TEMP, REASON_DEADLINE);
-	assert_int_equal(w.counters.slow_answers, 1);
+	assert_int_equal(w.counters.fast_failures, 1);
 	answer_srv(&w, name_of(LOOKUPS - 1), srv_none(60));
 	look_up(&w, w.onion, name_of(LOOKUPS - 1), &r);
 	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);

@@ -300,7 +300,7 @@ nobody_waits_for_what_others_have_waited_for(void **state)
 	assert_outcome(&first, OUTCOME_TEMP, REASON_DEADLINE);
 	look_up(w, w->onion, "example.org", &third);
 	assert_outcome(&third, OUTCOME_TEMP, REASON_DEADLINE);
-	assert_int_equal(w->counters.slow_answers, 1);
+	assert_int_equal(w->counters.fast_failures, 1);
 	assert_int_equal(second.calls, 0); /* its own time isn't over */
 	answer_srv(w, "example.org", srv_none(100));
 	assert_outcome(&second, OUTCOME_NONE, REASON_NONE);
