@@ -19,7 +19,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libcmocka-dev libicu-dev tinycdb mandoc iprout
 	python3-pytest python3-pytest-xdist python3-pytest-timeout \
 	postfix torsocks nsd dnsmasq-base ldnsutils 'libgnutls-dane0t64|libgnutls-dane0' libidn12 \
 	libnsl2 'libdb5.3t64|libdb5.3' libpcre2-8-0 openssl clang \
-	'libclang-rt-dev|libclang-rt-14-dev' llvm clang-format clang-tidy valgrind binutils systemd
+	'libclang-rt-dev|libclang-rt-14-dev' llvm clang-format clang-tidy universal-ctags valgrind binutils systemd
 BENCH_PACKAGES := $(TEST_PACKAGES) dnsperf socat haproxy
 DEB_PACKAGES := $(BUILD_PACKAGES) build-essential debhelper
 OTHER_PACKAGES := mmdebstrap debian-archive-keyring util-linux mount
@@ -102,7 +102,8 @@ NETT := $(patsubst %.c,$(B)/%,$(wildcard tests/net/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAY := $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 
-$(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/libcore.a
+ONLY_CASE := $(B)/obj/tests/harness/only.o
+$(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(ONLY_CASE) $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MORE_LIBS) $(CORE_LIBS) -lm
 $(B)/tests/unit/test_icu: MORE_LIBS = $(call pkg,--libs icu-uc,-licuuc)
@@ -112,12 +113,12 @@ $(SCENARIOS): $(call obj,$(wildcard tests/scenarios/*.c)) $(B)/libflow.a $(B)/li
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
-$(B)/tests/flow/%: $(B)/obj/tests/flow/%.o $(B)/libflow.a $(B)/libcore.a
+$(B)/tests/flow/%: $(B)/obj/tests/flow/%.o $(ONLY_CASE) $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
 
 # Those of the shell have it all, and functions of libraries that fail when they should.
-$(B)/tests/net/%: $(B)/obj/tests/net/%.o $(B)/obj/tests/net/shell.o \
+$(B)/tests/net/%: $(B)/obj/tests/net/%.o $(B)/obj/tests/net/shell.o $(ONLY_CASE) \
 		$(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(NET_LIBS) $(CORE_LIBS)
@@ -253,11 +254,13 @@ SOURCES := $(wildcard daemon/*.[ch] daemon/*/*.[ch] daemon/net/*/*.[ch] include/
 
 TIDY := $(patsubst %.c,$(B)/tidy/%.ok,$(filter %.c,$(filter daemon/% tools/%,$(SOURCES))))
 
-lint: clang-format layers $(TIDY)	## check the format, the layers, and what the analysers say
+lint: clang-format layers house $(TIDY)	## check the format, the layers and modules, and what the analysers say
 clang-format: | test-deps
 	$(call say,FMT)clang-format --dry-run -Werror $(SOURCES)
 layers: $(B)/libcore.a | test-deps
 	$(call say,LINT)tests/lint/layers $(B)
+house: $(MAIN) $(NET) $(FLOW) $(CORE) $(TOOL) | test-deps
+	$(call say,LINT)tests/lint/house $(B)
 
 # File by file: -j helps, and what has been looked at isn't again. On standard error
 # clang-tidy counts the warnings that it doesn't give.
@@ -269,6 +272,20 @@ $(B)/tidy/%.ok: %.c $(filter %.h,$(SOURCES)) .clang-tidy | test-deps
 
 format:	## format the source
 	clang-format -i $(SOURCES)
+
+# For editors
+
+tags: $(SOURCES) | test-deps	## an index of the source for editors
+	$(call say,TAGS)ctags -o $@.new $(SOURCES) && mv $@.new $@
+
+# As each file is compiled, for clangd and others. A quote in a flag would need more care.
+compile_commands.json: FORCE	## the same for clangd
+	@{ printf '['; comma=; for file in $(filter %.c,$(SOURCES)); do \
+		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$comma" \
+			'$(CURDIR)' $$file \
+			'$(CC) $(ALL_CPPFLAGS) -Idaemon -Itools $(ALL_CFLAGS) -c '$$file; \
+		comma=,; \
+	done; printf '\n]\n'; } >$@.new && mv $@.new $@
 
 # Packages; quick when all are there
 
@@ -352,14 +369,14 @@ check-package:	## all tests of the package on Debian 12 and 13, as root
 	tests/package/run bookworm trixie
 
 clean:	## remove everything that was built
-	rm -rf $(B)
+	rm -rf $(B) tags compile_commands.json
 
 help:	## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z0-9_.-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 23
 
 .SECONDARY:
 .PHONY: all binaries unit scenarios check faults check-debian12 check-debian13 e2e chaos asan valgrind \
-	demo fuzz bench attack lint clang-format layers format deps build-deps demo-deps test-deps \
+	demo fuzz bench attack lint clang-format layers house format deps build-deps demo-deps test-deps \
 	bench-deps other-deps packages install clean help build-packages uninstall deb deb-deps dist \
 	check-release check-package FORCE
 
