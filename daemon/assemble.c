@@ -189,7 +189,7 @@ start_bridge(struct daemon *d)
 		.kept_arg = d,
 		.socks = c->socks,
 		.nsocks = c->nsocks,
-		.isolate = c->isolate,
+		.isolation = c->bridge_isolation,
 		.any_user = c->any_bridge_user,
 		.user = c->bridge_user,
 		.nusers = c->nbridge_users,

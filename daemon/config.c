@@ -45,10 +45,10 @@ static cfg_opt_t opts[] = {
 	CFG_INT("tor_timeout_ms", 250, CFGF_NONE),
 	CFG_INT("tor_tries", 4, CFGF_NONE),
 	CFG_INT("max_tor_names", 60000, CFGF_NONE),
-	CFG_STR("bridge", "127.42.0.0/16", CFGF_NONE),
+	CFG_STR("bridge_network", "127.42.0.0/16", CFGF_NONE),
 	CFG_INT("bridge_port", 14525, CFGF_NONE),
 	CFG_STR_LIST("socks", "{127.0.0.1:9050}", CFGF_NONE),
-	CFG_STR("isolate", "onion", CFGF_NONE),
+	CFG_STR("bridge_isolation", "onion", CFGF_NONE),
 	CFG_STR_LIST("bridge_users", "{root, postfix, Debian-exim}", CFGF_NONE),
 	CFG_INT("bridge_connect_ms", 60000, CFGF_NONE),
 	CFG_INT("bridge_idle_ms", 900000, CFGF_NONE),
@@ -162,14 +162,15 @@ take_bridge_users(struct config *c, cfg_t *cfg)
 static void
 take_bridge(struct config *c, cfg_t *cfg)
 {
-	config_net_by_text(cfg_getstr(cfg, "bridge"), &c->bridge);
+	config_net_by_text(cfg_getstr(cfg, "bridge_network"), &c->bridge);
 	c->bridge.max = (size_t)cfg_getint(cfg, "bridge_addresses");
 	c->bridge.reuse_days = (uint32_t)cfg_getint(cfg, "bridge_reuse");
 	c->bridge_port = (uint16_t)cfg_getint(cfg, "bridge_port");
 	c->nsocks = cfg_size(cfg, "socks");
 	for (unsigned i = 0; i < c->nsocks; i++)
 		take_addr(&c->socks[i], cfg_getnstr(cfg, "socks", i), CONFIG_SOCKS_PORT);
-	config_isolate_by_text(cfg_getstr(cfg, "isolate"), &c->isolate);
+	config_bridge_isolation_by_text(
+		cfg_getstr(cfg, "bridge_isolation"), &c->bridge_isolation);
 	take_bridge_users(c, cfg);
 	c->bridge_connect_ms = (int)cfg_getint(cfg, "bridge_connect_ms");
 	c->bridge_idle_ms = (int)cfg_getint(cfg, "bridge_idle_ms");

@@ -222,7 +222,7 @@ config_answer_by_text(const char *text, enum answer_style *style)
 }
 
 bool
-config_isolate_by_text(const char *text, enum isolate *isolate)
+config_bridge_isolation_by_text(const char *text, enum bridge_isolation *isolation)
 {
 	static const char *const names[] = {
 		[ISOLATE_NONE] = "none",
@@ -232,17 +232,17 @@ config_isolate_by_text(const char *text, enum isolate *isolate)
 	size_t i = 0;
 	bool found = WORD_BY_TEXT(text, names, &i);
 
-	*isolate = (enum isolate)i;
+	*isolation = (enum bridge_isolation)i;
 	return found;
 }
 
 static int
-check_isolate(cfg_t *cfg, cfg_opt_t *opt)
+check_bridge_isolation(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *text = last_string(opt);
-	enum isolate isolate;
+	enum bridge_isolation isolation;
 
-	if (config_isolate_by_text(text, &isolate))
+	if (config_bridge_isolation_by_text(text, &isolation))
 		return 0;
 	return fault(cfg, opt, text, "expected none, onion or domain");
 }
@@ -292,7 +292,7 @@ config_net_by_text(const char *text, struct bridge_table_config *net)
 }
 
 static int
-check_bridge(cfg_t *cfg, cfg_opt_t *opt)
+check_bridge_network(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *text = last_string(opt);
 	struct bridge_table_config net;
@@ -572,10 +572,10 @@ static const struct {
 	{"tor_timeout_ms", check_positive},
 	{"tor_tries", check_tries},
 	{"max_tor_names", check_positive},
-	{"bridge", check_bridge},
+	{"bridge_network", check_bridge_network},
 	{"bridge_port", check_bridge_port},
 	{"socks", check_ip},
-	{"isolate", check_isolate},
+	{"bridge_isolation", check_bridge_isolation},
 	{"bridge_users", check_owner},
 	{"bridge_connect_ms", check_positive},
 	{"bridge_idle_ms", check_positive},

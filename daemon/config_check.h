@@ -21,7 +21,7 @@ bool config_mode_by_text(const char *text, mode_t *);
 bool config_dnssec_by_text(const char *text, enum dnssec *);
 bool config_bare_negative_by_text(const char *text, enum bare_negative *);
 bool config_answer_by_text(const char *text, enum answer_style *);
-bool config_isolate_by_text(const char *text, enum isolate *);
+bool config_bridge_isolation_by_text(const char *text, enum bridge_isolation *);
 
 /* A number or a name; an empty name is -1. False with errno 0 if the system has no such
  * name, and with another errno if it can't be looked up now. */

@@ -51,7 +51,7 @@ struct config {
 	uint16_t bridge_port;
 	struct net_addr socks[UPSTREAM_SERVERS];
 	size_t nsocks;
-	enum isolate isolate;
+	enum bridge_isolation bridge_isolation;
 	bool any_bridge_user;
 	uid_t *bridge_user;
 	size_t nbridge_users;

@@ -20,7 +20,7 @@
 struct bridge;
 
 /* What may not share a circuit. */
-enum isolate {
+enum bridge_isolation {
 	ISOLATE_NONE,
 	ISOLATE_ONION,  /* connections to different onions */
 	ISOLATE_DOMAIN, /* and those for different domains: each has addresses of its own
@@ -36,7 +36,7 @@ struct bridge_config {
 	int64_t (*wall)(void);        /* seconds since 1970 */
 	const struct net_addr *socks; /* of the tors */
 	size_t nsocks;
-	enum isolate isolate;
+	enum bridge_isolation isolation;
 	bool any_user;     /* everybody on this machine may connect */
 	const uid_t *user; /* else only these; kept by the caller */
 	size_t nusers;

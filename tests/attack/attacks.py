@@ -187,7 +187,7 @@ class Site:
             map="".join(f"m{i}.example.net {route(i)}\n" for i in range(MAP_ROUTES)),
             nofile=16384,
             state_dir=str(state),
-            bridge=bridged.NET,
+            bridge_network=bridged.NET,
             bridge_port=bridged.free_bridge_port(),
             bridge_users=[str(os.getuid())],
             socks=[f"{LOOPBACK}:{free_port()}"],

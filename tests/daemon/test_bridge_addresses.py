@@ -123,18 +123,18 @@ ports.example {A}:26, {B}
 SAME = {"x.example", "y.example", "host.example"}, {"both.example", "round.example"}
 
 
-@pytest.mark.parametrize("isolate", ["onion", "none", "domain"])
-def test_an_address_for_each_set_of_targets(lab, socks, isolate):
+@pytest.mark.parametrize("isolation", ["onion", "none", "domain"])
+def test_an_address_for_each_set_of_targets(lab, socks, isolation):
     """And for each domain, if so isolated."""
-    daemon = bridged(lab, socks, map=SETS, isolate=isolate)
+    daemon = bridged(lab, socks, map=SETS, bridge_isolation=isolation)
     domains = [text.split()[0] for text in SETS.split("\n") if text]
     got = {domain: where(daemon, domain) for domain in domains}
     for domain in domains:
         for other in domains:
             same = any({domain, other} <= names for names in SAME)
-            together = same and isolate != "domain"
+            together = same and isolation != "domain"
             assert (got[domain] == got[other]) == (domain == other or together)
-    count = len(domains) - (0 if isolate == "domain" else 3)
+    count = len(domains) - (0 if isolation == "domain" else 3)
     assert daemon.counter("bridge_addresses") == count
 
 
@@ -144,10 +144,10 @@ def test_an_onion_as_domain(lab, socks):
     assert where(daemon, A) == where(daemon, "x.example")
 
 
-@pytest.mark.parametrize("isolate", ["onion", "none", "domain"])
-def test_recipients_below_an_onion(lab, socks, isolate):
+@pytest.mark.parametrize("isolation", ["onion", "none", "domain"])
+def test_recipients_below_an_onion(lab, socks, isolation):
     """However many names there are, it is one service, and one address."""
-    daemon = bridged(lab, socks, isolate=isolate)
+    daemon = bridged(lab, socks, bridge_isolation=isolation)
     place = where(daemon, A)
     for i in range(100):
         assert where(daemon, f"x@a{i}.{A}") == place
@@ -157,7 +157,7 @@ def test_recipients_below_an_onion(lab, socks, isolate):
 
 
 def test_domains_below_the_entry(lab, socks):
-    daemon = bridged(lab, socks, map=f".example {A}\n", isolate="domain")
+    daemon = bridged(lab, socks, map=f".example {A}\n", bridge_isolation="domain")
     assert where(daemon, "a.example") == where(daemon, "user@a.example")
     assert where(daemon, "a.example") != where(daemon, "b.example")
 
@@ -196,7 +196,7 @@ def test_the_map_changes(lab, socks):
 
 def test_never_given_to_another(lab, socks):
     """Though nobody asks for the old ones any more."""
-    daemon = bridged(lab, socks, map=f"x.example {A}\ny.example {B}\n", bridge=SMALL)
+    daemon = bridged(lab, socks, map=f"x.example {A}\ny.example {B}\n", bridge_network=SMALL)
     before = where(daemon, "x.example"), where(daemon, "y.example")
     assert {ip for ip, _ in before} == {address(1), address(2)}
     change_map(lab, daemon, f"x.example {C}\ny.example {D}\n")
@@ -210,9 +210,9 @@ def test_never_given_to_another(lab, socks):
 
 @pytest.mark.parametrize("first, then", [("onion", "domain"), ("domain", "none")])
 def test_isolate_changes(lab, socks, first, then):
-    daemon = bridged(lab, socks, map=f"x.example {A}\n", isolate=first)
+    daemon = bridged(lab, socks, map=f"x.example {A}\n", bridge_isolation=first)
     old = where(daemon, "x.example")
-    daemon.settings["isolate"] = then
+    daemon.settings["bridge_isolation"] = then
     daemon.write_config()
     restart(daemon)
     assert where(daemon, "x.example") != old
@@ -221,9 +221,9 @@ def test_isolate_changes(lab, socks, first, then):
 
 def test_the_range_changes(lab, socks):
     """What isn't in it is left out; it is there when the range is back."""
-    daemon = bridged(lab, socks, map=f"x.example {A}\n", bridge=SMALL)
+    daemon = bridged(lab, socks, map=f"x.example {A}\n", bridge_network=SMALL)
     old = where(daemon, "x.example")
-    daemon.settings["bridge"] = NET.replace(".0.0/16", ".1.0/30")
+    daemon.settings["bridge_network"] = NET.replace(".0.0/16", ".1.0/30")
     daemon.write_config()
     restart(daemon)
     assert "1 lines are damaged, or outside of the range" in daemon.output()
@@ -231,7 +231,7 @@ def test_the_range_changes(lab, socks):
         assert hear(s) == b""
     new = where(daemon, "x.example")
     assert new != old
-    daemon.settings["bridge"] = SMALL
+    daemon.settings["bridge_network"] = SMALL
     daemon.write_config()
     restart(daemon)
     assert where(daemon, "x.example") == old
@@ -240,7 +240,7 @@ def test_the_range_changes(lab, socks):
 def test_all_of_a_range(lab, socks):
     """Its first and its last address aren't used."""
     text = "".join(f"d{i}.example {onion(i)}\n" for i in range(15))
-    daemon = bridged(lab, socks, map=text, bridge=NET.replace("/16", "/28"))
+    daemon = bridged(lab, socks, map=text, bridge_network=NET.replace("/16", "/28"))
     answers = [daemon.ask("socketmap", f"d{i}.example") for i in range(15)]
     assert {host for a in answers[:14] for host in a.hosts()} == {
         address(i) for i in range(1, 15)
@@ -257,7 +257,7 @@ def test_the_file(lab, socks, state):
         lab,
         socks,
         map=f"x.example {A}, {B}:26 tls=secure:mx.example\n",
-        isolate="domain",
+        bridge_isolation="domain",
         prefix=umask,
     )
     ip, _ = where(daemon, "x.example")
@@ -515,7 +515,7 @@ def test_an_address_nobody_uses(lab, socks, state, days, given):
     """After bridge_reuse days, 14, another route may have it."""
     text = used(1, A + ":25", days=days) + used(2, B + ":25", days=0)
     (state / "bridge").write_bytes(text)
-    daemon = bridged(lab, socks, map=f"x.example {C}\n", bridge=SMALL)
+    daemon = bridged(lab, socks, map=f"x.example {C}\n", bridge_network=SMALL)
     answer = daemon.ask("socketmap", "x.example")
     if not given:
         assert answer == (TEMP, IN_USE)
@@ -532,7 +532,7 @@ def test_a_use_is_kept(lab, socks, state, how):
     """Once a day; after a restart the address still is in use."""
     text = used(1, A + ":25", days=10) + used(2, B + ":25", days=0)
     (state / "bridge").write_bytes(text)
-    daemon = bridged(lab, socks, map=f"a.example {A}\n", bridge=SMALL)
+    daemon = bridged(lab, socks, map=f"a.example {A}\n", bridge_network=SMALL)
     place = address(1), daemon.settings["bridge_port"]
     for _ in range(3):
         if how == "answered":
@@ -550,7 +550,7 @@ def test_days_that_nobody_knows(lab, socks, state):
     """Of a file of an older version, and after a clock that was wrong: all addresses count
     as used today."""
     (state / "bridge").write_bytes(way(1, A + ":25") + way(2, B + ":25"))
-    daemon = bridged(lab, socks, map=f"x.example {C}\n", bridge=SMALL)
+    daemon = bridged(lab, socks, map=f"x.example {C}\n", bridge_network=SMALL)
     assert daemon.ask("socketmap", "x.example") == (TEMP, IN_USE)
     restart(daemon)
     assert daemon.ask("socketmap", "x.example") == (TEMP, IN_USE)
@@ -721,26 +721,26 @@ def test_nearly_full(lab, socks):
 # The configuration
 
 FAULTS = {
-    'bridge = "10.0.0.0/16"': "a net of 127.0.0.0/8",
-    'bridge = "126.0.0.0/16"': "a net of 127.0.0.0/8",
-    'bridge = "127.0.0.0/8"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0/31"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0/32"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0/99"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0/160"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0/-16"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0/+16"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0/ 16"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0/"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.0"': "a prefix from 9 to 30",
-    'bridge = "127.42.0.1/16"': "a net of 127.0.0.0/8",
-    'bridge = "127.42.1.0/16"': "a net of 127.0.0.0/8",
-    'bridge = "127.42.0/16"': "a net of 127.0.0.0/8",
-    'bridge = "127.042.0.0/16"': "a net of 127.0.0.0/8",
-    'bridge = "127.42.0.0/16 "': "a net of 127.0.0.0/8",
-    'bridge = "::1/64"': "a net of 127.0.0.0/8",
-    'bridge = "localhost"': "a net of 127.0.0.0/8",
-    'bridge = ""': "a net of 127.0.0.0/8",
+    'bridge_network = "10.0.0.0/16"': "a net of 127.0.0.0/8",
+    'bridge_network = "126.0.0.0/16"': "a net of 127.0.0.0/8",
+    'bridge_network = "127.0.0.0/8"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0/31"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0/32"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0/99"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0/160"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0/-16"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0/+16"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0/ 16"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0/"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.0"': "a prefix from 9 to 30",
+    'bridge_network = "127.42.0.1/16"': "a net of 127.0.0.0/8",
+    'bridge_network = "127.42.1.0/16"': "a net of 127.0.0.0/8",
+    'bridge_network = "127.42.0/16"': "a net of 127.0.0.0/8",
+    'bridge_network = "127.042.0.0/16"': "a net of 127.0.0.0/8",
+    'bridge_network = "127.42.0.0/16 "': "a net of 127.0.0.0/8",
+    'bridge_network = "::1/64"': "a net of 127.0.0.0/8",
+    'bridge_network = "localhost"': "a net of 127.0.0.0/8",
+    'bridge_network = ""': "a net of 127.0.0.0/8",
     "bridge_port = 25": "isn't 25",
     "bridge_port = 0": "from 1 to 65535",
     "bridge_port = -1": "from 1 to 65535",
@@ -749,7 +749,7 @@ FAULTS = {
     "bridge_addresses = -1": "a number from 1",
     "bridge_reuse = 4": "expected days, from 5",
     "bridge_reuse = 3651": "expected days, from 5",
-    "isolate = circuits": "expected none, onion or domain",
+    "bridge_isolation = circuits": "expected none, onion or domain",
     'socks = {"tor.example:9050"}': "socks",
     'socks = {"unix:/run/tor/socks"}': "socks",
     'socks = {"127.0.0.1:0"}': "socks",
@@ -760,7 +760,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults(lab, fault):
     daemon = make_bridged(lab)
-    for name in ("bridge", "bridge_port", "socks"):
+    for name in ("bridge_network", "bridge_port", "socks"):
         del daemon.settings[name]
     daemon.write_config()
     text = daemon.config.read_text()
@@ -774,7 +774,7 @@ def test_faults(lab, fault):
 
 @pytest.mark.parametrize("prefix", [9, 30])
 def test_ranges_at_their_limits(lab, prefix):
-    daemon = make_bridged(lab, bridge=f"127.128.0.0/{prefix}", socks=["127.0.0.1"])
+    daemon = make_bridged(lab, bridge_network=f"127.128.0.0/{prefix}", socks=["127.0.0.1"])
     args = [*ONIONMXD, "-t", "-c", daemon.config]
     assert subprocess.run(args, timeout=20).returncode == 0
 

@@ -284,9 +284,9 @@ def login(tor):
     return tor.asked[-1].user, tor.asked[-1].password
 
 
-def logins(lab, tors, isolate, keys, text):
+def logins(lab, tors, isolation, keys, text):
     """{key: login} of a connection each."""
-    daemon = bridged(lab, *tors, isolate=isolate, map=text)
+    daemon = bridged(lab, *tors, bridge_isolation=isolation, map=text)
     said = {}
     for key in keys:
         with dial(daemon, key) as s:
@@ -300,9 +300,9 @@ TEXT = f"x.example {A}\ny.example {A}\nz.example {B}\n"
 KEYS = ("x.example", "y.example", "z.example")
 
 
-@pytest.mark.parametrize("isolate, same", [("onion", True), ("domain", False)])
-def test_isolation(lab, tors, isolate, same):
-    said = logins(lab, tors[:1], isolate, KEYS, TEXT)
+@pytest.mark.parametrize("isolation, same", [("onion", True), ("domain", False)])
+def test_isolation(lab, tors, isolation, same):
+    said = logins(lab, tors[:1], isolation, KEYS, TEXT)
     x, y, z = (said[key] for key in KEYS)
     assert (x == y) == same and x != z and y != z
     for user, password in said.values():
@@ -310,10 +310,10 @@ def test_isolation(lab, tors, isolate, same):
         assert not any(w in user + password for w in (b"example", A[:8].encode()))
 
 
-@pytest.mark.parametrize("isolate", ["onion", "domain"])
-def test_the_same_for_ever(lab, tors, isolate):
+@pytest.mark.parametrize("isolation", ["onion", "domain"])
+def test_the_same_for_ever(lab, tors, isolation):
     """And by every tor; after a restart it is another, which nobody can link."""
-    daemon = bridged(lab, *tors, isolate=isolate, map=TEXT)
+    daemon = bridged(lab, *tors, bridge_isolation=isolation, map=TEXT)
     clients = [dial(daemon, "x.example") for _ in range(9)]
     assert all(echoes(s) for s in clients)
     for s in clients:
@@ -352,11 +352,11 @@ def test_isolation_is_of_the_onion_that_is_tried(lab, tors):
 
 def test_isolation_by_domain_of_an_address_for_all(lab, tors):
     """Given out before: its circuits are at least those of its onion."""
-    daemon = bridged(lab, tors[0], isolate="onion")
+    daemon = bridged(lab, tors[0], bridge_isolation="onion")
     places = where(daemon, A), where(daemon, B)
     daemon.hang_up()
     daemon.terminate()
-    daemon.settings["isolate"] = "domain"
+    daemon.settings["bridge_isolation"] = "domain"
     daemon.write_config()
     daemon.start()
     assert all(carried(place) for place in places)

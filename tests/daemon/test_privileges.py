@@ -117,7 +117,7 @@ def test_all_works_as_the_user(lab, own):
         own,
         dns=dns,
         pin_srv="yes",
-        bridge=NET,
+        bridge_network=NET,
         bridge_port=free_bridge_port(),
         bridge_users=["root"],
         socks=[socks.address],
@@ -352,7 +352,7 @@ def test_no_state_file_is_a_link(lab, name):
         map=MAP,
         state_dir=str(state),
         pin_srv="yes",
-        bridge=NET,
+        bridge_network=NET,
         bridge_port=free_bridge_port(),
     )
     daemon.listeners["x"]["answer"] = "bridge"

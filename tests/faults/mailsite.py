@@ -98,7 +98,7 @@ class Site:
             map=self.lab.dir / "domains.cdb",
             prefix=self.shim.prefix,
             state_dir=str(self.lab.dir / "state"),
-            bridge=NET,
+            bridge_network=NET,
             bridge_addresses=60000,
             bridge_port=self.port,
             bridge_users=[str(os.getuid())],

@@ -48,7 +48,7 @@ def make_bridged(lab, *tors, **settings):
     table = listeners_in(lab.dir, answer="bridge")
     defaults = {
         "state_dir": str(state),
-        "bridge": NET,
+        "bridge_network": NET,
         "bridge_port": free_bridge_port(),
         "bridge_users": [str(os.getuid())],
         "socks": [tor.address for tor in tors],

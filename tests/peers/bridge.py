@@ -27,7 +27,7 @@ def bridge_settings(lab, *socks):
     state.mkdir()
     return {
         "socks": [f"{proxy.host}:{proxy.port}" for proxy in socks],
-        "bridge": f"127.104.{os.getpid() & 255}.0/24",
+        "bridge_network": f"127.104.{os.getpid() & 255}.0/24",
         "bridge_port": free_bridge_port(),
         "state_dir": str(state),
     }

@@ -160,7 +160,7 @@ open_parts(struct bridge *b)
 		.counters = c->counters,
 		.addresses = c->addresses,
 		.state_dir = c->state_dir,
-		.isolate_domains = c->isolate == ISOLATE_DOMAIN,
+		.isolate_domains = c->isolation == ISOLATE_DOMAIN,
 		.wall = c->wall,
 		.kept = c->kept,
 		.arg = c->kept_arg};

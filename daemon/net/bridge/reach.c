@@ -111,7 +111,7 @@ next_tor(struct relay *r)
 static void
 make_password(struct relay *r, const char *of, size_t len)
 {
-	struct siphash_key key = {r->bridge->secret, r->bridge->config.isolate};
+	struct siphash_key key = {r->bridge->secret, r->bridge->config.isolation};
 
 	snprintf(r->password, sizeof(r->password), "%016llx",
 		(unsigned long long)siphash13(&key, of, len));
@@ -141,7 +141,7 @@ connected_to_tor(struct relay *r)
 		tor_failed(r);
 		return;
 	}
-	if (r->bridge->config.isolate != ISOLATE_NONE) {
+	if (r->bridge->config.isolation != ISOLATE_NONE) {
 		if (!r->of_domain)
 			make_password(r, rr->host, rr->hostlen);
 		target.user = "onionmxd";
@@ -246,7 +246,7 @@ reach_prepare(struct relay *r, const struct bridge_line *line)
 	srvpack_put(r->packed, &set);
 	srvpack_get(r->packed, &r->targets);
 	r->of_domain =
-		r->bridge->config.isolate == ISOLATE_DOMAIN && line->domain.len > 0;
+		r->bridge->config.isolation == ISOLATE_DOMAIN && line->domain.len > 0;
 	if (r->of_domain)
 		make_password(r, line->domain.text, line->domain.len);
 	return true;
