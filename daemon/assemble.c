@@ -78,8 +78,8 @@ deadline_changed(void *arg)
 {
 	struct daemon *d = arg;
 
-	if (d->server != NULL)
-		server_deadline_changed(d->server);
+	if (d->engine_timer != NULL)
+		engine_timer_update(d->engine_timer);
 }
 
 static struct engine_config
@@ -256,9 +256,12 @@ start_engine(struct daemon *d)
 
 	ports.ndns = resolvers_sources(d->dns, ports.dns);
 	d->engine = engine_new(&config, &ports);
-	if (d->engine == NULL)
+	if (d->engine == NULL) {
 		log_errorx("out of memory");
-	return d->engine != NULL;
+		return false;
+	}
+	d->engine_timer = engine_timer_new(d->loop, d->engine);
+	return d->engine_timer != NULL;
 }
 
 static bool
@@ -269,25 +272,25 @@ start_listener(struct daemon *d, size_t i)
 
 	e->proto = o->proto;
 	e->render = (struct render){.style = o->style, .transport = o->transport};
+	e->engine = d->engine;
+	e->bridge = d->bridge;
 	e->profile = profile_new(d->engine, o->style, o->deadline_ms);
 	if (e->profile == NULL)
 		return false;
-	listener_start(d->listener[i], d->server, e);
+	listener_start(d->listener[i], d->clients, e);
 	return true;
 }
 
 static bool
 start_serving(struct daemon *d)
 {
-	struct server_config config = {.loop = d->loop,
-		.engine = d->engine,
+	const struct clients_config config = {.loop = d->loop,
 		.counters = &d->counters,
 		.client_timeout_ms = d->config->client_timeout_ms,
 		.max_clients = d->descriptors.clients,
-		.reserve = d->descriptors.reserve,
-		.bridge = d->bridge};
+		.reserve = d->descriptors.reserve};
 
-	if ((d->server = server_new(&config)) == NULL)
+	if ((d->clients = clients_new(&config)) == NULL)
 		return false;
 	for (size_t i = 0; i < d->config->nlisteners; i++)
 		if (!start_listener(d, i))

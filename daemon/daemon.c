@@ -29,7 +29,7 @@ end(void *arg)
 
 	if (d->ending) {
 		log_warnx("told to end again: not waiting for %zu clients",
-			server_clients(d->server));
+			clients_count(d->clients));
 		loop_stop(d->loop);
 		return;
 	}
@@ -43,7 +43,7 @@ end(void *arg)
 	d->draining = d->bridge == NULL ? 1 : 2;
 	if (d->bridge != NULL)
 		bridge_drain(d->bridge, BRIDGE_GRACE_MS, drained, d);
-	server_drain(d->server, drained, d);
+	clients_drain(d->clients, drained, d);
 }
 
 static void
@@ -153,7 +153,9 @@ daemon_close(struct daemon *d)
 		if (d->listener[i] != NULL)
 			listener_stop(d->listener[i]);
 	control_close(d->control);
-	server_free(d->server);
+	clients_free(d->clients);
+	engine_timer_free(d->engine_timer);
+	d->engine_timer = NULL;
 	for (size_t i = 0; d->listener != NULL && i < d->config->nlisteners; i++)
 		listener_free(d->listener[i]);
 	cachefile_close(d->cachefile);

@@ -8,6 +8,7 @@
 #include "net/bridge.h"
 #include "net/cachefile.h"
 #include "net/control.h"
+#include "net/engine_timer.h"
 #include "net/mapfile.h"
 #include "net/outage.h"
 #include "net/pinfile.h"
@@ -27,10 +28,11 @@ struct daemon {
 	bool pins_warned;      /* that nearly max_pins are there */
 	struct bridge *bridge; /* NULL: no listener answers with it */
 	struct engine *engine;
+	struct engine_timer *engine_timer;
 	struct cachefile *cachefile; /* NULL: none is kept */
 	struct control *control;     /* NULL: none */
 	struct control_listener *shown;
-	struct server *server;
+	struct clients *clients;
 	struct descriptors descriptors;
 	bool ending;
 	unsigned draining;         /* parts that still have to */

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 
 #include "core/counters.h"
-#include "net/listener.h"
+#include "net/listener_config.h"
+#include "net/loop.h"
 #include "watch.h"
 
 /* Who takes the clients. */

@@ -9,14 +9,13 @@
 #include "acceptor.h"
 #include "net/log.h"
 #include "peer_uid.h"
-#include "server_inside.h"
+#include "session.h"
 
 struct listener {
-	LIST_ENTRY(listener) entry;
 	struct acceptor socket;
-	struct server *server;
+	struct clients *clients;
 	const struct endpoint *endpoint;
-	struct places places;
+	struct clients_share share;
 	struct listener_counts counts;
 };
 
@@ -35,13 +34,19 @@ listener_open(const struct listener_config *c)
 
 /* Clients */
 
+static struct counters *
+counters(const struct listener *l)
+{
+	return clients_config(l->clients)->counters;
+}
+
 static void
 refuse(struct listener *l, int fd)
 {
 	char text[PROTO_REPLY_MAX];
 	struct reply reply = {.text = text};
 
-	server_counters(l->server)->clients_refused++;
+	counters(l)->clients_refused++;
 	l->counts.refused++;
 	l->endpoint->proto->refuse(&reply, REFUSE_BUSY);
 	/* Into an empty socket buffer: it fits, or the client has gone. */
@@ -56,9 +61,9 @@ make_room(struct listener *l, uid_t user)
 {
 	struct place *place;
 
-	while ((place = places_longest_idle(&l->places, user)) != NULL)
+	while ((place = places_longest_idle(&l->share.places, user)) != NULL)
 		if (session_give_way(place->holder)) {
-			server_counters(l->server)->clients_evicted++;
+			counters(l)->clients_evicted++;
 			l->counts.evicted++;
 			return true;
 		}
@@ -69,36 +74,25 @@ static void
 serve(void *arg, int fd)
 {
 	struct listener *l = arg;
-	uid_t user = peer_uid_of(fd);
+	const struct session_config session = {.clients = l->clients,
+		.endpoint = l->endpoint,
+		.places = &l->share.places,
+		.fd = fd,
+		.user = peer_uid_of(fd)};
 	const int on = 1;
 
-	if (!places_has_room(&l->places, user) && !make_room(l, user)) {
+	if (!places_has_room(session.places, session.user) &&
+		!make_room(l, session.user)) {
 		refuse(l, fd);
 		return;
 	}
 	if (net_addr_path(&l->socket.config->addr) == NULL)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	server_counters(l->server)->clients++;
-	session_new(l->server, l->endpoint, fd, &l->places, user);
+	counters(l)->clients++;
+	session_start(&session);
 }
 
 /* File descriptors */
-
-/* May it have another? Beside its reserve, what the others have left of theirs isn't its.
- */
-static bool
-has_descriptor(const struct listener *l)
-{
-	const struct server *s = l->server;
-	const size_t reserve = s->config.reserve;
-	const struct listener *other;
-	size_t kept = 0;
-
-	LIST_FOREACH (other, &s->listeners, entry)
-		if (other->places.taken < reserve)
-			kept += reserve - other->places.taken;
-	return l->places.taken < reserve || s->count + kept < s->config.max_clients;
-}
 
 static bool
 is_anybody_waiting(const struct listener *l)
@@ -113,23 +107,24 @@ no_more(void *arg)
 {
 	struct listener *l = arg;
 
-	return !has_descriptor(l) && is_anybody_waiting(l) &&
+	return !clients_has_descriptor(l->clients, &l->share) && is_anybody_waiting(l) &&
 	       !make_room(l, PLACES_NOBODY);
 }
 
 void
-listener_start(struct listener *l, struct server *server, const struct endpoint *endpoint)
+listener_start(
+	struct listener *l, struct clients *clients, const struct endpoint *endpoint)
 {
+	const struct clients_config *config = clients_config(clients);
 	struct acceptor_user user = {.accepted = serve,
 		.full = no_more,
 		.arg = l,
-		.counters = server_counters(server)};
+		.counters = config->counters};
 
-	l->server = server;
+	l->clients = clients;
 	l->endpoint = endpoint;
-	places_init(&l->places, l->socket.config->max_clients);
-	LIST_INSERT_HEAD(&server->listeners, l, entry);
-	acceptor_start(&l->socket, server->config.loop, &user);
+	clients_add_share(clients, &l->share, l->socket.config->max_clients);
+	acceptor_start(&l->socket, config->loop, &user);
 }
 
 struct listener_counts

@@ -1,56 +1,63 @@
-/* One client's connection.
- *
- * Input that can't be used yet and output that can't be sent yet are kept in buffers
- * of the session's own; an idle client has none. While output waits, or too many answers
- * are owed, nothing more is read, so both are bounded. */
+/* Input that can't be used yet and output that can't be sent yet are kept in buffers of
+ * the session's own; an idle client has none. While output waits, or too many replies are
+ * owed, nothing more is read, so both are bounded. */
+#include "session.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "session_inside.h"
-
-/* Requests that are taken in a round of the loop, and of one client at least and at most.
- */
-#define ROUND_REQUESTS 4096U
-#define TURN_MIN 8U
-#define TURN_MAX 512U
+#include "buffer.h"
+#include "pipeline.h"
+#include "watch.h"
 
 #define DISCARD_MAX (4096 * 1024) /* bytes of garbage that we read before closing */
 
-/* Clocks */
+struct session {
+	struct client client;
+	struct pipeline pipeline;
+	struct places *places;
+	struct place place;
+	struct watch readable;
+	struct watch writable;
+	struct buffer in;
+	struct buffer out;
+	size_t discarded;
+	int fd;
+	bool reading;   /* readable is set */
+	bool unread;    /* the socket may hold more, and no event will say so */
+	bool eof;       /* no more input will come, or be read */
+	bool lingering; /* all is sent; what the client still sends is discarded */
+	bool broken;    /* the socket has failed */
+};
 
-static void
-clock_stop(struct session *s, struct clock *c)
+static struct counters *
+counters(const struct session *s)
 {
-	if (c->ends.ns != 0)
-		TAILQ_REMOVE(&s->server->running, c, entry);
-	c->ends.ns = 0;
+	return s->pipeline.counters;
 }
 
-/* One that runs goes on: what moves meanwhile doesn't renew it. */
-static void
-clock_run(struct session *s, struct clock *c, bool wanted)
+static bool
+is_broken(const struct session *s)
 {
-	struct server *server = s->server;
-
-	if (!wanted)
-		clock_stop(s, c);
-	if (!wanted || c->ends.ns != 0)
-		return;
-	c->session = s;
-	c->ends = monotime_add_ms(loop_now(), server->config.client_timeout_ms);
-	TAILQ_INSERT_TAIL(&server->running, c, entry);
-	if (!watch_is_on(&server->timer))
-		watch_insist(&server->timer, server->config.client_timeout_ms);
+	return s->broken || s->pipeline.failed;
 }
 
-/* Who connects for one question only has it ready. */
+/* The client of a protocol with one question a connection has it ready. */
 static bool
 is_about_to_ask(const struct session *s)
 {
-	return s->fresh && s->endpoint->proto->one_shot;
+	return !s->pipeline.has_asked && s->pipeline.endpoint->proto->one_shot;
+}
+
+/* May input be turned into requests? */
+static bool
+takes_requests(const struct session *s)
+{
+	return !s->pipeline.closed && s->out.len == 0 && !s->client.is_waiting &&
+	       !pipeline_is_full(&s->pipeline);
 }
 
 /* While answers wait to be sent, too many are owed or it is others' turn, it isn't the
@@ -58,23 +65,35 @@ is_about_to_ask(const struct session *s)
 static void
 run_clocks(struct session *s)
 {
-	bool reads = !s->last && s->out.len == 0 && !s->is_waiting &&
-		     s->nrequests < PIPELINE_MAX;
+	struct client *c = &s->client;
 
-	clock_run(s, &s->request, reads && (s->in.len > 0 || is_about_to_ask(s)));
-	clock_run(s, &s->answer, s->out.len > 0);
+	clients_run_clock(c, &c->request,
+		takes_requests(s) && (s->in.len > 0 || is_about_to_ask(s)));
+	clients_run_clock(c, &c->answer, s->out.len > 0);
 }
 
-struct session *
-session_next(struct session *s)
+/* Legal in any state. */
+static void
+end(void *arg)
 {
-	return TAILQ_NEXT(s, all);
+	struct session *s = arg;
+
+	pipeline_clear(&s->pipeline);
+	watch_stop(&s->readable);
+	watch_stop(&s->writable);
+	close(s->fd);
+	buffer_clear(&s->in);
+	buffer_clear(&s->out);
+	places_leave(s->places, &s->place);
+	clients_remove(&s->client);
+	free(s);
 }
 
 /* Output */
 
-void
-session_send(struct session *s, const char *data, size_t len)
+/* Sends now what the socket takes, and keeps the rest. */
+static void
+send_data(struct session *s, const char *data, size_t len)
 {
 	ssize_t n = 0;
 
@@ -105,107 +124,78 @@ send_waiting(struct session *s)
 	struct buffer out = s->out;
 
 	s->out = (struct buffer){NULL, 0};
-	session_send(s, out.data, out.len);
+	send_data(s, out.data, out.len);
 	free(out.data);
 }
 
-/* Sends the answers that are ready, up to the first that isn't. */
+/* The buffer that all sessions share, empty. */
+static struct pipeline_output
+shared_output(const struct session *s)
+{
+	return (struct pipeline_output){
+		.data = clients_output(s->client.clients), .size = CLIENTS_OUTPUT};
+}
+
+static void
+send_output(struct session *s, struct pipeline_output *out)
+{
+	send_data(s, out->data, out->len);
+	out->len = 0;
+}
+
+/* Sends the replies that were owed and are ready. */
 static void
 send_ready(struct session *s)
 {
-	char *out = s->server->output;
-	struct request *r;
-	size_t len = 0;
+	struct pipeline_output out = shared_output(s);
+	bool all;
 
-	while ((r = STAILQ_FIRST(&s->requests)) != NULL && r->lookup == NULL) {
-		if (r->reply == NULL || OUTPUT_SIZE - len < r->len) {
-			session_send(s, out, len);
-			len = 0;
-		}
-		if (r->reply == NULL)
-			s->broken = true;
-		else
-			memcpy(out + len, r->reply, r->len);
-		len += r->len;
-		request_free(s, r);
+	do {
+		all = pipeline_pull(&s->pipeline, &out);
+		send_output(s, &out);
+	} while (!all);
+}
+
+/* Input */
+
+/* turn: how many more requests this turn of the client may take. */
+static bool
+may_take_another(struct session *s, struct pipeline_output *out, unsigned *turn)
+{
+	if (pipeline_is_full(&s->pipeline)) {
+		counters(s)->pipeline_full++;
+		return false;
 	}
-	session_send(s, out, len);
-}
-
-/* Turns. Between two of a client all others are read, too. */
-
-unsigned
-session_turn(const struct session *s)
-{
-	const unsigned taken = s->server->taken;
-
-	if (taken + TURN_MIN >= ROUND_REQUESTS)
-		return TURN_MIN;
-	return taken + TURN_MAX < ROUND_REQUESTS ? TURN_MAX : ROUND_REQUESTS - taken;
-}
-
-static void
-end_round(struct server *server)
-{
-	if (!watch_is_on(&server->turn))
-		watch_insist(&server->turn, 0);
-}
-
-void
-session_took(struct session *s)
-{
-	if (++s->server->taken % (ROUND_REQUESTS / 4) == 0)
-		end_round(s->server);
-}
-
-void
-session_wait_turn(struct session *s)
-{
-	struct server *server = s->server;
-
-	if (s->is_waiting)
-		return;
-	end_round(server);
-	s->is_waiting = true;
-	server->nwaiting++;
-	TAILQ_INSERT_TAIL(&server->waiting, s, waiting);
-}
-
-static void
-stop_waiting(struct session *s)
-{
-	if (!s->is_waiting)
-		return;
-	s->is_waiting = false;
-	s->server->nwaiting--;
-	TAILQ_REMOVE(&s->server->waiting, s, waiting);
-}
-
-/* Those that come to wait meanwhile have another in the next round. */
-void
-sessions_take_turns(struct server *server)
-{
-	struct session *s;
-
-	server->taken = 0;
-	for (size_t n = server->nwaiting; n > 0; n--) {
-		if ((s = TAILQ_FIRST(&server->waiting)) == NULL)
-			return;
-		stop_waiting(s);
-		session_pump(s);
+	if (*turn == 0) {
+		clients_wait_turn(&s->client);
+		return false;
 	}
+	--*turn;
+	clients_took(s->client.clients);
+	if (out->size - out->len < PROTO_REPLY_MAX)
+		send_output(s, out);
+	return s->out.len == 0;
 }
 
-/* data is the session's own input, or newly read with it in front. */
+/* Takes the requests that are whole and for which there is room. data is the session's
+ * own input, or newly read with it in front. */
 static void
 process(struct session *s, const char *data, size_t len)
 {
-	size_t done = requests_take(s, data, len);
+	struct pipeline_input in = {
+		.data = data, .len = len, .ends = s->eof, .now = loop_now()};
+	struct pipeline_output out = shared_output(s);
+	unsigned turn = clients_turn(s->client.clients);
 
-	if (done > 0)
-		clock_stop(s, &s->request);
-	if (done > 0 || data != s->in.data)
-		if (!buffer_set(&s->in, data + done, len - done))
+	while (in.len > 0 && !s->pipeline.closed && !is_broken(s) &&
+		may_take_another(s, &out, &turn))
+		if (!pipeline_push(&s->pipeline, &in, &out))
+			break;
+	send_output(s, &out);
+	if (in.len < len)
+		clients_run_clock(&s->client, &s->client.request, false);
+	if (in.len < len || data != s->in.data)
+		if (!buffer_set(&s->in, in.data, in.len))
 			s->broken = true;
 }
 
@@ -228,8 +218,8 @@ set_reading(struct session *s, bool wanted)
 static void
 finish(struct session *s)
 {
-	if (!s->linger || s->eof) {
-		session_free(s);
+	if (!s->pipeline.malformed || s->eof) {
+		end(s);
 		return;
 	}
 	/* Closing with input unread would reset a TCP connection, and the client might
@@ -238,68 +228,45 @@ finish(struct session *s)
 	s->lingering = true;
 	set_reading(s, true);
 	if (s->broken)
-		session_free(s);
+		end(s);
 	else
-		clock_run(s, &s->answer, true);
+		clients_run_clock(&s->client, &s->client.answer, true);
 }
 
-void
-session_pump(struct session *s)
+/* What now? Runs after whatever has happened; the session may be gone after it. */
+static void
+proceed(void *arg)
 {
+	struct session *s = arg;
 	bool idle;
 
 	send_ready(s);
-	if (s->in.len > 0 && s->out.len == 0 && !s->last && !s->broken &&
-		!s->is_waiting && s->nrequests < PIPELINE_MAX)
+	if (s->in.len > 0 && takes_requests(s) && !is_broken(s))
 		process(s, s->in.data, s->in.len);
-	if (s->broken) {
-		session_free(s);
+	if (is_broken(s)) {
+		end(s);
 		return;
 	}
-	idle = s->nrequests == 0 && s->out.len == 0 && !s->is_waiting;
+	idle = s->pipeline.nowed == 0 && s->out.len == 0 && !s->client.is_waiting;
 	place_set_idle(&s->place, idle && s->in.len == 0 && !is_about_to_ask(s));
-	if (idle && (s->last || (s->eof && s->in.len == 0))) {
+	if (idle && (s->pipeline.closed || (s->eof && s->in.len == 0))) {
 		finish(s);
 		return;
 	}
-	session_counters(s)->output_full += s->reading && s->out.len > 0;
-	set_reading(s, !s->eof && !s->last && s->out.len == 0 && !s->is_waiting &&
-			       s->nrequests < PIPELINE_MAX);
+	counters(s)->output_full += s->reading && s->out.len > 0;
+	set_reading(s, !s->eof && takes_requests(s));
 	run_clocks(s);
 	if (s->broken)
-		session_free(s);
+		end(s);
 }
 
+/* Many replies may become ready at once, and each sending is a system call. */
 static void
-pump_no_more(struct session *s)
+replies_ready(void *arg)
 {
-	if (s->is_answered)
-		TAILQ_REMOVE(&s->server->answered, s, answered);
-	s->is_answered = false;
-}
+	struct session *s = arg;
 
-void
-session_pump_soon(struct session *s)
-{
-	struct server *server = s->server;
-
-	if (s->is_answered)
-		return;
-	if (TAILQ_EMPTY(&server->answered))
-		watch_fire(&server->pump);
-	s->is_answered = true;
-	TAILQ_INSERT_TAIL(&server->answered, s, answered);
-}
-
-void
-sessions_pump(struct server *server)
-{
-	struct session *s;
-
-	while ((s = TAILQ_FIRST(&server->answered)) != NULL) {
-		pump_no_more(s);
-		session_pump(s);
-	}
+	clients_proceed_soon(&s->client);
 }
 
 /* Epoll tells of changes only, so that it needn't look at each socket twice. After as
@@ -307,13 +274,12 @@ sessions_pump(struct server *server)
  * urgent data, too, and a descriptor; a client that sends such waits for its own next
  * byte.) */
 static ssize_t
-receive(struct session *s, size_t had, bool ends)
+receive(struct session *s, char *data, size_t room, bool ends)
 {
-	const size_t room = INPUT_SIZE - had;
 	ssize_t n;
 
 	do
-		n = recv(s->fd, s->server->input + had, room, 0);
+		n = recv(s->fd, data, room, 0);
 	while (n < 0 && errno == EINTR);
 	s->unread = n > 0 && (ends || (size_t)n == room);
 	return n;
@@ -322,28 +288,29 @@ receive(struct session *s, size_t had, bool ends)
 static void
 discard(struct session *s)
 {
-	ssize_t n = receive(s, 0, true);
+	char *input = clients_input(s->client.clients);
+	ssize_t n = receive(s, input, CLIENTS_INPUT, true);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n > 0) {
-		explicit_bzero(s->server->input, (size_t)n);
+		explicit_bzero(input, (size_t)n);
 		s->discarded += (size_t)n;
 	}
 	if (n > 0 && s->discarded <= DISCARD_MAX)
 		set_reading(s, true);
 	if (n <= 0 || s->discarded > DISCARD_MAX || s->broken)
-		session_free(s);
+		end(s);
 }
 
 /* Reads once, and takes the requests that have become whole. */
 static void
 read_input(struct session *s, bool ends)
 {
-	struct server *server = s->server;
+	char *input = clients_input(s->client.clients);
 	size_t had = s->in.len;
 	/* Less than a request is ever left over from before, so there is room. */
-	ssize_t n = receive(s, had, ends);
+	ssize_t n = receive(s, input + had, CLIENTS_INPUT - had, ends);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -354,9 +321,9 @@ read_input(struct session *s, bool ends)
 		s->eof = true;
 	} else {
 		if (had > 0)
-			memcpy(server->input, s->in.data, had);
-		process(s, server->input, had + (size_t)n);
-		explicit_bzero(server->input, had + (size_t)n);
+			memcpy(input, s->in.data, had);
+		process(s, input, had + (size_t)n);
+		explicit_bzero(input, had + (size_t)n);
 		/* That it was reset isn't told of as an end. Who expects an answer finds
 		 * out by sending it. */
 		s->unread |= s->in.len > 0;
@@ -374,7 +341,7 @@ can_read(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	read_input(s, what & EV_CLOSED);
-	session_pump(s);
+	proceed(s);
 }
 
 static void
@@ -385,42 +352,39 @@ can_write(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	send_waiting(s);
-	session_pump(s);
+	proceed(s);
 }
 
-void
-session_timed_out(struct session *s)
+static void
+timed_out(void *arg)
 {
-	session_counters(s)->clients_timed_out++;
+	struct session *s = arg;
+	struct pipeline_output out = shared_output(s);
+
+	counters(s)->clients_timed_out++;
 	if (s->lingering || s->out.len > 0) {
-		session_free(s);
+		end(s);
 		return;
 	}
-	requests_give_up(s);
-	session_pump(s);
+	pipeline_refuse_rest(&s->pipeline, &out);
+	send_output(s, &out);
+	buffer_clear(&s->in);
+	proceed(s);
 }
 
-void
-session_drain(struct session *s)
+static void
+drain(void *arg)
 {
+	struct session *s = arg;
+
 	if (s->lingering) {
-		session_free(s);
+		end(s);
 		return;
 	}
 	if (s->reading)
 		read_input(s, false);
 	s->eof = true;
-	session_pump(s);
-}
-
-/* A connection for one question has no next one that could suffer. */
-static void
-introduce(struct session *s, uid_t user)
-{
-	s->client.id = ++s->server->last_session;
-	s->client.user = (uid_t)(user + 1);
-	if (!s->endpoint->proto->one_shot)
-		lookup_client_limit(&s->client, s->endpoint->profile, loop_now());
+	proceed(s);
 }
 
 bool
@@ -433,57 +397,45 @@ session_give_way(struct session *s)
 		place_set_idle(&s->place, false);
 		return false;
 	}
-	session_free(s);
+	end(s);
 	return true;
 }
 
-void
-session_new(struct server *server, const struct endpoint *endpoint, int fd,
-	struct places *places, uid_t user)
+/* A connection for one question has no next one that could suffer. */
+static void
+introduce(struct session *s, uint64_t number, uid_t user)
 {
-	struct loop *loop = server->config.loop;
-	struct session *s = calloc(1, sizeof(*s));
+	struct pipeline *p = &s->pipeline;
 
-	if (s == NULL || !places_take(places, &s->place, user, s)) {
-		free(s);
-		close(fd);
-		return;
-	}
-	s->server = server;
-	s->endpoint = endpoint;
-	s->places = places;
-	s->fd = fd;
-	s->fresh = true;
-	STAILQ_INIT(&s->requests);
-	watch_init(&s->readable, loop, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
-		can_read, s);
-	watch_init(&s->writable, loop, fd, EV_WRITE | EV_ET, can_write, s);
-	introduce(s, user);
-	TAILQ_INSERT_TAIL(&server->all, s, all);
-	server->count++;
-	session_pump(s);
+	p->client.id = number;
+	p->client.user = (uid_t)(user + 1);
+	if (!p->endpoint->proto->one_shot)
+		lookup_client_limit(&p->client, p->endpoint->profile, loop_now());
 }
 
 void
-session_free(struct session *s)
+session_start(const struct session_config *config)
 {
-	struct server *server = s->server;
+	static const struct client_ops ops = {proceed, timed_out, drain, end};
+	const struct clients_config *shared = clients_config(config->clients);
+	struct session *s = calloc(1, sizeof(*s));
 
-	while (!STAILQ_EMPTY(&s->requests))
-		request_free(s, STAILQ_FIRST(&s->requests));
-	clock_stop(s, &s->request);
-	clock_stop(s, &s->answer);
-	pump_no_more(s);
-	stop_waiting(s);
-	watch_stop(&s->readable);
-	watch_stop(&s->writable);
-	close(s->fd);
-	buffer_clear(&s->in);
-	buffer_clear(&s->out);
-	TAILQ_REMOVE(&server->all, s, all);
-	server->count--;
-	places_leave(s->places, &s->place);
-	free(s);
-	if (server->draining && server->count == 0)
-		server->drained(server->drained_arg);
+	if (s == NULL || !places_take(config->places, &s->place, config->user, s)) {
+		free(s);
+		close(config->fd);
+		return;
+	}
+	s->client.ops = &ops;
+	s->client.arg = s->pipeline.arg = s;
+	s->pipeline.endpoint = config->endpoint;
+	s->pipeline.counters = shared->counters;
+	s->pipeline.ready = replies_ready;
+	pipeline_init(&s->pipeline);
+	s->places = config->places;
+	s->fd = config->fd;
+	watch_init(&s->readable, shared->loop, s->fd,
+		EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, can_read, s);
+	watch_init(&s->writable, shared->loop, s->fd, EV_WRITE | EV_ET, can_write, s);
+	introduce(s, clients_add(config->clients, &s->client), config->user);
+	proceed(s);
 }

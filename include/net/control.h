@@ -10,10 +10,10 @@
 #include "core/counters.h"
 #include "core/pins.h"
 #include "flow/lookup.h"
+#include "net/endpoint.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/pinfile.h"
-#include "net/server.h"
 
 struct control;
 

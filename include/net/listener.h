@@ -4,22 +4,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "net/addr.h"
-#include "net/server.h"
+#include "net/clients.h"
+#include "net/endpoint.h"
+#include "net/listener_config.h"
 
 struct listener;
-
-struct listener_config {
-	char *name; /* for the log */
-	struct net_addr addr;
-	size_t max_clients; /* and a reserve, see core/places.h */
-	/* of a Unix socket; -1 leaves the owner or group as it is */
-	mode_t mode;
-	uid_t owner;
-	gid_t group;
-};
 
 /* Binds and listens, so that clients can already connect and wait. The socket file of a
  * dead daemon is replaced, that of a live one isn't. NULL on failure, logged. The
@@ -27,7 +17,7 @@ struct listener_config {
 struct listener *listener_open(const struct listener_config *);
 
 /* Serves its clients from now on. */
-void listener_start(struct listener *, struct server *, const struct endpoint *);
+void listener_start(struct listener *, struct clients *, const struct endpoint *);
 
 /* What became of its clients when there was no place. */
 struct listener_counts {

@@ -55,7 +55,7 @@ serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 		enum answer_style style = (enum answer_style)((p->how + i) % STYLES);
 
 		endpoint[i] = (struct endpoint){proto_by_name(names[i]),
-			{style, "smtptor"}, shell.profile[style]};
+			{style, "smtptor"}, shell.profile[style], shell.engine, NULL};
 		shown[i] = (struct control_listener){names[i], &endpoint[i], listener};
 	}
 	config.engine = shell.engine;

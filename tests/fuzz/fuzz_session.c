@@ -10,23 +10,23 @@ serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 	struct endpoint endpoint = {.proto = proto_by_name(names[p->how % 3]),
 		.render = {(enum answer_style)(p->how / 4 % STYLES), "smtptor"}};
 	struct listener *listener;
-	struct server *server;
+	struct clients *clients;
 
 	if (endpoint.render.style == STYLE_ONION && endpoint.proto->needs_address)
 		endpoint.render.style = STYLE_ADDRESS;
 	shell_open();
 	endpoint.profile = shell.profile[endpoint.render.style];
-	server = server_new(&(struct server_config){.loop = shell_loop,
-		.engine = shell.engine,
+	endpoint.engine = shell.engine;
+	clients = clients_new(&(struct clients_config){.loop = shell_loop,
 		.counters = &shell.counters,
 		.client_timeout_ms = 1000000,
 		.max_clients = 10});
 	listener = listener_open(&config);
-	require(server != NULL && listener != NULL);
-	listener_start(listener, server, &endpoint);
+	require(clients != NULL && listener != NULL);
+	listener_start(listener, clients, &endpoint);
 	shell_talk(p, cut, c);
 	listener_stop(listener);
-	server_free(server);
+	clients_free(clients);
 	listener_free(listener);
 	shell_close();
 }

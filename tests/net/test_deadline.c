@@ -2,10 +2,10 @@
 #include "shell.h"
 
 #include "flow/lookup.h"
-#include "net/server.h"
+#include "net/engine_timer.h"
 
 static struct counters counters;
-static struct server *server;
+static struct engine_timer *timer;
 
 /* A DNS server that never answers. */
 
@@ -43,8 +43,8 @@ static void
 deadline_changed(void *arg)
 {
 	(void)arg;
-	if (server != NULL)
-		server_deadline_changed(server);
+	if (timer != NULL)
+		engine_timer_update(timer);
 }
 
 static void
@@ -102,20 +102,19 @@ a_deadline_needs_no_memory(void **state)
 	(void)state;
 	assert_true(loop != NULL && engine != NULL);
 	profile = profile_new(engine, STYLE_ONION, 100);
-	server = server_new(&(struct server_config){
-		.loop = loop, .engine = engine, .counters = &counters});
-	assert_true(profile != NULL && server != NULL);
+	timer = engine_timer_new(loop, engine);
+	assert_true(profile != NULL && timer != NULL);
 	faults.event_add = true;
 	look_up(engine, profile, "one.example", &ended);
-	server_deadline_changed(server);
+	engine_timer_update(timer);
 	WAIT_UNTIL(loop, ended == 1);
 	assert_true(faults.event_adds > 0);
 	faults.event_add = false;
 	look_up(engine, profile, "two.example", &ended);
-	server_deadline_changed(server);
+	engine_timer_update(timer);
 	WAIT_UNTIL(loop, ended == 2);
-	server_free(server);
-	server = NULL;
+	engine_timer_free(timer);
+	timer = NULL;
 	engine_free(engine);
 	loop_free(loop);
 }

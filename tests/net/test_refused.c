@@ -252,25 +252,25 @@ serve_clients(void)
 	struct engine *engine = open_engine();
 	struct endpoint endpoint = {.proto = &proto_readsocket,
 		.render = {.style = STYLE_ONION, .transport = "smtptor"},
-		.profile = profile_new(engine, STYLE_ONION, 1000)};
+		.profile = profile_new(engine, STYLE_ONION, 1000),
+		.engine = engine};
 	struct listener *listener;
-	struct server *server;
+	struct clients *clients;
 
 	prepare_listener();
 	arm();
-	server = server_new(&(struct server_config){.loop = loop,
-		.engine = engine,
+	clients = clients_new(&(struct clients_config){.loop = loop,
 		.counters = &counters,
 		.client_timeout_ms = 1000,
 		.max_clients = 8});
 	listener = listener_open(&listener_config);
-	assert_true(server != NULL && listener != NULL && endpoint.profile != NULL);
-	listener_start(listener, server, &endpoint);
+	assert_true(clients != NULL && listener != NULL && endpoint.profile != NULL);
+	listener_start(listener, clients, &endpoint);
 	assert_serves("route " ONION "\n", "OK ");
 	assert_serves("nonsense\n", "TEMP ");
 	assert_serves("rou", "TEMP "); /* after client_timeout_ms */
 	listener_stop(listener);
-	server_free(server);
+	clients_free(clients);
 	listener_free(listener);
 	engine_free(engine);
 }
