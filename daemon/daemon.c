@@ -61,7 +61,7 @@ log_counters(void *arg)
 	const struct daemon *d = arg;
 	const struct counters *c = &d->counters;
 
-#define LOG_COUNTER(name) log_report("counter " #name " %" PRIu64, c->name);
+#define LOG_COUNTER(name, what) log_report("counter " #name " %" PRIu64, c->name);
 	COUNTERS(LOG_COUNTER)
 #undef LOG_COUNTER
 	for (size_t i = 0; i < d->config->nlisteners; i++) {

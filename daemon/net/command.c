@@ -258,7 +258,7 @@ print_counters(struct control_client *c, const char *rest)
 	const struct counters *n = c->control->config.counters;
 
 	(void)rest;
-#define PRINT_COUNTER(name) control_print(c, #name " %" PRIu64 "\n", n->name);
+#define PRINT_COUNTER(name, what) control_print(c, #name " %" PRIu64 "\n", n->name);
 	COUNTERS(PRINT_COUNTER)
 #undef PRINT_COUNTER
 	for (size_t i = 0; i < c->control->config.nlisteners; i++) {

@@ -1,5 +1,6 @@
-/* What has happened since the start. Every limit has one. To add one, add a row here;
- * the log and the manual follow the same names. */
+/* What has happened since the start. Every limit has one. A new counter is a row here, an
+ * entry of COUNTERS in onionmxd(8) that begins with the same sentence, and the place that
+ * counts. The log and onionmap counters print all of them. */
 #ifndef CORE_COUNTERS_H
 #define CORE_COUNTERS_H
 
@@ -7,83 +8,83 @@
 #include <stdint.h>
 
 #define COUNTERS(X)                                                                      \
-	X(lookups)       /* questions that reached the engine */                         \
-	X(answers_route) /* how they ended */                                            \
-	X(answers_none)                                                                  \
-	X(answers_temp)                                                                  \
-	X(answers_fail)                                                                  \
-	X(failures_as_none)    /* TEMP turned into NONE by on_failure = clearnet */      \
-	X(deadlines)           /* lookups that their deadline ended */                   \
-	X(deadlines_shortened) /* lookups of a client that had missed too many */        \
-	X(lookups_full)        /* refused: max_lookups were pending */                   \
-	X(lookups_displaced)   /* of these, ended to make room for others */             \
-	X(flights_full)        /* refused: max_flights names were being asked for */     \
-	X(flights_displaced)   /* of these names, given up to make room for others */    \
-	X(flights_queued)      /* questions that waited until others were answered */    \
-	X(waiters_full)        /* refused: max_waiters waited for that name */           \
-	X(fast_failures)       /* not waited for: others had waited in vain */           \
-	X(map_hits)                                                                      \
-	X(map_broken) /* map entries that couldn't be read */                            \
-	X(map_loads)                                                                     \
-	X(map_load_failures) /* replaced maps that weren't taken */                      \
-	X(mx_routes)         /* map entries found by the domain's MX */                  \
-	X(cache_hits)                                                                    \
-	X(cache_misses)                                                                  \
-	X(cache_evictions)     /* entries that made room */                              \
-	X(prefetches)          /* renewed before they expired */                         \
-	X(stale_answers)       /* expired records that were used */                      \
-	X(failures_remembered) /* not asked again so soon */                             \
-	X(insecure_refused)    /* routes without the DNSSEC that they need */            \
-	X(protected_refused)   /* routes that would bypass MTA-STS or DANE */            \
-	X(pins_new)            /* routes pinned at their first use */                    \
-	X(pins_full)           /* not pinned: max_pins were there */                     \
-	X(pins_dropped)        /* unused for long, and made room */                      \
-	X(pins_changed)        /* changes of pinned routes that were noticed */          \
-	X(pins_held)           /* lookups that used the pinned route instead */          \
-	X(pins_renewed)        /* changes that count now */                              \
-	X(state_failures)      /* files of the state that couldn't be written */         \
-	X(dns_queries)                                                                   \
-	X(dns_failures)                                                                  \
-	X(dns_down)            /* resolvers that stopped answering */                    \
-	X(dns_down_answers)    /* not asked: no resolver answers */                      \
-	X(bare_negatives)      /* negative answers without an SOA record */              \
-	X(dns_tcp_queries)     /* answers too long for UDP, or malformed, asked again */ \
-	X(dns_tcp_full)        /* too many connections by TCP: one made room, or none */ \
-	X(srv_targets_dropped) /* not a valid onion name, or port 0 */                   \
-	X(srv_records_over)    /* beyond the 16 that are kept */                         \
-	X(tor_queries)                                                                   \
-	X(tor_failures)                                                                  \
-	X(tor_down)              /* tor stopped answering */                             \
-	X(tor_down_answers)      /* not asked: tor doesn't answer */                     \
-	X(tor_full)              /* not asked: max_tor_names were asked for */           \
-	X(tor_asked_again)       /* addresses from before a possible restart of tor */   \
-	X(bridge_clients)        /* connections to the bridge */                         \
-	X(bridge_refused)        /* no place for that user, or no file descriptor */     \
-	X(bridge_denied)         /* of another user than bridge_users */                 \
-	X(bridge_connected)      /* carried to an onion service */                       \
-	X(bridge_targets_failed) /* targets that didn't answer */                        \
-	X(bridge_unreachable)    /* clients for whom no target answered */               \
-	X(bridge_timeouts)       /* connections that took too long, or were idle */      \
-	X(bridge_sessions_cut)   /* that took longer than bridge_session_ms */           \
-	X(bridge_abandoned)      /* that the client had closed, while more could come */ \
-	X(bridge_addresses)      /* given out since the start */                         \
-	X(bridge_failures)       /* lookups for which there was no address */            \
-	X(bridge_full)           /* of these, those whose share of addresses was full */ \
-	X(socks_down)            /* tors that stopped answering */                       \
-	X(socks_down_answers)    /* clients for whom no tor answered */                  \
-	X(clients)               /* connections accepted */                              \
-	X(clients_refused)       /* no place for that user, and nobody idle */           \
-	X(clients_evicted)       /* idle, and made room for others */                    \
-	X(clients_timed_out)     /* too slow in asking, reading or closing */            \
-	X(accepts_paused)        /* no client could be accepted */                       \
-	X(requests_unknown)                                                              \
-	X(requests_malformed)                                                            \
-	X(pipeline_full)    /* a client stopped until its answers were ready */          \
-	X(output_full)      /* a client stopped until it read its answers */             \
-	X(targets_left_out) /* routes too long for a reply */
+	X(lookups, "Lookups: requests that were understood.")                            \
+	X(answers_route, "Lookups that ended in ROUTE.")                                 \
+	X(answers_none, "Lookups that ended in NONE.")                                   \
+	X(answers_temp, "Lookups that ended in TEMP.")                                   \
+	X(answers_fail, "Lookups that ended in FAIL.")                                   \
+	X(failures_as_none, "TEMP that on_failure = clearnet turned into NONE.")         \
+	X(deadlines, "Lookups that their deadline ended.")                               \
+	X(deadlines_shortened, "Lookups with a deadline of 50 ms.")                      \
+	X(lookups_full, "Lookups that got TEMP because max_lookups were pending.")       \
+	X(lookups_displaced, "Lookups that ended early to make room for another.")       \
+	X(flights_full, "Lookups that got TEMP because max_flights were under way.")     \
+	X(flights_displaced, "Queries that ended early to make room for another.")       \
+	X(flights_queued, "Queries to DNS or tor that waited for their turn.")           \
+	X(waiters_full, "Lookups beyond max_waiters for one name.")                      \
+	X(fast_failures, "Lookups that didn't wait for a query that is overdue.")        \
+	X(map_hits, "Lookups that the map answered.")                                    \
+	X(map_broken, "Lookups whose map entry could not be read.")                      \
+	X(map_loads, "Maps that were loaded, the first one included.")                   \
+	X(map_load_failures, "New maps that were missing, damaged or too large.")        \
+	X(mx_routes, "Routes from the map's entry for the domain's MX.")                 \
+	X(cache_hits, "Names that were found in the cache.")                             \
+	X(cache_misses, "Names that were not in the cache, or had expired.")             \
+	X(cache_evictions, "Cache entries that were dropped to make room.")              \
+	X(prefetches, "DNS queries for entries that were about to expire.")              \
+	X(stale_answers, "Expired cache entries that were used.")                        \
+	X(failures_remembered, "DNS queries not sent: the name had failed just before.") \
+	X(insecure_refused, "Routes not used: DNSSEC had not validated them.")           \
+	X(protected_refused, "Routes not used: the domain has MTA-STS or DANE.")         \
+	X(pins_new, "Routes pinned at their first use.")                                 \
+	X(pins_full, "Routes not pinned: no place was left.")                            \
+	X(pins_dropped, "Unused pins that were dropped to make room.")                   \
+	X(pins_changed, "Changes of pinned routes that are held back.")                  \
+	X(pins_held, "Lookups that used a pinned route instead of DNS.")                 \
+	X(pins_renewed, "Changes of pinned routes that were accepted.")                  \
+	X(state_failures, "Failed writes to state_dir.")                                 \
+	X(dns_queries, "Names that DNS was asked for.")                                  \
+	X(dns_failures, "Names for which DNS gave no usable answer.")                    \
+	X(dns_down, "Resolvers that stopped answering.")                                 \
+	X(dns_down_answers, "DNS queries not sent: no resolver answered.")               \
+	X(bare_negatives, "Negative answers of DNS without an SOA record.")              \
+	X(dns_tcp_queries, "DNS queries repeated by TCP.")                               \
+	X(dns_tcp_full, "DNS queries by TCP beyond the limit of connections.")           \
+	X(srv_targets_dropped, "SRV targets that are no onion service.")                 \
+	X(srv_records_over, "SRV records beyond the 16 that are used.")                  \
+	X(tor_queries, "Onion names that tor was asked for.")                            \
+	X(tor_failures, "Onion names for which tor gave no address.")                    \
+	X(tor_down, "Times that tor's DNSPort stopped answering.")                       \
+	X(tor_down_answers, "Lookups that got TEMP because tor did not answer.")         \
+	X(tor_full, "Lookups that got TEMP because of max_tor_names.")                   \
+	X(tor_asked_again, "Addresses that tor was asked for again.")                    \
+	X(bridge_clients, "Connections to the bridge.")                                  \
+	X(bridge_refused, "Connections to the bridge beyond the limit.")                 \
+	X(bridge_denied, "Connections of users that bridge_users does not name.")        \
+	X(bridge_connected, "Connections that were carried to an onion service.")        \
+	X(bridge_targets_failed, "Onion services that were tried and did not answer.")   \
+	X(bridge_unreachable, "Connections for which no onion service answered.")        \
+	X(bridge_timeouts, "Onion services too slow, and idle connections closed.")      \
+	X(bridge_sessions_cut, "Connections ended after bridge_session_ms.")             \
+	X(bridge_abandoned, "Connections ended because the client had closed its own.")  \
+	X(bridge_addresses, "Addresses of the bridge given to a route.")                 \
+	X(bridge_failures, "Lookups that got TEMP: the bridge had no address.")          \
+	X(bridge_full, "Lookups that got TEMP because of bridge_addresses.")             \
+	X(socks_down, "Times that a SOCKS port of tor stopped answering.")               \
+	X(socks_down_answers, "Connections that were told that tor is down.")            \
+	X(clients, "Connections of clients that were served.")                           \
+	X(clients_refused, "Connections of clients beyond the limit.")                   \
+	X(clients_evicted, "Idle connections closed to make room for others.")           \
+	X(clients_timed_out, "Connections closed after client_timeout_ms.")              \
+	X(accepts_paused, "Pauses of a tenth of a second before the next accept.")       \
+	X(requests_unknown, "Requests refused: another map's name, or put.")             \
+	X(requests_malformed, "Requests refused: malformed or too long.")                \
+	X(pipeline_full, "Pauses in reading a client that was owed 64 answers.")         \
+	X(output_full, "Pauses in reading a client that did not read.")                  \
+	X(targets_left_out, "Targets that did not fit into an answer.")
 
 struct counters {
-#define COUNTER_FIELD(name) uint64_t name;
+#define COUNTER_FIELD(name, what) uint64_t name;
 	COUNTERS(COUNTER_FIELD)
 #undef COUNTER_FIELD
 };

@@ -68,7 +68,8 @@ def code_listeners():
 
 
 def code_counters():
-    return re.findall(r"\bX\((\w+)\)", text("include/core/counters.h"))
+    """Each with the sentence that says what it counts."""
+    return dict(re.findall(r'\bX\((\w+), "(.+)"\)', text("include/core/counters.h")))
 
 
 def rows(header, table):

@@ -13,7 +13,7 @@ ONIONMXD = program("ONIONMXD", "build/onionmxd")
 ONIONMAP = program("ONIONMAP", "build/onionmap")
 
 COUNTER_NAMES = re.findall(
-    r"\bX\((\w+)\)", (REPO / "include/core/counters.h").read_text()
+    r"\bX\((\w+), \"", (REPO / "include/core/counters.h").read_text()
 )
 
 # What a test may have ended it with.
