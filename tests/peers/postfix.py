@@ -166,8 +166,9 @@ class Postfix:
         directory.mkdir(exist_ok=True)
         return directory / "socketmap.sock"
 
-    def configure(self, main="", master=None):
-        """Writes the configuration: conf/'s text for each of the two files."""
+    def configure(self, main="", master=None, own_rewrite=None):
+        """Writes the configuration: conf/'s text for each of the two files. own_rewrite:
+        smtpd has the rewrite service of conf/, with these transport_maps."""
         own = {"dir": self.dir, "log": self.log_file, "host": self.host}
         first = snippet("postfix/local_first", {"example\\.org": "site\\.example"})
         (self.etc / "local_first").write_text(first)
@@ -180,10 +181,26 @@ class Postfix:
         wrapper = self.dir / "sbin/smtp-tor"
         wrapper.write_text(snippet("postfix/smtp-tor"))
         wrapper.chmod(0o755)
+        if own_rewrite is not None:
+            self._add_own_rewrite(own_rewrite)
         # Postfix waits until its configuration is two seconds old.
         for name in ("main.cf", "master.cf"):
             os.utime(self.etc / name, (0, 0))
         return self
+
+    def _add_own_rewrite(self, maps):
+        """As conf/ says, for those services that this Postfix has."""
+        line = "-o transport_maps=\n"
+        own = {line: f"-o {{ transport_maps = {maps} }}\n"} if maps else None
+        text = snippet("postfix/smtpd-master.cf", own)
+        with (self.etc / "master.cf").open("a") as file:
+            file.write(text)
+        services = {"smtp/inet": f"{self.host}:{self.port}/inet", "cleanup/unix": None}
+        for service, setting in re.findall(r"^#   postconf -P (\w+/\w+)/(\S+)$", text, re.M):
+            if service in services:
+                name = services.pop(service) or service
+                self.command("postconf", "-c", self.etc, "-P", f"{name}/{setting}")
+        assert not services, services
 
     def launch(self):
         self._master.launch()
@@ -231,13 +248,20 @@ class Postfix:
         args = ("-C", self.etc, "-i", "-f", SENDER)
         self.command("/usr/sbin/sendmail", *args, *recipients, text=text)
 
-    def rcpt(self, address, sender=SENDER):
+    def rcpt(self, address, sender=SENDER, limit=30):
         """smtpd's answer to RCPT: code and text."""
-        with smtplib.SMTP(self.host, self.port, timeout=30 * SLACK) as client:
+        with smtplib.SMTP(self.host, self.port, timeout=limit * SLACK) as client:
             client.helo("client.example")
             client.mail(sender)
             code, text = client.rcpt(address)
         return code, text.decode()
+
+    def submit(self, *recipients, sender=SENDER):
+        """A whole message by SMTP, which smtpd must accept."""
+        text = f"From: {sender}\nTo: {recipients[0]}\nSubject: test\n\nHello.\n"
+        with smtplib.SMTP(self.host, self.port, timeout=30 * SLACK) as client:
+            refused = client.sendmail(sender, recipients, text)
+        assert not refused, refused
 
     def flush(self):
         """Tries all that waits."""
