@@ -206,11 +206,11 @@ start_bridge(struct daemon *d)
 
 static enum reason
 cross_bridge(void *arg, const struct domain *domain, const struct policy *policy,
-	struct route *route, struct bridge_wait *wait)
+	struct answer *answer, struct bridge_wait *wait)
 {
 	struct daemon *d = arg;
 
-	return bridge_route(d->bridge, domain, policy, route, wait);
+	return bridge_route(d->bridge, domain, policy, answer, wait);
 }
 
 static bool

@@ -18,7 +18,7 @@ print_target(char *out, size_t size, const struct target *t)
 
 /* What doesn't fit in a line of the log is cut off. */
 static void
-log_route(const struct domain *d, const struct route *r)
+log_route(const struct domain *d, const struct target_set *r)
 {
 	char text[800] = "", target[DOMAIN_MAX + 32];
 

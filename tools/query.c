@@ -96,7 +96,7 @@ query_map(const char *path, const struct map_image *map, const char *key,
 	const struct wanted *w)
 {
 	struct map_record r;
-	struct route route;
+	struct target_set route;
 	struct policy policy;
 
 	switch (find(map, w, &r)) {
@@ -188,7 +188,7 @@ print_record(const struct map_record *r)
 	char line[MAP_KEY_MAX + 1 + MAP_VALUE_MAX], key[MAP_KEY_MAX];
 	struct map_entry entry;
 	struct map_error ignored;
-	struct route route;
+	struct target_set route;
 	struct policy policy;
 	size_t len = r->keylen + 1 + r->len;
 

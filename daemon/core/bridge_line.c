@@ -7,20 +7,10 @@
 #include "core/onion.h"
 #include "core/targetlist.h"
 
-static bool
-is_repeated(const struct route *r, const struct target *t)
-{
-	for (uint8_t i = 0; i < r->n; i++)
-		if (r->target[i].port == t->port &&
-			memcmp(r->target[i].host, t->host, ONION_LEN) == 0)
-			return true;
-	return false;
-}
-
 void
 bridge_line_make_plain(struct bridge_line *l)
 {
-	struct route *r = &l->route;
+	struct target_set *r = &l->route;
 	const uint8_t n = r->n;
 
 	r->n = 0;
@@ -29,7 +19,7 @@ bridge_line_make_plain(struct bridge_line *l)
 
 		t.host += t.hostlen - ONION_LEN;
 		t.hostlen = ONION_LEN;
-		if (!is_repeated(r, &t))
+		if (target_set_find(r, &t) == NULL)
 			r->target[r->n++] = t;
 	}
 	if (domain_is_onion(&l->domain) && l->domain.len > ONION_LEN) {
@@ -132,17 +122,18 @@ read_tls(struct cursor word, struct tls_policy *tls)
 }
 
 static bool
-read_target(struct cursor word, struct route *r)
+read_target(struct cursor word, struct target_set *r)
 {
-	struct targetlist_item item;
+	struct cursor host;
+	uint16_t port;
 	bool more;
 
-	if (r->n == ROUTE_MAX || targetlist_next(&word, &item, &more) != NULL || more ||
-		word.p != word.end || item.hostlen > DOMAIN_MAX ||
-		onion_check(item.host, item.hostlen, NULL) != ONION_OK)
+	if (r->n == TARGETS_MAX || targetlist_next(&word, &host, &port, &more) != NULL ||
+		more || word.p != word.end || cursor_len(host) > DOMAIN_MAX ||
+		onion_check(host.p, cursor_len(host), NULL) != ONION_OK)
 		return false;
 	r->target[r->n++] = (struct target){
-		.host = item.host, .hostlen = (uint8_t)item.hostlen, .port = item.port};
+		.host = host.p, .hostlen = (uint8_t)cursor_len(host), .port = port};
 	return true;
 }
 

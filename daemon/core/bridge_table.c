@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "core/srvpack.h"
+#include "core/target.h"
 
 TAILQ_HEAD(entries, entry);
 
@@ -127,18 +127,15 @@ packed_set(const struct entry *e)
 static bool
 stands_for(const struct entry *e, const struct bridge_line *l)
 {
-	struct srv_set set;
+	struct target_set set;
 
-	srvpack_get(packed_set(e), &set);
-	if (set.n != l->route.n || e->level != l->tls.level ||
-		e->domainlen != l->domain.len || e->namelen != l->tls.name.len ||
+	if (e->level != l->tls.level || e->domainlen != l->domain.len ||
+		e->namelen != l->tls.name.len ||
 		memcmp(e->text, l->domain.text, e->domainlen) != 0 ||
 		memcmp(e->text + e->domainlen, l->tls.name.text, e->namelen) != 0)
 		return false;
-	for (uint8_t i = 0; i < l->route.n; i++)
-		if (!srv_set_has(&set, &l->route.target[i]))
-			return false;
-	return true;
+	target_set_unpack(packed_set(e), &set);
+	return target_set_same(&set, &l->route);
 }
 
 static struct entry *
@@ -164,14 +161,16 @@ find_address(const struct bridge_table *t, uint32_t ipv4)
 /* Entries */
 
 static size_t
-size_of(const struct bridge_line *l, const struct srv_set *set)
+size_of(const struct bridge_line *l)
 {
-	return sizeof(struct entry) + l->domain.len + l->tls.name.len + srvpack_size(set);
+	return sizeof(struct entry) + l->domain.len + l->tls.name.len +
+	       target_set_packed_size(&l->route);
 }
 
 static struct entry *
-make_entry(const struct bridge_line *l, const struct srv_set *set, size_t size)
+make_entry(const struct bridge_line *l)
 {
+	const size_t size = size_of(l);
 	struct entry *e = calloc(1, size);
 
 	if (e == NULL)
@@ -186,7 +185,7 @@ make_entry(const struct bridge_line *l, const struct srv_set *set, size_t size)
 	e->namelen = l->tls.name.len;
 	memcpy(e->text, l->domain.text, e->domainlen);
 	memcpy(e->text + e->domainlen, l->tls.name.text, e->namelen);
-	srvpack_put(e->text + e->domainlen + e->namelen, set);
+	target_set_pack(e->text + e->domainlen + e->namelen, &l->route);
 	return e;
 }
 
@@ -202,11 +201,9 @@ clear_parents(struct bridge_line *l)
 static bool
 insert(struct bridge_table *t, const struct bridge_line *l, uint64_t hash)
 {
-	struct srv_set set;
-	struct entry *e;
+	struct entry *e = make_entry(l);
 
-	srv_set_of_route(&set, &l->route);
-	if ((e = make_entry(l, &set, size_of(l, &set))) == NULL)
+	if (e == NULL)
 		return false;
 	if (!parents_add(t->parents, &e->parents)) {
 		free(e);
@@ -222,13 +219,11 @@ insert(struct bridge_table *t, const struct bridge_line *l, uint64_t hash)
 	return true;
 }
 
+/* The same names take the same room. */
 static void
-renew_order(struct entry *e, const struct route *r)
+renew_order(struct entry *e, const struct target_set *r)
 {
-	struct srv_set set;
-
-	srv_set_of_route(&set, r); /* the same names, so it takes the same room */
-	srvpack_put(e->text + e->domainlen + e->namelen, &set);
+	target_set_pack(e->text + e->domainlen + e->namelen, r);
 }
 
 static void
@@ -300,10 +295,7 @@ drop_expired(struct bridge_table *t, uint32_t today)
 static bool
 has_room(const struct bridge_table *t, const struct bridge_line *l)
 {
-	struct srv_set set;
-
-	srv_set_of_route(&set, &l->route);
-	return quotas_have_room(&t->quotas, l->quota, size_of(l, &set)) &&
+	return quotas_have_room(&t->quotas, l->quota, size_of(l)) &&
 	       !parents_are_full(t->parents, &l->parents);
 }
 
@@ -397,8 +389,6 @@ bridge_table_mark(struct bridge_table *t, uint32_t ipv4)
 static void
 read_entry(const struct entry *e, struct bridge_line *l)
 {
-	struct srv_set set;
-
 	*l = (struct bridge_line){.ipv4 = e->ipv4,
 		.day = e->day,
 		.quota = (enum quota)e->quota,
@@ -407,8 +397,7 @@ read_entry(const struct entry *e, struct bridge_line *l)
 		.tls = {.level = (enum tls_level)e->level, .name.len = e->namelen}};
 	memcpy(l->domain.text, e->text, e->domainlen);
 	memcpy(l->tls.name.text, e->text + e->domainlen, e->namelen);
-	srvpack_get(packed_set(e), &set);
-	srv_set_route(&set, &l->route);
+	target_set_unpack(packed_set(e), &l->route);
 }
 
 bool

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "core/srvpack.h"
+#include "core/target.h"
 
 #define BACKOFF_MAX 3 /* doublings of failure_s */
 
@@ -40,8 +40,8 @@ struct cache {
 static size_t
 entry_size(const struct entry *e)
 {
-	struct srv_set set;
-	const char *end = srvpack_get(e->data + e->keylen, &set);
+	struct target_set set;
+	const char *end = target_set_unpack(e->data + e->keylen, &set);
 
 	return (size_t)(end - (const char *)e);
 }
@@ -164,7 +164,7 @@ unpack(const struct entry *e, struct cached *out)
 	out->fact.reason = REASON_NONE;
 	out->fact.ad = e->ad;
 	out->fact.dropped = e->dropped;
-	srvpack_get(e->data + e->keylen, &out->fact.set);
+	target_set_unpack(e->data + e->keylen, &out->fact.set);
 }
 
 static bool
@@ -201,7 +201,8 @@ cache_get(struct cache *c, enum dns_type type, const struct domain *d,
 static struct entry *
 pack(enum dns_type type, const struct domain *d, const struct fact *f)
 {
-	struct entry *e = calloc(1, sizeof(*e) + d->len + srvpack_size(&f->set));
+	struct entry *e =
+		calloc(1, sizeof(*e) + d->len + target_set_packed_size(&f->set));
 
 	if (e == NULL)
 		return NULL;
@@ -211,7 +212,7 @@ pack(enum dns_type type, const struct domain *d, const struct fact *f)
 	e->dropped = f->dropped;
 	e->keylen = d->len;
 	memcpy(e->data, d->text, d->len);
-	srvpack_put(e->data + d->len, &f->set);
+	target_set_pack(e->data + d->len, &f->set);
 	return e;
 }
 

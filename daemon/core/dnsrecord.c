@@ -50,9 +50,9 @@ lower_case(char *s)
 /* Targets, of SRV and MX */
 
 static enum dnsrecord_status
-drop(struct dns_answer *a, const struct srv_record *rr, const char *host, const char *why)
+drop(struct dns_answer *a, const struct target *rr, const char *host, const char *why)
 {
-	if (a->dropped < ROUTE_MAX) {
+	if (a->dropped < TARGETS_MAX) {
 		struct dns_dropped *d = &a->drop[a->dropped];
 
 		d->why = why;
@@ -65,18 +65,18 @@ drop(struct dns_answer *a, const struct srv_record *rr, const char *host, const 
 
 /* Keeps a copy of the name in the slot of names[] that belongs to the record. */
 static enum dnsrecord_status
-keep(struct dns_answer *a, const struct srv_record *rr, const char *host)
+keep(struct dns_answer *a, const struct target *rr, const char *host)
 {
-	struct srv_record candidate = *rr, *place;
+	struct target candidate = *rr, *place;
 	char *name;
 
 	candidate.host = host;
 	candidate.hostlen = (uint8_t)strlen(host);
-	if (a->srv.n == ROUTE_MAX)
+	if (a->srv.n == TARGETS_MAX)
 		a->over++;
-	if ((place = srv_set_place(&a->srv, &candidate)) == NULL)
+	if ((place = srv_place(&a->srv, &candidate)) == NULL)
 		return DNSRECORD_USED;
-	name = a->names[place - a->srv.rr];
+	name = a->names[place - a->srv.target];
 	memcpy(name, host, candidate.hostlen);
 	*place = candidate;
 	place->host = name;
@@ -87,14 +87,14 @@ static enum dnsrecord_status
 read_srv(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo *memo)
 {
 	const uint8_t *p = ns_rr_rdata(*rr), *end = p + ns_rr_rdlen(*rr);
-	struct srv_record srv;
+	struct target srv;
 	char host[NS_MAXDNAME];
 	enum onion_status onion;
 
 	if (end - p < 7 || !dnsrecord_name(m, p + 6, end, host))
 		return DNSRECORD_BAD;
 	lower_case(host);
-	srv = (struct srv_record){.priority = (uint16_t)ns_get16(p),
+	srv = (struct target){.priority = (uint16_t)ns_get16(p),
 		.weight = (uint16_t)ns_get16(p + 2),
 		.port = (uint16_t)ns_get16(p + 4)};
 	if (strcmp(host, ".") == 0)
@@ -112,14 +112,14 @@ static enum dnsrecord_status
 read_mx(const ns_msg *m, const ns_rr *rr, struct dns_answer *a, struct onion_memo *memo)
 {
 	const uint8_t *p = ns_rr_rdata(*rr), *end = p + ns_rr_rdlen(*rr);
-	struct srv_record mx;
+	struct target mx;
 	char host[NS_MAXDNAME];
 
 	(void)memo;
 	if (end - p < 3 || !dnsrecord_name(m, p + 2, end, host))
 		return DNSRECORD_BAD;
 	lower_case(host);
-	mx = (struct srv_record){.priority = (uint16_t)ns_get16(p), .port = SMTP_PORT};
+	mx = (struct target){.priority = (uint16_t)ns_get16(p), .port = SMTP_PORT};
 	if (strcmp(host, ".") == 0)
 		return drop(a, &mx, host, "a null MX: no mail at all");
 	if (!domain_is_canonical(host, strlen(host)))

@@ -139,7 +139,7 @@ is_entry(struct map_check *c, const struct map_record *r)
 {
 	const size_t mx = strlen(MAP_MX_PREFIX);
 	struct policy policy;
-	struct route route;
+	struct target_set route;
 
 	if (r->len > MAP_VALUE_MAX || !map_key_valid(r->key, r->keylen))
 		return false;

@@ -33,26 +33,28 @@ is_only_target(const char *value, size_t len, const struct trust *trust)
 }
 
 static enum maprec_status
-parse_targets(struct cursor *c, struct route *route, const struct trust *trust)
+parse_targets(struct cursor *c, struct target_set *route, const struct trust *trust)
 {
 	bool more = true;
 
 	while (more) {
-		struct targetlist_item item;
+		struct cursor host;
+		uint16_t port;
 
-		if (route->n == ROUTE_MAX || targetlist_next(c, &item, &more) != NULL)
+		if (route->n == TARGETS_MAX ||
+			targetlist_next(c, &host, &port, &more) != NULL)
 			return MAPREC_BAD;
-		if (!is_onion(item.host, item.hostlen, trust))
+		if (!is_onion(host.p, cursor_len(host), trust))
 			return MAPREC_BAD;
-		route->target[route->n++] = (struct target){.host = item.host,
-			.hostlen = (uint8_t)item.hostlen,
-			.port = item.port};
+		route->target[route->n++] = (struct target){.host = host.p,
+			.hostlen = (uint8_t)cursor_len(host),
+			.port = port};
 	}
 	return MAPREC_ROUTE;
 }
 
 static enum maprec_status
-parse(const char *value, size_t len, struct route *route, struct policy *policy,
+parse(const char *value, size_t len, struct target_set *route, struct policy *policy,
 	const struct trust *trust)
 {
 	struct cursor c = {value, value + len};
@@ -78,8 +80,8 @@ parse(const char *value, size_t len, struct route *route, struct policy *policy,
 }
 
 enum maprec_status
-maprec_parse(const char *value, size_t len, struct route *route, struct policy *policy,
-	struct onion_memo *memo)
+maprec_parse(const char *value, size_t len, struct target_set *route,
+	struct policy *policy, struct onion_memo *memo)
 {
 	const struct trust trust = {.memo = memo};
 
@@ -88,7 +90,7 @@ maprec_parse(const char *value, size_t len, struct route *route, struct policy *
 
 enum maprec_status
 maprec_parse_checked(
-	const char *value, size_t len, struct route *route, struct policy *policy)
+	const char *value, size_t len, struct target_set *route, struct policy *policy)
 {
 	const struct trust trust = {.checked = true};
 

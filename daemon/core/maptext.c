@@ -52,60 +52,55 @@ parse_domain(struct line *l, struct map_entry *e)
 }
 
 static void
-lower_case(struct map_target *t)
+lower_case(char *s, size_t len)
 {
-	for (size_t i = 0; i < t->hostlen; i++)
-		if (t->host[i] >= 'A' && t->host[i] <= 'Z')
-			t->host[i] = (char)(t->host[i] - 'A' + 'a');
+	for (size_t i = 0; i < len; i++)
+		if (s[i] >= 'A' && s[i] <= 'Z')
+			s[i] = (char)(s[i] - 'A' + 'a');
 }
 
-/* Drops one trailing dot. */
-static bool
-copy_host(struct map_target *t, const struct targetlist_item *item)
+/* The next target of the entry, with a copy of its name. */
+static struct target
+copy_target(struct map_entry *e, const char *host, size_t len, uint16_t port)
 {
-	size_t len = item->hostlen;
+	char *name = e->name[e->targets.n];
 
-	if (item->host[len - 1] == '.')
-		len--;
-	if (len > DOMAIN_MAX)
-		return false;
-	memcpy(t->host, item->host, len);
-	t->host[len] = '\0';
-	t->hostlen = (uint8_t)len;
-	t->port = item->port;
-	return true;
+	memcpy(name, host, len);
+	return (struct target){.host = name, .hostlen = (uint8_t)len, .port = port};
 }
 
-static bool
-already_there(const struct map_entry *e, const struct map_target *new)
+static enum onion_status
+check_host(char *host, size_t len, struct onion_memo *memo)
 {
-	for (uint8_t i = 0; i < e->n; i++)
-		if (e->target[i].port == new->port &&
-			strcmp(e->target[i].host, new->host) == 0)
-			return true;
-	return false;
+	enum onion_status st = onion_check(host, len, memo);
+
+	if (st == ONION_OK) /* nearly all are in lower case already */
+		return st;
+	lower_case(host, len);
+	return onion_check(host, len, memo);
 }
 
+/* One trailing dot is dropped. */
 static enum maptext_status
-add_target(struct line *l, struct map_entry *e, const struct targetlist_item *item)
+add_target(struct line *l, struct map_entry *e, struct cursor host, uint16_t port)
 {
-	struct map_target *t = &e->target[e->n];
+	struct target_set *targets = &e->targets;
+	size_t len = cursor_len(host);
 	enum onion_status st;
+	struct target t;
 
-	if (e->n == ROUTE_MAX)
-		return wrong(l, item->host, "more than 16 targets");
-	if (!copy_host(t, item))
-		return wrong(l, item->host, onion_reason(ONION_LENGTH));
-	/* Nearly all are in lower case already. */
-	if ((st = onion_check(t->host, t->hostlen, l->memo)) != ONION_OK) {
-		lower_case(t);
-		st = onion_check(t->host, t->hostlen, l->memo);
-	}
-	if (st != ONION_OK)
-		return wrong(l, item->host, onion_reason(st));
-	if (already_there(e, t))
-		return wrong(l, item->host, "the same target twice");
-	e->n++;
+	if (host.end[-1] == '.')
+		len--;
+	if (targets->n == TARGETS_MAX)
+		return wrong(l, host.p, "more than 16 targets");
+	if (len > DOMAIN_MAX)
+		return wrong(l, host.p, onion_reason(ONION_LENGTH));
+	t = copy_target(e, host.p, len, port);
+	if ((st = check_host(e->name[targets->n], len, l->memo)) != ONION_OK)
+		return wrong(l, host.p, onion_reason(st));
+	if (target_set_find(targets, &t) != NULL)
+		return wrong(l, host.p, "the same target twice");
+	targets->target[targets->n++] = t;
 	return MAPTEXT_ENTRY;
 }
 
@@ -113,13 +108,13 @@ add_target(struct line *l, struct map_entry *e, const struct targetlist_item *it
 static bool
 take_only_target(const struct line *l, struct map_entry *e)
 {
-	const struct targetlist_item item = {
-		.host = l->rest.p, .hostlen = cursor_len(l->rest), .port = SMTP_PORT};
+	const char *host = l->rest.p;
 
-	if (item.hostlen != ONION_LEN ||
-		onion_check(item.host, item.hostlen, l->memo) != ONION_OK)
+	if (cursor_len(l->rest) != ONION_LEN ||
+		onion_check(host, ONION_LEN, l->memo) != ONION_OK)
 		return false;
-	copy_host(&e->target[e->n++], &item);
+	e->targets.target[0] = copy_target(e, host, ONION_LEN, SMTP_PORT);
+	e->targets.n = 1;
 	return true;
 }
 
@@ -129,12 +124,13 @@ parse_targets(struct line *l, struct map_entry *e)
 	bool more = true;
 
 	while (more) {
-		struct targetlist_item item;
-		const char *message = targetlist_next(&l->rest, &item, &more);
+		struct cursor host;
+		uint16_t port;
+		const char *message = targetlist_next(&l->rest, &host, &port, &more);
 
 		if (message != NULL)
 			return wrong(l, l->rest.p, message);
-		if (add_target(l, e, &item) != MAPTEXT_ENTRY)
+		if (add_target(l, e, host, port) != MAPTEXT_ENTRY)
 			return MAPTEXT_ERROR;
 	}
 	return MAPTEXT_ENTRY;
@@ -198,7 +194,7 @@ maptext_parse(const char *text, size_t len, struct map_entry *e, struct map_erro
 	cursor_skip_blanks(&l.rest);
 	if (l.rest.p == l.rest.end)
 		return MAPTEXT_EMPTY;
-	e->n = 0;
+	e->targets.n = 0;
 	if ((st = parse_domain(&l, e)) != MAPTEXT_ENTRY)
 		return st;
 	cursor_skip_blanks(&l.rest);
@@ -247,8 +243,8 @@ map_entry_value(const struct map_entry *e, char out[MAP_VALUE_MAX])
 	}
 	if (e->kind == MAP_SRV)
 		p = stpcpy(p, MAP_WORD_SRV);
-	for (uint8_t i = 0; i < e->n; i++) {
-		const struct map_target *t = &e->target[i];
+	for (uint8_t i = 0; i < e->targets.n; i++) {
+		const struct target *t = &e->targets.target[i];
 
 		if (i > 0) {
 			*p++ = ',';

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "core/srvpack.h"
+#include "core/target.h"
 
 #define DAY_S 86400
 
@@ -124,35 +124,27 @@ pins_free(struct pins *p)
 }
 
 static char *
-pack(const struct srv_set *set)
+pack(const struct target_set *set)
 {
-	char *packed = malloc(srvpack_size(set));
+	char *packed = malloc(target_set_packed_size(set));
 
 	if (packed != NULL)
-		srvpack_put(packed, set);
+		target_set_pack(packed, set);
 	return packed;
 }
 
-/* No target is in a set twice. */
 static bool
-same_targets(const char *packed, const struct srv_set *b)
+same_targets(const char *packed, const struct target_set *b)
 {
-	struct srv_set a;
+	struct target_set a;
 
-	srvpack_get(packed, &a);
-	if (a.n != b->n)
-		return false;
-	for (uint8_t i = 0; i < a.n; i++)
-		if (!srv_set_has(b, &(struct target){.host = a.rr[i].host,
-					    .hostlen = a.rr[i].hostlen,
-					    .port = a.rr[i].port}))
-			return false;
-	return true;
+	target_set_unpack(packed, &a);
+	return target_set_same(&a, b);
 }
 
 /* Replaces a packed set. */
 static bool
-replace(char **packed, const struct srv_set *set)
+replace(char **packed, const struct target_set *set)
 {
 	char *new = pack(set);
 
@@ -165,7 +157,7 @@ replace(char **packed, const struct srv_set *set)
 
 /* What DNS says is the pin from now on. False: no memory. */
 static bool
-renew(struct pins *p, struct pin **at, const struct srv_set *set, int64_t wall)
+renew(struct pins *p, struct pin **at, const struct target_set *set, int64_t wall)
 {
 	struct pin *pin = *at;
 
@@ -207,7 +199,7 @@ judge_change(
 
 enum pin_verdict
 pins_judge(const struct pins *p, const struct domain *d, const struct fact *f,
-	int64_t wall, struct srv_set *use)
+	int64_t wall, struct target_set *use)
 {
 	const struct pin *pin = pin_of(p, d);
 	enum pin_verdict verdict;
@@ -218,7 +210,7 @@ pins_judge(const struct pins *p, const struct domain *d, const struct fact *f,
 		return pin->held == NULL ? PIN_SAME : PIN_RETURNED;
 	verdict = judge_change(p, pin, f, wall);
 	if (verdict != PIN_RENEWED)
-		srvpack_get(pin->set, use);
+		target_set_unpack(pin->set, use);
 	return verdict;
 }
 
@@ -323,7 +315,7 @@ pins_make_room(struct pins *p, int64_t wall, struct domain *gone)
 }
 
 static struct pin *
-make_pin(const struct domain *d, const struct srv_set *set)
+make_pin(const struct domain *d, const struct target_set *set)
 {
 	struct pin *pin = calloc(1, sizeof(*pin) + d->len);
 
@@ -339,7 +331,8 @@ make_pin(const struct domain *d, const struct srv_set *set)
 }
 
 static struct pin *
-insert(struct pins *p, struct pin **at, const struct domain *d, const struct srv_set *set)
+insert(struct pins *p, struct pin **at, const struct domain *d,
+	const struct target_set *set)
 {
 	struct pin *pin = make_pin(d, set);
 
@@ -376,11 +369,11 @@ bool
 pins_accept(struct pins *p, const struct domain *d, int64_t wall)
 {
 	struct pin **at = find(p, d), *pin = *at;
-	struct srv_set held;
+	struct target_set held;
 
 	if (pin == NULL || pin->held == NULL)
 		return false;
-	srvpack_get(pin->held, &held);
+	target_set_unpack(pin->held, &held);
 	return renew(p, at, &held, wall);
 }
 
@@ -398,7 +391,7 @@ tell(const struct pin *pin, enum stored_kind kind, const char *packed, pins_each
 		.when = held ? pin->held_seen : pin->since};
 
 	memcpy(s.domain.text, pin->domain, pin->len);
-	srvpack_get(packed, &s.fact.set);
+	target_set_unpack(packed, &s.fact.set);
 	s.fact.status = s.fact.set.n > 0 ? DNS_RECORDS : DNS_NONE;
 	each(arg, &s);
 }

@@ -5,7 +5,7 @@
 #include "core/text.h"
 
 void
-render_hostlist(struct rendered *r, const struct route *route)
+render_hostlist(struct rendered *r, const struct target_set *route)
 {
 	char *end = r->text;
 
@@ -39,7 +39,8 @@ put_nexthop(char *to, const struct target *t, enum answer_style style)
 }
 
 void
-render_nexthop(struct rendered *r, const struct route *route, const struct render *how)
+render_nexthop(
+	struct rendered *r, const struct target_set *route, const struct render *how)
 {
 	char *end = text_put_word(r->text, how->transport);
 

@@ -2,28 +2,21 @@
 
 #include <string.h>
 
-static bool
-same_target(const struct srv_record *a, const struct srv_record *b)
+struct target *
+srv_place(struct target_set *set, const struct target *new)
 {
-	return a->port == b->port && a->hostlen == b->hostlen &&
-	       memcmp(a->host, b->host, a->hostlen) == 0;
-}
-
-struct srv_record *
-srv_set_place(struct srv_set *set, const struct srv_record *new)
-{
-	struct srv_record *worst = &set->rr[0];
+	struct target *worst = &set->target[0];
 
 	for (uint8_t i = 0; i < set->n; i++) {
-		struct srv_record *old = &set->rr[i];
+		struct target *old = &set->target[i];
 
-		if (same_target(old, new))
+		if (target_is(old, new))
 			return new->priority < old->priority ? old : NULL;
 		if (old->priority > worst->priority)
 			worst = old;
 	}
-	if (set->n < ROUTE_MAX)
-		return &set->rr[set->n++];
+	if (set->n < TARGETS_MAX)
+		return &set->target[set->n++];
 	return new->priority < worst->priority ? worst : NULL;
 }
 
@@ -48,7 +41,7 @@ random_upto(uint64_t *state, uint32_t max)
 /* Records of the most preferred priority among those left; weight 0 first, as
  * RFC 2782 wants them in the running sum. Returns how many. */
 static uint8_t
-next_group(const struct srv_record *left[], uint8_t n, const struct srv_record *group[])
+next_group(const struct target *left[], uint8_t n, const struct target *group[])
 {
 	uint16_t priority = UINT16_MAX;
 	uint8_t size = 0;
@@ -66,7 +59,7 @@ next_group(const struct srv_record *left[], uint8_t n, const struct srv_record *
 }
 
 static uint8_t
-choose(const struct srv_record *group[], uint8_t n, uint64_t *state)
+choose(const struct target *group[], uint8_t n, uint64_t *state)
 {
 	uint32_t sum = 0, pick;
 	uint8_t i;
@@ -84,43 +77,36 @@ choose(const struct srv_record *group[], uint8_t n, uint64_t *state)
 
 /* Takes element i out of the list, keeping the order of the others. */
 static void
-take_out(const struct srv_record *list[], uint8_t n, uint8_t i)
+take_out(const struct target *list[], uint8_t n, uint8_t i)
 {
 	memmove(&list[i], &list[i + 1], (size_t)(n - i - 1) * sizeof(list[0]));
 }
 
 static void
-append(struct route *r, const struct srv_record *rr)
-{
-	r->target[r->n++] = (struct target){
-		.host = rr->host, .hostlen = rr->hostlen, .port = rr->port};
-}
-
-static void
 append_group(
-	struct route *r, const struct srv_record *group[], uint8_t n, uint64_t *state)
+	struct target_set *r, const struct target *group[], uint8_t n, uint64_t *state)
 {
 	for (; n > 0; n--) {
 		uint8_t i = n == 1 ? 0 : choose(group, n, state);
 
-		append(r, group[i]);
+		r->target[r->n++] = *group[i];
 		take_out(group, n, i);
 	}
 }
 
 void
-srv_order(const struct srv_set *set, uint64_t seed, struct route *route)
+srv_order(const struct target_set *set, uint64_t seed, struct target_set *route)
 {
-	const struct srv_record *left[ROUTE_MAX], *group[ROUTE_MAX];
+	const struct target *left[TARGETS_MAX], *group[TARGETS_MAX];
 	uint8_t n = set->n;
 
-	route->n = 0;
 	if (n == 1) {
-		append(route, &set->rr[0]);
+		target_set_copy(route, set);
 		return;
 	}
+	route->n = 0;
 	for (uint8_t i = 0; i < n; i++)
-		left[i] = &set->rr[i];
+		left[i] = &set->target[i];
 	while (n > 0) {
 		uint8_t size = next_group(left, n, group), kept = 0;
 		uint16_t priority = group[0]->priority;
@@ -131,32 +117,4 @@ srv_order(const struct srv_set *set, uint64_t seed, struct route *route)
 				left[kept++] = left[i];
 		n = kept;
 	}
-}
-
-bool
-srv_set_has(const struct srv_set *set, const struct target *t)
-{
-	for (uint8_t i = 0; i < set->n; i++)
-		if (set->rr[i].port == t->port && set->rr[i].hostlen == t->hostlen &&
-			memcmp(set->rr[i].host, t->host, t->hostlen) == 0)
-			return true;
-	return false;
-}
-
-void
-srv_set_of_route(struct srv_set *set, const struct route *r)
-{
-	set->n = r->n;
-	for (uint8_t i = 0; i < r->n; i++)
-		set->rr[i] = (struct srv_record){.port = r->target[i].port,
-			.hostlen = r->target[i].hostlen,
-			.host = r->target[i].host};
-}
-
-void
-srv_set_route(const struct srv_set *set, struct route *r)
-{
-	r->n = 0;
-	for (uint8_t i = 0; i < set->n; i++)
-		append(r, &set->rr[i]);
 }

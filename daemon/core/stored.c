@@ -17,7 +17,7 @@ static const char *const kinds[] = {
 size_t
 stored_write(char out[STORED_MAX], const struct stored *s)
 {
-	const struct srv_set *set = &s->fact.set;
+	const struct target_set *set = &s->fact.set;
 	size_t n = (size_t)snprintf(out, STORED_MAX,
 		"%s %s %.*s%s %" PRId64 " %" PRIu32 " %c %c %u", kinds[s->kind],
 		dns_type_name(s->type), (int)s->prefixlen, s->prefix ? s->prefix : "",
@@ -29,7 +29,7 @@ stored_write(char out[STORED_MAX], const struct stored *s)
 		(unsigned)s->fact.dropped);
 
 	for (uint8_t i = 0; i < set->n; i++) {
-		const struct srv_record *rr = &set->rr[i];
+		const struct target *rr = &set->target[i];
 
 		n += (size_t)snprintf(out + n, STORED_MAX - n, " %u %u %u %.*s",
 			(unsigned)rr->priority, (unsigned)rr->weight, (unsigned)rr->port,
@@ -136,13 +136,13 @@ take_head(struct cursor *c, struct stored *s)
 static bool
 take_record(struct cursor *c, struct stored *s)
 {
-	struct srv_set *set = &s->fact.set;
-	struct srv_record *rr;
+	struct target_set *set = &s->fact.set;
+	struct target *rr;
 	uint64_t priority, weight, port;
 	struct cursor host;
 	size_t len;
 
-	if (set->n == ROUTE_MAX || !take_number(c, UINT16_MAX, &priority) ||
+	if (set->n == TARGETS_MAX || !take_number(c, UINT16_MAX, &priority) ||
 		!take_number(c, UINT16_MAX, &weight) ||
 		!take_number(c, UINT16_MAX, &port) || port == 0)
 		return false;
@@ -152,8 +152,8 @@ take_record(struct cursor *c, struct stored *s)
 		!(s->type == DNS_TYPE_SRV ? onion_check(host.p, len, NULL) == ONION_OK
 					  : domain_is_canonical(host.p, len)))
 		return false;
-	rr = &set->rr[set->n++];
-	*rr = (struct srv_record){.priority = (uint16_t)priority,
+	rr = &set->target[set->n++];
+	*rr = (struct target){.priority = (uint16_t)priority,
 		.weight = (uint16_t)weight,
 		.port = (uint16_t)port,
 		.hostlen = (uint8_t)len,

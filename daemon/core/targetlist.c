@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/route.h"
+#include "core/target.h"
 
 static bool
 blank(char c)
@@ -93,21 +93,17 @@ take_port(struct cursor *c, uint16_t *port)
 }
 
 const char *
-targetlist_next(struct cursor *c, struct targetlist_item *item, bool *more)
+targetlist_next(struct cursor *c, struct cursor *host, uint16_t *port, bool *more)
 {
-	struct cursor host;
-
 	*more = false;
 	cursor_skip_blanks(c);
-	host = take_until(c, " \t:,");
-	item->host = host.p;
-	item->hostlen = (size_t)(host.end - host.p);
-	if (item->hostlen == 0)
+	*host = take_until(c, " \t:,");
+	if (cursor_len(*host) == 0)
 		return "an onion name is missing";
-	item->port = SMTP_PORT;
+	*port = SMTP_PORT;
 	if (c->p < c->end && *c->p == ':') {
 		c->p++;
-		if (!take_port(c, &item->port))
+		if (!take_port(c, port))
 			return "a port is a number from 1 to 65535";
 	}
 	if (c->p < c->end && !blank(*c->p) && *c->p != ',')

@@ -82,13 +82,15 @@ copy_target(struct address *a, const struct target *t)
 }
 
 enum reason
-addresses_start(struct lookup *l, const struct route *route, struct monotime now)
+addresses_start(struct lookup *l, const struct answer *answer, struct monotime now)
 {
+	const struct target_set *route = &answer->route;
+
 	l->address = calloc(route->n, sizeof(l->address[0]));
 	if (l->address == NULL)
 		return REASON_NOMEM;
 	l->n = route->n;
-	l->asker = asker_of(l, route->origin);
+	l->asker = asker_of(l, answer->origin);
 	for (uint8_t i = 0; i < l->n; i++) {
 		struct address *a = &l->address[i];
 		enum reason reason;

@@ -18,7 +18,7 @@ crossing_begin(struct engine *e, const struct domain *d, const struct policy *po
 	enum reason reason;
 
 	*wait = (struct bridge_wait){0};
-	reason = e->ports.bridge(e->ports.bridge_arg, d, policy, &a->route, wait);
+	reason = e->ports.bridge(e->ports.bridge_arg, d, policy, a, wait);
 	if (reason == REASON_NONE)
 		return wait->number != 0;
 	answer_set(a, OUTCOME_TEMP, reason);
@@ -26,7 +26,8 @@ crossing_begin(struct engine *e, const struct domain *d, const struct policy *po
 }
 
 enum reason
-crossing_wait(struct lookup *l, const struct route *route, const struct bridge_wait *wait)
+crossing_wait(
+	struct lookup *l, const struct target_set *route, const struct bridge_wait *wait)
 {
 	struct address *a = calloc(1, sizeof(*a));
 

@@ -28,7 +28,7 @@ decide_onion(struct inquiry *q)
 	trail_add(q->trail, "%s is its own target", d->text);
 	decided(q, OUTCOME_ROUTE, REASON_NONE);
 	q->answer->route.n = 1;
-	q->answer->route.origin = ORIGIN_ONION;
+	q->answer->origin = ORIGIN_ONION;
 	q->answer->route.target[0] =
 		(struct target){.host = d->text, .hostlen = d->len, .port = SMTP_PORT};
 	return true;
@@ -108,7 +108,7 @@ decided_broken_map(struct inquiry *q)
 }
 
 static enum maprec_status
-parse_entry(struct inquiry *q, struct route *route)
+parse_entry(struct inquiry *q, struct target_set *route)
 {
 	const struct map_value *v = &q->engine->value;
 
@@ -125,7 +125,7 @@ read_entry(struct inquiry *q)
 
 	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
 	st = parse_entry(q, &q->answer->route);
-	q->answer->route.origin = q->origin;
+	q->answer->origin = q->origin;
 	if (st == MAPREC_NONE)
 		q->answer->outcome = OUTCOME_NONE;
 	if (st == MAPREC_BAD)
@@ -191,18 +191,18 @@ decide_by_map(struct inquiry *q)
 
 /* The hosts of the most preferred MX by name: the first after a name, NULL for the very
  * first. Returns NULL after the last. */
-static const struct srv_record *
-next_host(const struct srv_set *mx, const struct domain *after)
+static const struct target *
+next_host(const struct target_set *mx, const struct domain *after)
 {
-	const struct srv_record *next = NULL;
+	const struct target *next = NULL;
 	uint16_t best = UINT16_MAX;
 	struct domain a, b = {0};
 
 	for (uint8_t i = 0; i < mx->n; i++)
-		if (mx->rr[i].priority < best)
-			best = mx->rr[i].priority;
+		if (mx->target[i].priority < best)
+			best = mx->target[i].priority;
 	for (uint8_t i = 0; i < mx->n; i++) {
-		const struct srv_record *rr = &mx->rr[i];
+		const struct target *rr = &mx->target[i];
 
 		a = (struct domain){.len = rr->hostlen};
 		memcpy(a.text, rr->host, rr->hostlen);
@@ -250,7 +250,7 @@ decide_by_host(struct inquiry *q, const struct domain *host, const struct fact *
 static bool
 decide_by_hosts(struct inquiry *q, const struct fact *mx)
 {
-	const struct srv_record *rr = NULL;
+	const struct target *rr = NULL;
 	struct domain host;
 
 	if (mx->status == DNS_NONE && mx->dropped == 0)

@@ -37,7 +37,7 @@ struct held {
 	enum dns_type type;
 	struct domain subject;
 	struct fact fact;
-	char names[]; /* of the fact */
+	char packed[]; /* the set of the fact, which has the names */
 };
 
 SLIST_HEAD(held_facts, held);
@@ -89,7 +89,7 @@ struct lookup {
 };
 
 /* The most questions that a decision can lack at once: TXT, and A or TLSA for each MX. */
-#define WANTED_MAX (1 + ROUTE_MAX)
+#define WANTED_MAX (1 + TARGETS_MAX)
 
 struct wanted {
 	enum dns_type type;
@@ -132,7 +132,7 @@ counters(const struct engine *e)
 
 /* The most counters that a decision can add to: the map, twice for each thing that it
  * asks DNS for, and what it makes of that. */
-#define EFFECTS_COUNTED (8 + 2 * (3 + 2 * ROUTE_MAX))
+#define EFFECTS_COUNTED (8 + 2 * (3 + 2 * TARGETS_MAX))
 
 /* What is done once a decision stands. The same one may be made several times before,
  * each time that more has become known. */
@@ -220,9 +220,9 @@ void answer_insecure(struct inquiry *);
 
 /* address.c: the second half of a lookup in the style "address". */
 
-/* Asks for an address for each target of the route. Anything but REASON_NONE: it
+/* Asks for an address for each target of an answer. Anything but REASON_NONE: it
  * couldn't, and the lookup is to end. */
-enum reason addresses_start(struct lookup *, const struct route *, struct monotime now);
+enum reason addresses_start(struct lookup *, const struct answer *, struct monotime now);
 void addresses_forget(struct lookup *);
 bool address_is_tors(const struct engine *, uint32_t ip);
 
@@ -249,7 +249,7 @@ bool crossing_begin(struct engine *, const struct domain *, const struct policy 
 
 /* Makes it wait. Anything but REASON_NONE: it can't. */
 enum reason crossing_wait(
-	struct lookup *, const struct route *, const struct bridge_wait *);
+	struct lookup *, const struct target_set *, const struct bridge_wait *);
 
 /* It waits no longer. Legal in any state. */
 void crossing_leave(struct lookup *);

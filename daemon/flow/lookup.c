@@ -303,7 +303,7 @@ proceed(struct lookup *l, struct answer *a, struct monotime now)
 	}
 	lose_patience(l);
 	leave_dns(l);
-	if ((reason = addresses_start(l, &a->route, now)) != REASON_NONE)
+	if ((reason = addresses_start(l, a, now)) != REASON_NONE)
 		lookup_finish_temp(l, reason, now);
 }
 
@@ -330,25 +330,15 @@ advance(struct lookup *l, enum reason give_up, struct monotime now)
 static struct held *
 hold(const struct wait *w, const struct dns_answer *answer)
 {
-	size_t names = 0;
-	struct held *h;
-	char *name;
+	struct held *h = malloc(sizeof(*h) + target_set_packed_size(&answer->srv));
 
-	for (uint8_t i = 0; i < answer->srv.n; i++)
-		names += answer->srv.rr[i].hostlen;
-	if ((h = malloc(sizeof(*h) + names)) == NULL)
+	if (h == NULL)
 		return NULL;
 	h->type = w->type;
 	h->subject = w->subject;
 	fact_of_answer(&h->fact, answer);
-	name = h->names;
-	for (uint8_t i = 0; i < h->fact.set.n; i++) {
-		struct srv_record *rr = &h->fact.set.rr[i];
-
-		memcpy(name, rr->host, rr->hostlen);
-		rr->host = name;
-		name += rr->hostlen;
-	}
+	target_set_pack(h->packed, &answer->srv);
+	target_set_unpack(h->packed, &h->fact.set);
 	return h;
 }
 
@@ -363,13 +353,13 @@ explain(struct lookup *l, const struct wait *w, const struct dns_answer *answer)
 			(unsigned)answer->ttl, answer->ad ? ", validated" : "",
 			answer->bare != DNS_BARE_NO ? ", without an SOA record" : "");
 	for (uint8_t i = 0; i < answer->srv.n; i++) {
-		const struct srv_record *rr = &answer->srv.rr[i];
+		const struct target *rr = &answer->srv.target[i];
 
 		trail_add(l->trail, "  %u %u %u %.*s", (unsigned)rr->priority,
 			(unsigned)rr->weight, (unsigned)rr->port, (int)rr->hostlen,
 			rr->host);
 	}
-	for (unsigned i = 0; i < answer->dropped && i < ROUTE_MAX; i++)
+	for (unsigned i = 0; i < answer->dropped && i < TARGETS_MAX; i++)
 		trail_add(l->trail, "  dropped: %s: %s", answer->drop[i].host,
 			answer->drop[i].why);
 	if (answer->over > 0)
@@ -469,7 +459,7 @@ wait_for_lacking(struct lookup *l, const struct start *s, const struct inquiry *
 		return wait_for_wanted(l, q);
 	if (s->crosses)
 		return crossing_wait(l, &q->answer->route, &s->wait);
-	return addresses_start(l, &q->answer->route, q->now);
+	return addresses_start(l, q->answer, q->now);
 }
 
 /* Leaves a lookup waiting for what the inquiry, or its answer, lacks. Otherwise returns

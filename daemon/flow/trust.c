@@ -148,7 +148,7 @@ look_at_hosts(struct inquiry *q, const struct fact *mx, struct protection *p)
 	if (mx->status == DNS_NONE && mx->dropped == 0)
 		look_for_dane(q, q->domain, p); /* RFC 5321 section 5.1 */
 	for (uint8_t i = 0; i < mx->set.n && !p->found; i++) {
-		const struct srv_record *rr = &mx->set.rr[i];
+		const struct target *rr = &mx->set.target[i];
 		struct domain host = {.len = rr->hostlen};
 
 		memcpy(host.text, rr->host, rr->hostlen);

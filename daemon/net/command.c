@@ -196,8 +196,8 @@ print_pin(void *arg, const struct stored *s)
 		control_print(c, " no route");
 	for (uint8_t i = 0; i < s->fact.set.n; i++)
 		control_print(c, "%s %.*s:%u", i == 0 ? "" : ",",
-			(int)s->fact.set.rr[i].hostlen, s->fact.set.rr[i].host,
-			(unsigned)s->fact.set.rr[i].port);
+			(int)s->fact.set.target[i].hostlen, s->fact.set.target[i].host,
+			(unsigned)s->fact.set.target[i].port);
 	control_print(c, "\n");
 }
 

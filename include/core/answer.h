@@ -2,7 +2,7 @@
 #ifndef CORE_ANSWER_H
 #define CORE_ANSWER_H
 
-#include "core/route.h"
+#include "core/target.h"
 
 enum outcome {
 	OUTCOME_ROUTE, /* these targets, in this order */
@@ -40,10 +40,20 @@ enum reason {
 	REASON_COUNT,
 };
 
+/* Who has made a route: what strangers can fill has a share for them (core/quotas.h). */
+enum route_origin {
+	ORIGIN_DNS,      /* the domain's SRV records, which anybody can have */
+	ORIGIN_ONION,    /* a recipient at a .onion name, which anybody can make up */
+	ORIGIN_MAP,      /* an entry of the map for this very domain */
+	ORIGIN_MAP_MANY, /* one for all names below a domain, or for all of an MX host */
+};
+
+/* The route lives no longer than what its names point into: see flow/lookup.h. */
 struct answer {
 	enum outcome outcome;
 	enum reason reason;
-	struct route route; /* only for OUTCOME_ROUTE */
+	enum route_origin origin; /* only for OUTCOME_ROUTE, like the route */
+	struct target_set route;  /* in the order in which to try them; not empty */
 };
 
 /* Printable ASCII without quotes or percent signs, at most REASON_LEN bytes. */
@@ -56,7 +66,7 @@ answer_set(struct answer *a, enum outcome outcome, enum reason reason)
 	a->outcome = outcome;
 	a->reason = reason;
 	a->route.n = 0;
-	a->route.origin = ORIGIN_DNS;
+	a->origin = ORIGIN_DNS;
 }
 
 #endif

@@ -9,8 +9,8 @@
 #include "core/domain.h"
 #include "core/policy.h"
 #include "core/quotas.h"
-#include "core/route.h"
 #include "core/sealed.h"
+#include "core/target.h"
 
 /* What an address stands for. Days count from 1970 on; 0: not known. */
 struct bridge_line {
@@ -20,7 +20,8 @@ struct bridge_line {
 	struct parents parents; /* of the domain that asked first, for QUOTA_DNS */
 	struct domain domain;   /* it is only for this one; len 0: for all */
 	struct tls_policy tls;
-	struct route route; /* in the order in which to try the targets; no addresses */
+	struct target_set
+		route; /* in the order in which to try the targets; no addresses */
 };
 
 /* Reduces each name to its onion, NAME.onion, and removes targets that are there twice.
@@ -41,7 +42,7 @@ void bridge_line_make_plain(struct bridge_line *);
  * The writers return the length, with the newline and without the NUL behind it. */
 #define BRIDGE_LINE_MAX                                                                  \
 	(128 + DOMAIN_MAX + TLS_POLICY_MAX +                                             \
-		ROUTE_MAX * (DOMAIN_MAX + sizeof(" :65535")) + SEAL_LEN)
+		TARGETS_MAX * (DOMAIN_MAX + sizeof(" :65535")) + SEAL_LEN)
 size_t bridge_line_write(char out[BRIDGE_LINE_MAX], const struct bridge_line *);
 
 #define BRIDGE_LINE_USED_MAX (64 + SEAL_LEN)

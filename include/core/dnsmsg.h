@@ -51,12 +51,12 @@ struct dns_answer {
 	bool ad;            /* the resolver says that it has validated this (RFC 4035) */
 	const char *from; /* the server that gave it; NULL: none. Its source sets this */
 	uint16_t dropped; /* targets that aren't valid names, or port 0 */
-	uint16_t over;    /* records beyond ROUTE_MAX */
+	uint16_t over;    /* records beyond TARGETS_MAX */
 	uint32_t ipv4;    /* host byte order; of several, the last */
-	struct srv_set srv; /* its names point into names[]; MX: the preference is the
+	struct target_set srv; /* its names point into names[]; MX: the preference is the
 			       priority, and the port is SMTP_PORT */
-	char names[ROUTE_MAX][DOMAIN_MAX + 1];
-	struct dns_dropped drop[ROUTE_MAX]; /* the first of those dropped */
+	char names[TARGETS_MAX][DOMAIN_MAX + 1];
+	struct dns_dropped drop[TARGETS_MAX]; /* the first of those dropped */
 };
 
 #define DNS_QUERY_MAX (12 + 255 + 4)

@@ -2,17 +2,14 @@
 #ifndef CORE_FACT_H
 #define CORE_FACT_H
 
-#include <stddef.h>
-#include <string.h>
-
 #include "core/dnsmsg.h"
 
 struct fact {
 	enum dns_status status;
-	enum reason reason; /* for DNS_FAILED */
-	bool ad;            /* validated by a resolver of this machine */
-	uint16_t dropped;   /* records that couldn't be used */
-	struct srv_set set; /* its names belong to whoever made the fact */
+	enum reason reason;    /* for DNS_FAILED */
+	bool ad;               /* validated by a resolver of this machine */
+	uint16_t dropped;      /* records that couldn't be used */
+	struct target_set set; /* its names belong to whoever made the fact */
 };
 
 /* The names are those of the answer. */
@@ -23,15 +20,18 @@ fact_of_answer(struct fact *f, const struct dns_answer *a)
 	f->reason = a->reason;
 	f->ad = a->ad;
 	f->dropped = a->dropped;
-	f->set = a->srv;
+	target_set_copy(&f->set, &a->srv);
 }
 
 /* Of the set's room only what is used; the names stay where they are. */
 static inline void
 fact_copy(struct fact *to, const struct fact *from)
 {
-	memcpy(to, from,
-		offsetof(struct fact, set.rr) + from->set.n * sizeof(from->set.rr[0]));
+	to->status = from->status;
+	to->reason = from->reason;
+	to->ad = from->ad;
+	to->dropped = from->dropped;
+	target_set_copy(&to->set, &from->set);
 }
 
 #endif

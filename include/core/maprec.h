@@ -7,7 +7,7 @@
 
 #include "core/onion.h"
 #include "core/policy.h"
-#include "core/route.h"
+#include "core/target.h"
 
 enum maprec_status {
 	MAPREC_ROUTE,
@@ -19,12 +19,12 @@ enum maprec_status {
 /* The route's names are views of the value. Takes what map_entry_value() writes, and the
  * targets of a map's line as they are, as long as the names are in lower case. The memo
  * may be NULL. */
-enum maprec_status maprec_parse(const char *value, size_t len, struct route *,
+enum maprec_status maprec_parse(const char *value, size_t len, struct target_set *,
 	struct policy *, struct onion_memo *);
 
 /* The same for a value that maprec_parse() has taken before: the onion names are
  * believed. Of any other value it may make a route to a name that is none. */
 enum maprec_status maprec_parse_checked(
-	const char *value, size_t len, struct route *, struct policy *);
+	const char *value, size_t len, struct target_set *, struct policy *);
 
 #endif

@@ -16,13 +16,7 @@
 #include "core/domain.h"
 #include "core/onion.h"
 #include "core/policy.h"
-#include "core/route.h"
-
-struct map_target {
-	uint8_t hostlen;
-	uint16_t port;
-	char host[DOMAIN_MAX + 1];
-};
+#include "core/target.h"
 
 enum map_kind {
 	MAP_TARGETS,
@@ -30,15 +24,16 @@ enum map_kind {
 	MAP_SRV,   /* "srv" */
 };
 
-/* A valid entry: the domain in canonical form, every onion name checked. */
+/* A valid entry: the domain in canonical form, every onion name checked. It can't be
+ * copied: the hosts of its targets are its names. */
 struct map_entry {
 	struct domain domain;
 	bool below; /* written with a leading dot */
 	bool mx;    /* written with "mx:": domains whose mail server has this name */
 	enum map_kind kind;
 	struct policy policy;
-	uint8_t n; /* targets, only for MAP_TARGETS */
-	struct map_target target[ROUTE_MAX];
+	struct target_set targets; /* only for MAP_TARGETS */
+	char name[TARGETS_MAX][DOMAIN_MAX];
 };
 
 struct map_error {
@@ -64,7 +59,7 @@ enum maptext_status maptext_parse(const char *line, size_t len, struct map_entry
  * belongs. */
 #define MAP_MX_PREFIX "mx:"
 #define MAP_KEY_MAX (DOMAIN_MAX + 1 + sizeof(MAP_MX_PREFIX) - 1)
-#define MAP_VALUE_MAX (ROUTE_MAX * (DOMAIN_MAX + sizeof(":65535, ")) + POLICY_MAX)
+#define MAP_VALUE_MAX (TARGETS_MAX * (DOMAIN_MAX + sizeof(":65535, ")) + POLICY_MAX)
 size_t map_entry_key(const struct map_entry *, char out[MAP_KEY_MAX]);
 bool map_key_valid(const char *key, size_t len);
 size_t map_entry_value(const struct map_entry *, char out[MAP_VALUE_MAX]);

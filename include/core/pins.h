@@ -52,7 +52,7 @@ void pins_free(struct pins *);
  * to what is pinned, a view until the next call that changes something. Changes nothing.
  * wall: seconds since 1970. */
 enum pin_verdict pins_judge(const struct pins *pins, const struct domain *domain,
-	const struct fact *srv, int64_t wall, struct srv_set *use);
+	const struct fact *srv, int64_t wall, struct target_set *use);
 
 /* Notes what pins_judge() has found, with the same arguments. Returns whether that has
  * changed something that is to be written to the disk; without memory for it nothing is

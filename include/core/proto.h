@@ -16,7 +16,7 @@
 
 /* Every value fits, with all that a protocol puts around it, and each of its blanks, one
  * for each target or those of a reason, as "%20". */
-_Static_assert(RENDER_MAX + 2 * (ROUTE_MAX + REASON_LEN) + 64 <= PROTO_REPLY_MAX,
+_Static_assert(RENDER_MAX + 2 * (TARGETS_MAX + REASON_LEN) + 64 <= PROTO_REPLY_MAX,
 	"a value fits into a reply");
 
 enum proto_status {

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/route.h"
+#include "core/target.h"
 
 /* What a listener answers with. */
 enum answer_style {
@@ -36,10 +36,10 @@ struct rendered {
 
 /* For Exim's manualroute: "10.192.0.5::2525:10.192.0.9", the host list of its route
  * data with doubled colons. The route has addresses. */
-void render_hostlist(struct rendered *, const struct route *);
+void render_hostlist(struct rendered *, const struct target_set *);
 
 /* For Postfix's transport(5): "TRANSPORT:[NAME.onion]:25, [10.192.0.9]:2525". */
-void render_nexthop(struct rendered *, const struct route *, const struct render *);
+void render_nexthop(struct rendered *, const struct target_set *, const struct render *);
 
 /* A name that can stand in master.cf: letters, digits, hyphen, underscore. */
 bool transport_valid(const char *);

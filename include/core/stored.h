@@ -38,7 +38,7 @@ struct stored {
 #define STORED_PREFIX_MAX 63
 
 /* With its newline; no NUL. */
-#define STORED_MAX (512 + ROUTE_MAX * (DOMAIN_MAX + sizeof(" 65535 65535 65535 ")))
+#define STORED_MAX (512 + TARGETS_MAX * (DOMAIN_MAX + sizeof(" 65535 65535 65535 ")))
 size_t stored_write(char out[STORED_MAX], const struct stored *);
 
 /* A line without its newline. False: damaged, or not such a line at all. Then nothing

@@ -26,15 +26,11 @@ bool cursor_is(struct cursor, const char *text);
 /* Takes this word, if it is what stands there. */
 bool cursor_take_word(struct cursor *, const char *word);
 
-struct targetlist_item {
-	const char *host; /* as written: not checked, not lower-cased */
-	size_t hostlen;
-	uint16_t port; /* 25 if none is written */
-};
-
-/* Takes one target and the comma after it. Returns NULL, or what is wrong; the cursor
- * then stands where it is wrong. *more tells whether a comma promises another; if not,
- * what is left are options (core/policy.h). */
-const char *targetlist_next(struct cursor *, struct targetlist_item *, bool *more);
+/* Takes one target and the comma after it. host: as written, not checked, not
+ * lower-cased, not empty. port: 25 if none is written. Returns NULL, or what is wrong;
+ * the cursor then stands where it is wrong. *more tells whether a comma promises another;
+ * if not, what is left are options (core/policy.h). */
+const char *targetlist_next(
+	struct cursor *text, struct cursor *host, uint16_t *port, bool *more);
 
 #endif

@@ -92,11 +92,11 @@ struct engine_ports {
 	bool (*can_pin)(void *arg);
 	void *pinned_arg;
 
-	/* Makes the bridge's address the only target of a route. Anything but
+	/* Makes the bridge's address the only target of an answer. Anything but
 	 * REASON_NONE: there is none. The wait is all zeros, and may be set; then
 	 * engine_bridge_kept() ends it. NULL: no profile may have STYLE_BRIDGE. */
 	enum reason (*bridge)(void *arg, const struct domain *, const struct policy *,
-		struct route *, struct bridge_wait *);
+		struct answer *, struct bridge_wait *);
 	void *bridge_arg;
 
 	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */

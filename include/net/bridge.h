@@ -10,7 +10,7 @@
 #include "core/bridge_table.h"
 #include "core/counters.h"
 #include "core/policy.h"
-#include "core/route.h"
+#include "core/target.h"
 #include "flow/lookup.h"
 #include "net/addr.h"
 #include "net/loop.h"
@@ -57,10 +57,10 @@ struct bridge *bridge_open(const struct bridge_config *);
 /* Connections are cut. */
 void bridge_close(struct bridge *);
 
-/* The address for a domain's route, which becomes its only target; see struct
+/* Makes the address for the route of a domain's answer its only target; see struct
  * engine_ports in flow/lookup.h. */
 enum reason bridge_route(struct bridge *, const struct domain *, const struct policy *,
-	struct route *, struct bridge_wait *);
+	struct answer *, struct bridge_wait *);
 
 /* The TLS policy for a nexthop of ours, "[127.42.3.4]:14525" or a bare address. False: it
  * isn't one. TLS_UNSET never comes out: without an option it is TLS_MAY. */

@@ -58,9 +58,9 @@ struct result {
 	enum outcome outcome;
 	enum reason reason;
 	uint8_t n;
-	char host[ROUTE_MAX][256];
-	uint16_t port[ROUTE_MAX];
-	uint32_t ipv4[ROUTE_MAX];
+	char host[TARGETS_MAX][256];
+	uint16_t port[TARGETS_MAX];
+	uint32_t ipv4[TARGETS_MAX];
 	struct lookup *pending; /* NULL: it has ended */
 };
 
@@ -174,7 +174,7 @@ fake_get(struct map_source *source, const char *key, size_t keylen,
 static inline void
 add_record(struct dns_answer *a, const char *host, uint16_t priority, uint16_t port)
 {
-	a->srv.rr[a->srv.n++] = (struct srv_record){.priority = priority,
+	a->srv.target[a->srv.n++] = (struct target){.priority = priority,
 		.port = port,
 		.host = host,
 		.hostlen = (uint8_t)strlen(host)};

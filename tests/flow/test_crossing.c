@@ -16,19 +16,19 @@ static struct bridge {
 static struct profile *profile;
 
 static enum reason
-cross(void *arg, const struct domain *d, const struct policy *policy, struct route *route,
+cross(void *arg, const struct domain *d, const struct policy *policy, struct answer *a,
 	struct bridge_wait *wait)
 {
 	(void)arg;
 	(void)policy;
 	bridge.asked++;
-	bridge.origin = route->origin;
+	bridge.origin = a->origin;
 	strcpy(bridge.domain, d->text);
 	if (bridge.reason != REASON_NONE)
 		return bridge.reason;
-	route->n = 1;
-	route->target[0].ipv4 = ADDRESS;
-	route->target[0].port = 14525;
+	a->route.n = 1;
+	a->route.target[0].ipv4 = ADDRESS;
+	a->route.target[0].port = 14525;
 	*wait = bridge.wait;
 	return REASON_NONE;
 }

@@ -270,22 +270,22 @@ hosts_of_both_kinds(void **state)
 	struct dns_answer many = {.status = DNS_RECORDS, .ttl = 300};
 	struct world w;
 	struct result r;
-	char host[ROUTE_MAX][32], tlsa[64];
+	char host[TARGETS_MAX][32], tlsa[64];
 
 	(void)state;
 	open_protecting(&w);
-	for (uint16_t i = 0; i < ROUTE_MAX; i++) {
+	for (uint16_t i = 0; i < TARGETS_MAX; i++) {
 		sprintf(host[i], "mx%u.example.net", i);
 		add_record(&many, host[i], i, 25);
 	}
 	look_up(&w, w.onion, "example.org", &r);
 	answer_srv(&w, "example.org", srv_route(300, A_ONION, 25));
 	answer_dns(&w, DNS_TYPE_MX, "example.org", many);
-	assert_int_equal(fake_open(&w.srv), 1 + ROUTE_MAX);
-	for (uint16_t i = 0; i < ROUTE_MAX; i++)
+	assert_int_equal(fake_open(&w.srv), 1 + TARGETS_MAX);
+	for (uint16_t i = 0; i < TARGETS_MAX; i++)
 		answer_address(&w, host[i], i % 2 ? validated(there()) : there());
-	assert_int_equal(fake_open(&w.srv), 1 + ROUTE_MAX / 2);
-	for (uint16_t i = 1; i < ROUTE_MAX; i += 2) {
+	assert_int_equal(fake_open(&w.srv), 1 + TARGETS_MAX / 2);
+	for (uint16_t i = 1; i < TARGETS_MAX; i += 2) {
 		sprintf(tlsa, "_25._tcp.%s", host[i]);
 		answer_dns(&w, DNS_TYPE_TLSA, tlsa, srv_none(300));
 	}

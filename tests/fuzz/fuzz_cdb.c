@@ -23,7 +23,7 @@ static void
 require_entry(const struct map_record *r)
 {
 	struct policy policy;
-	struct route route;
+	struct target_set route;
 
 	require(map_key_valid(r->key, r->keylen));
 	require(r->len <= MAP_VALUE_MAX);

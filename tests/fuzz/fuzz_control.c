@@ -14,7 +14,7 @@ pin(struct pins *pins, enum stored_kind kind, const char *domain, const char *on
 	s.fact.status = onion == NULL ? DNS_NONE : DNS_RECORDS;
 	if (onion != NULL) {
 		s.fact.set.n = 1;
-		s.fact.set.rr[0] = (struct srv_record){.port = SMTP_PORT,
+		s.fact.set.target[0] = (struct target){.port = SMTP_PORT,
 			.host = onion,
 			.hostlen = (uint8_t)strlen(onion)};
 	}

@@ -16,9 +16,9 @@ static const char *const asked[] = {
 static void
 check_targets(const struct dns_answer *a, enum dns_type type)
 {
-	require(a->srv.n >= 1 && a->srv.n <= ROUTE_MAX);
+	require(a->srv.n >= 1 && a->srv.n <= TARGETS_MAX);
 	for (uint8_t i = 0; i < a->srv.n; i++) {
-		const struct srv_record *rr = &a->srv.rr[i];
+		const struct target *rr = &a->srv.target[i];
 
 		require(rr->host == a->names[i] && rr->port != 0);
 		require(type == DNS_TYPE_MX
@@ -26,11 +26,9 @@ check_targets(const struct dns_answer *a, enum dns_type type)
 				: onion_check(rr->host, rr->hostlen, NULL) == ONION_OK);
 		require(fuzz_host(rr->host, rr->hostlen));
 		for (uint8_t k = 0; k < i; k++)
-			require(rr->port != a->srv.rr[k].port ||
-				rr->hostlen != a->srv.rr[k].hostlen ||
-				memcmp(rr->host, a->names[k], rr->hostlen) != 0);
+			require(!target_is(rr, &a->srv.target[k]));
 	}
-	require(a->over == 0 || a->srv.n == ROUTE_MAX);
+	require(a->over == 0 || a->srv.n == TARGETS_MAX);
 }
 
 /* What the header of the message, 12 bytes, has to do with what was read. */
@@ -66,7 +64,7 @@ check(const struct dns_answer *a, enum dns_type type, const uint8_t *msg)
 		check_targets(a, type);
 	else
 		require(a->srv.n == 0);
-	for (unsigned i = 0; i < a->dropped && i < ROUTE_MAX; i++) {
+	for (unsigned i = 0; i < a->dropped && i < TARGETS_MAX; i++) {
 		size_t len = strlen(a->drop[i].host);
 
 		require(a->drop[i].why != NULL && len <= DOMAIN_MAX);

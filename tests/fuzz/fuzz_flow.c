@@ -100,7 +100,7 @@ records(struct dns_answer *a, enum dns_type type)
 	if (type != DNS_TYPE_SRV && !is_mx)
 		return;
 	a->srv.n = 1;
-	a->srv.rr[0] = (struct srv_record){.priority = 10,
+	a->srv.target[0] = (struct target){.priority = 10,
 		.port = is_mx ? SMTP_PORT : 2525,
 		.host = is_mx ? host : ROUTE,
 		.hostlen = (uint8_t)strlen(is_mx ? host : ROUTE)};
@@ -165,7 +165,7 @@ done(void *arg, const struct answer *a, struct monotime now)
 }
 
 static enum reason
-cross(void *arg, const struct domain *d, const struct policy *policy, struct route *route,
+cross(void *arg, const struct domain *d, const struct policy *policy, struct answer *a,
 	struct bridge_wait *wait)
 {
 	const unsigned how = next();
@@ -178,8 +178,8 @@ cross(void *arg, const struct domain *d, const struct policy *policy, struct rou
 	if (how % 2 == 0)
 		wait->number = ++w.given;
 	wait->known = how % 4 == 0;
-	route->n = 1;
-	route->target[0].ipv4 = 0x7f2a0001;
+	a->route.n = 1;
+	a->route.target[0].ipv4 = 0x7f2a0001;
 	return REASON_NONE;
 }
 

@@ -6,29 +6,21 @@
 
 /* The route as onionmap would write it. */
 static size_t
-write_value(const struct route *r, const struct policy *policy, bool srv,
+write_value(const struct target_set *r, const struct policy *policy, bool srv,
 	char out[MAP_VALUE_MAX])
 {
 	static struct map_entry e;
 
 	e.kind = srv ? MAP_SRV : MAP_TARGETS;
 	e.policy = *policy;
-	e.n = r->n;
-	for (uint8_t i = 0; i < r->n; i++) {
-		const struct target *t = &r->target[i];
-
-		e.target[i].hostlen = t->hostlen;
-		e.target[i].port = t->port;
-		memcpy(e.target[i].host, t->host, t->hostlen);
-		e.target[i].host[t->hostlen] = '\0';
-	}
+	target_set_copy(&e.targets, r);
 	return map_entry_value(&e, out);
 }
 
 static void
-check_route(const struct route *r, const char *value, size_t len)
+check_route(const struct target_set *r, const char *value, size_t len)
 {
-	require(r->n >= 1 && r->n <= ROUTE_MAX);
+	require(r->n >= 1 && r->n <= TARGETS_MAX);
 	for (uint8_t i = 0; i < r->n; i++) {
 		const struct target *t = &r->target[i];
 
@@ -41,7 +33,7 @@ check_route(const struct route *r, const char *value, size_t len)
 
 /* Two routes with the same targets. */
 static bool
-same(const struct route *a, const struct route *b)
+same(const struct target_set *a, const struct target_set *b)
 {
 	if (a->n != b->n)
 		return false;
@@ -68,7 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *copy = fuzz_alloc(size), *value = fuzz_alloc(MAP_VALUE_MAX);
 	enum maprec_status st, again_st;
 	struct policy policy, again_policy;
-	struct route r, again;
+	struct target_set r, again;
 
 	memcpy(copy, data, size);
 	st = maprec_parse(copy, size, &r, &policy, NULL);

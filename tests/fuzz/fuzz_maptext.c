@@ -32,16 +32,15 @@ check_entry(const struct map_entry *e)
 	require(domain_is_canonical(e->domain.text, e->domain.len));
 	require(!domain_is_onion(&e->domain));
 	require(!(e->mx && e->kind == MAP_SRV));
-	require(e->n <= ROUTE_MAX);
-	for (uint8_t i = 0; i < e->n; i++) {
-		const struct map_target *t = &e->target[i];
+	require(e->targets.n <= TARGETS_MAX);
+	for (uint8_t i = 0; i < e->targets.n; i++) {
+		const struct target *t = &e->targets.target[i];
 
 		require(onion_check(t->host, t->hostlen, NULL) == ONION_OK);
-		require(fuzz_host(t->host, t->hostlen) && t->host[t->hostlen] == '\0');
+		require(fuzz_host(t->host, t->hostlen));
 		require(t->port != 0);
 		for (uint8_t k = 0; k < i; k++)
-			require(t->port != e->target[k].port ||
-				strcmp(t->host, e->target[k].host) != 0);
+			require(!target_is(t, &e->targets.target[k]));
 	}
 }
 
@@ -53,20 +52,16 @@ check_value(const struct map_entry *e, const char *value, size_t len)
 		[MAP_NEVER] = MAPREC_NONE,
 		[MAP_SRV] = MAPREC_SRV};
 	struct policy policy;
-	struct route r;
+	struct target_set r;
 
 	require(maprec_parse(value, len, &r, &policy, NULL) == as[e->kind]);
 	require(policy.on_failure == e->policy.on_failure);
 	require(policy.dnssec_require == e->policy.dnssec_require);
 	require(policy.tls.level == e->policy.tls.level);
 	require(strcmp(policy.tls.name.text, e->policy.tls.name.text) == 0);
-	require(r.n == e->n && (e->kind == MAP_TARGETS) == (e->n > 0));
-	for (uint8_t i = 0; i < r.n; i++) {
-		require(r.target[i].port == e->target[i].port);
-		require(r.target[i].hostlen == e->target[i].hostlen);
-		require(memcmp(r.target[i].host, e->target[i].host,
-				e->target[i].hostlen) == 0);
-	}
+	require(r.n == e->targets.n && (e->kind == MAP_TARGETS) == (e->targets.n > 0));
+	for (uint8_t i = 0; i < r.n; i++)
+		require(target_is(&r.target[i], &e->targets.target[i]));
 }
 
 int

@@ -155,7 +155,7 @@ fuzz_answer(struct steer *s, struct answer *a)
 		a->reason = (enum reason)(1 + fuzz_byte(s) % (REASON_COUNT - 1));
 	if (a->outcome != OUTCOME_ROUTE)
 		return;
-	n = 1 + fuzz_byte(s) % ROUTE_MAX;
+	n = 1 + fuzz_byte(s) % TARGETS_MAX;
 	for (unsigned i = 0; i < n; i++) {
 		struct target *t = &a->route.target[a->route.n++];
 

@@ -79,7 +79,7 @@ shell_records(struct dns_answer *a, uint8_t sum)
 
 	a->srv.n = (uint8_t)(1 + sum / 4 % 2);
 	for (uint8_t i = 0; i < a->srv.n; i++)
-		a->srv.rr[i] = (struct srv_record){.priority = i,
+		a->srv.target[i] = (struct target){.priority = i,
 			.port = sum % 8 == 0 ? SMTP_PORT : 2525,
 			.host = hosts[(i + sum / 16) % 2],
 			.hostlen = (uint8_t)strlen(hosts[0])};
@@ -129,16 +129,16 @@ shell_get(struct map_source *map, const char *key, size_t len, struct map_value 
 }
 
 static enum reason
-shell_cross(void *arg, const struct domain *d, const struct policy *p, struct route *r,
+shell_cross(void *arg, const struct domain *d, const struct policy *p, struct answer *a,
 	struct bridge_wait *wait)
 {
 	(void)arg;
 	(void)d;
 	(void)p;
 	(void)wait;
-	r->n = 1;
-	r->target[0].ipv4 = 0x7f2a0001;
-	r->target[0].port = 14525;
+	a->route.n = 1;
+	a->route.target[0].ipv4 = 0x7f2a0001;
+	a->route.target[0].port = 14525;
 	return REASON_NONE;
 }
 

@@ -128,13 +128,12 @@ struct search {
 	bool cache;
 };
 
+/* In the same order. */
 static bool
-same_set(const struct srv_set *a, const struct srv_set *b)
+same_set(const struct target_set *a, const struct target_set *b)
 {
 	for (uint8_t i = 0; i < a->n && a->n == b->n; i++)
-		if (a->rr[i].port != b->rr[i].port ||
-			a->rr[i].hostlen != b->rr[i].hostlen ||
-			memcmp(a->rr[i].host, b->rr[i].host, a->rr[i].hostlen) != 0)
+		if (!target_is(&a->target[i], &b->target[i]))
 			return false;
 	return a->n == b->n;
 }
@@ -256,19 +255,10 @@ take_line(void *arg, const char *text, size_t len)
 static bool
 same_line(const struct bridge_line *a, const struct bridge_line *b)
 {
-	if (a->ipv4 != b->ipv4 || a->route.n != b->route.n ||
-		strcmp(a->domain.text, b->domain.text) != 0 ||
-		a->tls.level != b->tls.level ||
-		strcmp(a->tls.name.text, b->tls.name.text) != 0)
-		return false;
-	for (uint8_t i = 0; i < a->route.n; i++) {
-		const struct target *t = &a->route.target[i], *u = &b->route.target[i];
-
-		if (t->port != u->port || t->hostlen != u->hostlen ||
-			memcmp(t->host, u->host, t->hostlen) != 0)
-			return false;
-	}
-	return true;
+	return a->ipv4 == b->ipv4 && strcmp(a->domain.text, b->domain.text) == 0 &&
+	       a->tls.level == b->tls.level &&
+	       strcmp(a->tls.name.text, b->tls.name.text) == 0 &&
+	       same_set(&a->route, &b->route);
 }
 
 static bool

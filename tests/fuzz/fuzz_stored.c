@@ -15,9 +15,9 @@ check(const struct stored *s)
 	require(domain_is_canonical(s->domain.text, s->domain.len));
 	require(s->domain.text[s->domain.len] == '\0' && s->when >= 0);
 	require(s->fact.status != DNS_FAILED && s->fact.reason == REASON_NONE);
-	require(s->fact.set.n <= ROUTE_MAX);
+	require(s->fact.set.n <= TARGETS_MAX);
 	for (uint8_t i = 0; i < s->fact.set.n; i++) {
-		const struct srv_record *rr = &s->fact.set.rr[i];
+		const struct target *rr = &s->fact.set.target[i];
 
 		require(rr->port != 0 && fuzz_host(rr->host, rr->hostlen));
 		require(srv ? onion_check(rr->host, rr->hostlen, NULL) == ONION_OK

@@ -148,13 +148,13 @@ assign(struct table *t, enum route_origin origin, const char *host, unsigned por
 {
 	const struct domain domain = {.len = 11, .text = "example.org"};
 	struct policy policy;
-	struct route route = {.n = 1, .origin = origin};
+	struct answer a = {.origin = origin, .route.n = 1};
 
 	policy_clear(&policy);
 	memset(wait, 0, sizeof(*wait));
-	route.target[0] = (struct target){
+	a.route.target[0] = (struct target){
 		.host = host, .hostlen = (uint8_t)strlen(host), .port = (uint16_t)port};
-	return bridge_state_assign(t->state, &domain, &policy, &route, ipv4, wait);
+	return bridge_state_assign(t->state, &domain, &policy, &a, ipv4, wait);
 }
 
 /* Until it is on the disk. */

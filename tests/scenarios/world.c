@@ -185,9 +185,9 @@ cancel(struct dns_query *q)
 static void
 add_target(struct dns_answer *a, const char *host, unsigned port)
 {
-	struct srv_record *rr = &a->srv.rr[a->srv.n];
+	struct target *rr = &a->srv.target[a->srv.n];
 
-	*rr = (struct srv_record){.priority = a->srv.n,
+	*rr = (struct target){.priority = a->srv.n,
 		.port = (uint16_t)port,
 		.host = host,
 		.hostlen = (uint8_t)strlen(host)};

@@ -466,10 +466,10 @@ test_memory(void **state)
 	(void)state;
 	do {
 		l = nth(0, QUOTA_MAP);
-		l.route.n = ROUTE_MAX;
-		for (uint8_t i = 0; i < ROUTE_MAX; i++)
+		l.route.n = TARGETS_MAX;
+		for (uint8_t i = 0; i < TARGETS_MAX; i++)
 			l.route.target[i] = unit_target(
-				ONION_A, (uint16_t)(1 + n * ROUTE_MAX + i), 0);
+				ONION_A, (uint16_t)(1 + n * TARGETS_MAX + i), 0);
 	} while (try_on(b, l, TODAY, &address) == BRIDGE_TABLE_NEW && ++n < 100);
 	assert_in_range(
 		n, 100 * BRIDGE_TABLE_PLACE / 1300, 100 * BRIDGE_TABLE_PLACE / 1100);

@@ -24,15 +24,15 @@ new_cache(size_t entries)
 }
 
 /* A set of n targets that can be told from that of another seed. */
-static struct srv_set
+static struct target_set
 make_set(unsigned seed, uint8_t n)
 {
-	static char host[ROUTE_MAX][ONION_LEN + 1];
-	struct srv_set set = {.n = n};
+	static char host[TARGETS_MAX][ONION_LEN + 1];
+	struct target_set set = {.n = n};
 
 	for (uint8_t i = 0; i < n; i++) {
 		unit_onion(host[i], seed + i);
-		set.rr[i] = (struct srv_record){.priority = (uint16_t)(seed + i),
+		set.target[i] = (struct target){.priority = (uint16_t)(seed + i),
 			.weight = (uint16_t)(65535 - i),
 			.port = (uint16_t)(i + 1),
 			.hostlen = ONION_LEN,
@@ -42,12 +42,12 @@ make_set(unsigned seed, uint8_t n)
 }
 
 static bool
-same_set(const struct srv_set *a, const struct srv_set *b)
+same_set(const struct target_set *a, const struct target_set *b)
 {
 	if (a->n != b->n)
 		return false;
 	for (uint8_t i = 0; i < a->n; i++) {
-		const struct srv_record *x = &a->rr[i], *y = &b->rr[i];
+		const struct target *x = &a->target[i], *y = &b->target[i];
 
 		if (x->priority != y->priority || x->weight != y->weight ||
 			x->port != y->port || x->hostlen != y->hostlen ||
@@ -59,13 +59,14 @@ same_set(const struct srv_set *a, const struct srv_set *b)
 
 /* An empty set is an absence. */
 static struct fact
-make_fact(const struct srv_set *set)
+make_fact(const struct target_set *set)
 {
 	return (struct fact){.status = set->n > 0 ? DNS_RECORDS : DNS_NONE, .set = *set};
 }
 
 static unsigned
-put_set(struct cache *c, const struct domain *d, const struct srv_set *set, int64_t ttl)
+put_set(struct cache *c, const struct domain *d, const struct target_set *set,
+	int64_t ttl)
 {
 	struct fact f = make_fact(set);
 
@@ -76,13 +77,13 @@ static unsigned
 put(struct cache *c, const char *name, unsigned seed, uint8_t n, int64_t ttl)
 {
 	struct domain d = unit_domain(name);
-	struct srv_set set = make_set(seed, n);
+	struct target_set set = make_set(seed, n);
 
 	return put_set(c, &d, &set, ttl);
 }
 
 static enum cache_status
-get(struct cache *c, const struct domain *d, struct monotime at, struct srv_set *set)
+get(struct cache *c, const struct domain *d, struct monotime at, struct target_set *set)
 {
 	struct cached cached;
 	enum cache_status st = cache_get(c, DNS_TYPE_SRV, d, at, &cached);
@@ -96,7 +97,7 @@ static bool
 has(struct cache *c, const char *name, unsigned seed, uint8_t n)
 {
 	struct domain d = unit_domain(name);
-	struct srv_set got, want = make_set(seed, n);
+	struct target_set got, want = make_set(seed, n);
 
 	return get(c, &d, now, &got) == CACHE_FRESH && same_set(&got, &want);
 }
@@ -105,7 +106,7 @@ static bool
 misses(struct cache *c, const char *name)
 {
 	struct domain d = unit_domain(name);
-	struct srv_set got;
+	struct target_set got;
 
 	return get(c, &d, now, &got) == CACHE_MISS;
 }
@@ -119,11 +120,11 @@ test_put_and_get(void **state)
 	assert_int_equal(cache_entries(c), 0);
 	assert_true(misses(c, "example.org"));
 	assert_int_equal(put(c, "example.org", 1, 2, 60), 0);
-	assert_int_equal(put(c, "example.net", 9, ROUTE_MAX, 60), 0);
+	assert_int_equal(put(c, "example.net", 9, TARGETS_MAX, 60), 0);
 	assert_int_equal(put(c, "none.example", 0, 0, 60), 0);
 	assert_int_equal(cache_entries(c), 3);
 	assert_true(has(c, "example.org", 1, 2));
-	assert_true(has(c, "example.net", 9, ROUTE_MAX));
+	assert_true(has(c, "example.net", 9, TARGETS_MAX));
 	assert_true(has(c, "none.example", 0, 0));
 	/* names that begin or end alike are others */
 	assert_true(misses(c, "example.or"));
@@ -141,12 +142,12 @@ test_longest(void **state)
 	struct cache *c = new_cache(1);
 	struct domain d = unit_domain(D253);
 	struct answer a;
-	struct srv_set set = {.n = ROUTE_MAX}, got;
+	struct target_set set = {.n = TARGETS_MAX}, got;
 
 	(void)state;
 	unit_longest_route(&a);
-	for (unsigned i = 0; i < ROUTE_MAX; i++)
-		set.rr[i] = (struct srv_record){.priority = 65535,
+	for (unsigned i = 0; i < TARGETS_MAX; i++)
+		set.target[i] = (struct target){.priority = 65535,
 			.weight = 65535,
 			.port = 65535,
 			.hostlen = DOMAIN_MAX,
@@ -164,7 +165,12 @@ test_copies(void **state)
 	struct cache *c = new_cache(4);
 	struct domain d = unit_domain("example.org");
 	char host[] = ONION_A;
-	struct srv_set got, set = {.n = 1, .rr = {{1, 2, 3, ONION_LEN, host}}};
+	struct target_set got, set = {.n = 1,
+				       .target = {{.host = host,
+					       .hostlen = ONION_LEN,
+					       .priority = 1,
+					       .weight = 2,
+					       .port = 3}}};
 
 	(void)state;
 	put_set(c, &d, &set, 60);
@@ -174,7 +180,7 @@ test_copies(void **state)
 	d = unit_domain("example.org");
 	assert_int_equal(get(c, &d, now, &got), CACHE_FRESH);
 	assert_int_equal(got.n, 1);
-	assert_memory_equal(got.rr[0].host, ONION_A, ONION_LEN);
+	assert_memory_equal(got.target[0].host, ONION_A, ONION_LEN);
 	cache_free(c);
 }
 
@@ -183,7 +189,7 @@ test_expiry(void **state)
 {
 	struct cache *c = new_cache(4);
 	struct domain d = unit_domain("example.org"), none = unit_domain("none.example");
-	struct srv_set got, set = make_set(1, 1);
+	struct target_set got, set = make_set(1, 1);
 	const struct monotime end = monotime_add_s(now, 60);
 	const struct monotime gone = monotime_add_s(end, STALE);
 
@@ -217,7 +223,7 @@ test_said(void **state)
 {
 	struct cache *c = new_cache(4);
 	struct domain d = unit_domain("example.org");
-	struct srv_set set = make_set(1, 2);
+	struct target_set set = make_set(1, 2);
 	struct fact f = make_fact(&set);
 	struct cached got;
 
@@ -253,7 +259,7 @@ test_types(void **state)
 
 	(void)state;
 	for (enum dns_type t = 0; t < DNS_TYPES; t++) {
-		struct srv_set set = make_set(t, (uint8_t)t);
+		struct target_set set = make_set(t, (uint8_t)t);
 		struct fact f = make_fact(&set);
 
 		assert_int_equal(cache_get(c, t, &d, now, &got), CACHE_MISS);
@@ -283,7 +289,7 @@ test_failure(void **state)
 	static const int64_t pauses[] = {5, 10, 20, 40, 40};
 	struct cache *c = new_cache(4);
 	struct domain d = unit_domain("example.org");
-	struct srv_set got;
+	struct target_set got;
 	struct monotime at = now;
 
 	(void)state;
@@ -356,12 +362,12 @@ test_bytes(void **state)
 	assert_in_range(cache_bytes(c), one + 10, 2 * one - ONION_LEN);
 	/* a large one makes several go, the oldest first */
 	put(c, "cc.example", 1, 1, 60);
-	assert_int_equal(put(c, "dd.example", 9, ROUTE_MAX, 60), 1);
+	assert_int_equal(put(c, "dd.example", 9, TARGETS_MAX, 60), 1);
 	assert_true(misses(c, "aa.example"));
 	assert_true(has(c, "cc.example", 1, 1));
 	assert_in_range(cache_bytes(c), 1, 1500);
-	assert_int_equal(put(c, "ee.example", 9, ROUTE_MAX, 60), 2);
-	assert_true(has(c, "ee.example", 9, ROUTE_MAX));
+	assert_int_equal(put(c, "ee.example", 9, TARGETS_MAX, 60), 2);
+	assert_true(has(c, "ee.example", 9, TARGETS_MAX));
 	assert_true(has(c, "cc.example", 1, 1));
 	assert_int_equal(cache_entries(c), 2);
 	cache_free(c);
@@ -381,7 +387,7 @@ test_restore(void **state)
 {
 	struct cache *c = new_cache(2);
 	struct domain d = unit_domain("example.org"), none = unit_domain("none.example");
-	struct srv_set set = make_set(1, 2), got;
+	struct target_set set = make_set(1, 2), got;
 	struct cached old = {.fact = make_fact(&set), .ttl = 100};
 	struct cached absent = {.fact = {.status = DNS_NONE}, .ttl = 100};
 
@@ -512,7 +518,7 @@ test_own_views(void **state)
 {
 	struct cache *c = new_cache(1);
 	struct domain a = unit_domain("a.example"), b = unit_domain("b.example");
-	struct srv_set got;
+	struct target_set got;
 
 	(void)state;
 	put(c, "a.example", 1, 3, 60);
@@ -533,15 +539,15 @@ test_views_survive_get(void **state)
 {
 	struct cache *c = new_cache(2);
 	struct domain a = unit_domain("a.example");
-	struct srv_set got, later, want;
+	struct target_set got, later, want;
 
 	(void)state;
 	mallopt(M_PERTURB, 0xa5);
-	put(c, "a.example", 1, ROUTE_MAX, 60);
+	put(c, "a.example", 1, TARGETS_MAX, 60);
 	put(c, "b.example", 2, 1, 90);
 	assert_int_equal(get(c, &a, now, &got), CACHE_FRESH);
 	assert_true(has(c, "b.example", 2, 1));
-	want = make_set(1, ROUTE_MAX);
+	want = make_set(1, TARGETS_MAX);
 	assert_true(same_set(&got, &want));
 	assert_int_equal(get(c, &a, monotime_add_s(now, 2000), &later), CACHE_MISS);
 	assert_true(same_set(&got, &want));
@@ -593,7 +599,7 @@ model_get(struct model *m, struct cache *c, unsigned name, int64_t at)
 {
 	struct domain d = {.len = 11};
 	unsigned i = model_find(m, name);
-	struct srv_set got, want;
+	struct target_set got, want;
 	enum cache_status st;
 	struct known used;
 
@@ -616,7 +622,7 @@ model_put(struct model *m, struct cache *c, unsigned name, unsigned seed, int64_
 	uint32_t ttl)
 {
 	struct domain d = {.len = 11};
-	struct srv_set set = make_set(seed, (uint8_t)(seed % 4));
+	struct target_set set = make_set(seed, (uint8_t)(seed % 4));
 	struct fact f = make_fact(&set);
 	unsigned i = model_find(m, name);
 	bool evicts = i == m->n && m->n == CAPACITY;

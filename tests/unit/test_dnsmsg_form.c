@@ -283,14 +283,15 @@ test_srv_fields(void **state)
 	wire_parse("fields", &w, DNS_TYPE_SRV, &a);
 	assert_int_equal(a.status, DNS_RECORDS);
 	assert_int_equal(a.srv.n, 2);
-	assert_int_equal(a.srv.rr[0].priority, 0x1234);
-	assert_int_equal(a.srv.rr[0].weight, 0xfffe);
-	assert_int_equal(a.srv.rr[0].port, 0xabcd);
-	assert_int_equal(a.srv.rr[0].hostlen, strlen("mail." ONION_A));
-	assert_memory_equal(a.srv.rr[0].host, "mail." ONION_A, a.srv.rr[0].hostlen);
-	assert_int_equal(a.srv.rr[1].priority, 5);
-	assert_int_equal(a.srv.rr[1].hostlen, ONION_LEN);
-	assert_memory_equal(a.srv.rr[1].host, ONION_B, ONION_LEN);
+	assert_int_equal(a.srv.target[0].priority, 0x1234);
+	assert_int_equal(a.srv.target[0].weight, 0xfffe);
+	assert_int_equal(a.srv.target[0].port, 0xabcd);
+	assert_int_equal(a.srv.target[0].hostlen, strlen("mail." ONION_A));
+	assert_memory_equal(
+		a.srv.target[0].host, "mail." ONION_A, a.srv.target[0].hostlen);
+	assert_int_equal(a.srv.target[1].priority, 5);
+	assert_int_equal(a.srv.target[1].hostlen, ONION_LEN);
+	assert_memory_equal(a.srv.target[1].host, ONION_B, ONION_LEN);
 }
 
 /* Of 100 records, the 16 most preferred are kept with their own names. */
@@ -314,16 +315,16 @@ test_srv_limit(void **state)
 	wire_records(&w, rr, COUNT(rr));
 	wire_parse("limit", &w, DNS_TYPE_SRV, &a);
 	assert_int_equal(a.status, DNS_RECORDS);
-	assert_int_equal(a.srv.n, ROUTE_MAX);
-	assert_int_equal(a.over, 100 - ROUTE_MAX);
+	assert_int_equal(a.srv.n, TARGETS_MAX);
+	assert_int_equal(a.over, 100 - TARGETS_MAX);
 	assert_int_equal(a.dropped, 0);
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
-		unsigned k = a.srv.rr[i].weight;
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
+		unsigned k = a.srv.target[i].weight;
 
-		assert_in_range(k, 0, ROUTE_MAX - 1);
-		assert_int_equal(a.srv.rr[i].priority, k * 600);
-		assert_int_equal(a.srv.rr[i].port, k + 1);
-		assert_memory_equal(a.srv.rr[i].host, host[k], ONION_LEN);
+		assert_in_range(k, 0, TARGETS_MAX - 1);
+		assert_int_equal(a.srv.target[i].priority, k * 600);
+		assert_int_equal(a.srv.target[i].port, k + 1);
+		assert_memory_equal(a.srv.target[i].host, host[k], ONION_LEN);
 	}
 }
 

@@ -47,10 +47,10 @@ test_mx_fields(void **state)
 	wire_records(&w, rr, COUNT(rr));
 	wire_parse("fields", &w, DNS_TYPE_MX, &a);
 	assert_int_equal(a.srv.n, 1);
-	assert_int_equal(a.srv.rr[0].priority, 0x1234);
-	assert_int_equal(a.srv.rr[0].port, SMTP_PORT);
-	assert_int_equal(a.srv.rr[0].hostlen, strlen("mail.example.net"));
-	assert_memory_equal(a.srv.rr[0].host, "mail.example.net", 16);
+	assert_int_equal(a.srv.target[0].priority, 0x1234);
+	assert_int_equal(a.srv.target[0].port, SMTP_PORT);
+	assert_int_equal(a.srv.target[0].hostlen, strlen("mail.example.net"));
+	assert_memory_equal(a.srv.target[0].host, "mail.example.net", 16);
 }
 
 /* Only what MTA-STS reads counts: a domain has other texts, too. */
@@ -141,7 +141,7 @@ test_dropped(void **state)
 	};
 	static struct dns_answer a;
 	static struct wire w;
-	struct rr many[ROUTE_MAX + 2];
+	struct rr many[TARGETS_MAX + 2];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -161,7 +161,7 @@ test_dropped(void **state)
 	wire_records(&w, many, COUNT(many));
 	wire_parse("many", &w, DNS_TYPE_SRV, &a);
 	assert_int_equal(a.dropped, COUNT(many));
-	assert_string_equal(a.drop[ROUTE_MAX - 1].host, "mx.example.org");
+	assert_string_equal(a.drop[TARGETS_MAX - 1].host, "mx.example.org");
 }
 
 int

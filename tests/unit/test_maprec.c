@@ -94,7 +94,7 @@ static const char *const by_hand[] = {
 };
 
 static enum maprec_status
-parse(const char *value, size_t len, struct route *route, struct policy *policy,
+parse(const char *value, size_t len, struct target_set *route, struct policy *policy,
 	char copy[])
 {
 	memcpy(copy, value, len);
@@ -106,7 +106,7 @@ static void
 check_trusted(const char *row, const char *value, size_t len)
 {
 	struct policy policy, trusted_policy;
-	struct route r, trusted;
+	struct target_set r, trusted;
 	enum maprec_status st = maprec_parse(value, len, &r, &policy, NULL);
 
 	row_assert(
@@ -127,7 +127,7 @@ static void
 test_parse(void **state)
 {
 	struct policy policy;
-	struct route r;
+	struct target_set r;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -159,7 +159,7 @@ static void
 test_by_hand(void **state)
 {
 	struct policy policy;
-	struct route r;
+	struct target_set r;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(by_hand); i++) {
@@ -180,7 +180,7 @@ test_targets(void **state)
 {
 	const char value[] = ONION_C ":2525, " ONION_A ", mail." ONION_B ":65535";
 	struct policy policy;
-	struct route r;
+	struct target_set r;
 
 	(void)state;
 	assert_int_equal(
@@ -201,27 +201,23 @@ static void
 test_limit(void **state)
 {
 	char *value = malloc(MAP_VALUE_MAX);
-	struct map_entry e = {.n = ROUTE_MAX};
+	struct map_entry e = {0};
 	struct answer a;
 	struct policy policy;
-	struct route r;
+	struct target_set r;
 	size_t len;
 
 	(void)state;
 	assert_non_null(value);
 	unit_longest_route(&a);
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
-		e.target[i].hostlen = DOMAIN_MAX;
-		e.target[i].port = 65535;
-		memcpy(e.target[i].host, a.route.target[i].host, DOMAIN_MAX + 1);
-	}
+	e.targets = a.route;
 	len = map_entry_value(&e, value);
-	assert_int_equal(len, ROUTE_MAX * (DOMAIN_MAX + 8) - 2);
+	assert_int_equal(len, TARGETS_MAX * (DOMAIN_MAX + 8) - 2);
 	assert_int_equal(maprec_parse(value, len, &r, &policy, NULL), MAPREC_ROUTE);
-	assert_int_equal(r.n, ROUTE_MAX);
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+	assert_int_equal(r.n, TARGETS_MAX);
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
 		assert_int_equal(r.target[i].hostlen, DOMAIN_MAX);
-		assert_memory_equal(r.target[i].host, e.target[i].host, DOMAIN_MAX);
+		assert_memory_equal(r.target[i].host, a.route.target[i].host, DOMAIN_MAX);
 		assert_int_equal(r.target[i].port, 65535);
 	}
 	value = realloc(value, len + sizeof(", " ONION_A));

@@ -223,22 +223,22 @@ test_target_limit(void **state)
 	char line[2048] = "example.org ", value[MAP_VALUE_MAX];
 	struct map_entry e;
 	struct map_error err;
-	struct route r;
+	struct target_set r;
 	struct policy policy;
 
 	(void)state;
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
 		strcat(line, i > 0 ? "," : "");
 		unit_onion(line + strlen(line), i);
 	}
 	assert_int_equal(parse(line, strlen(line), &e, &err), MAPTEXT_ENTRY);
-	assert_int_equal(e.n, ROUTE_MAX);
+	assert_int_equal(e.targets.n, TARGETS_MAX);
 	assert_int_equal(
 		maprec_parse(value, map_entry_value(&e, value), &r, &policy, NULL),
 		MAPREC_ROUTE);
-	assert_int_equal(r.n, ROUTE_MAX);
+	assert_int_equal(r.n, TARGETS_MAX);
 	strcat(line, ",");
-	unit_onion(line + strlen(line), ROUTE_MAX);
+	unit_onion(line + strlen(line), TARGETS_MAX);
 	assert_int_equal(parse(line, strlen(line), &e, &err), MAPTEXT_ERROR);
 	assert_int_equal(err.column, strlen(line) - ONION_LEN + 1);
 	assert_non_null(strstr(err.message, "16"));

@@ -23,9 +23,9 @@ fact(const char *targets)
 	struct fact f = {.status = *targets == '\0' ? DNS_NONE : DNS_RECORDS};
 
 	for (; *targets != '\0'; targets++) {
-		struct srv_record *rr = &f.set.rr[f.set.n++];
+		struct target *rr = &f.set.target[f.set.n++];
 
-		*rr = (struct srv_record){.priority = 10,
+		*rr = (struct target){.priority = 10,
 			.weight = 5,
 			.port = 25,
 			.hostlen = ONION_LEN,
@@ -41,9 +41,9 @@ fact(const char *targets)
 /* As the flow does it: judged as often as it likes, and noted once. */
 static enum pin_verdict
 judge_and_note(struct pins *p, const struct domain *d, const struct fact *f, int64_t wall,
-	struct srv_set *use)
+	struct target_set *use)
 {
-	struct srv_set first = f->set;
+	struct target_set first = f->set;
 	enum pin_verdict verdict = pins_judge(p, d, f, wall, &first);
 	bool is_news = verdict == PIN_CHANGED || verdict == PIN_RETURNED ||
 		       verdict == PIN_RENEWED;
@@ -61,13 +61,14 @@ check(struct pins *p, const char *says, int64_t wall, const char *used)
 {
 	struct domain d = unit_domain("example.org");
 	struct fact f = fact(says), want = fact(used);
-	struct srv_set use = f.set;
+	struct target_set use = f.set;
 	enum pin_verdict verdict = judge_and_note(p, &d, &f, wall, &use);
 
 	assert_int_equal(use.n, want.set.n);
 	for (uint8_t i = 0; i < use.n; i++) {
-		assert_memory_equal(use.rr[i].host, want.set.rr[i].host, ONION_LEN);
-		assert_int_equal(use.rr[i].port, want.set.rr[i].port);
+		assert_memory_equal(
+			use.target[i].host, want.set.target[i].host, ONION_LEN);
+		assert_int_equal(use.target[i].port, want.set.target[i].port);
 	}
 	return verdict;
 }
@@ -106,12 +107,12 @@ test_same(void **state)
 	struct domain d = unit_domain("example.org");
 	struct pins *p = new_pins(10);
 	struct fact f = fact("AB");
-	struct srv_set use;
+	struct target_set use;
 
 	(void)state;
 	add(p, "AB");
-	f.set.rr[0].priority = 77;
-	f.set.rr[1].weight = 0;
+	f.set.target[0].priority = 77;
+	f.set.target[1].weight = 0;
 	assert_int_equal(judge_and_note(p, &d, &f, NOW, &use), PIN_SAME);
 	assert_int_equal(check(p, "BA", NOW, "BA"), PIN_SAME);
 	assert_int_equal(check(p, "AB9", NOW, "AB"), PIN_CHANGED);
@@ -219,7 +220,7 @@ test_validated(void **state)
 	struct domain d = unit_domain("example.org");
 	struct pins *p = new_pins(10);
 	struct fact b = fact("B"), none = fact("");
-	struct srv_set use;
+	struct target_set use;
 
 	(void)state;
 	add(p, "A");

@@ -103,7 +103,7 @@ test_longest_reply(void **state)
 	unit_longest_route(&a);
 	r = unit_format(&proto_readsocket, &a, &how);
 	assert_int_equal(r.left_out, 0);
-	assert_int_equal(r.len, 3 + ROUTE_MAX * (15 + 7 + 1));
+	assert_int_equal(r.len, 3 + TARGETS_MAX * (15 + 7 + 1));
 	assert_int_equal(r.text[r.len - 1], '\n');
 	/* a name never shows */
 	assert_null(strstr(r.text, "onion"));

@@ -17,7 +17,7 @@ text(const struct rendered *r)
 static void
 test_hostlist(void **state)
 {
-	struct route r = {.n = 1,
+	struct target_set r = {.n = 1,
 		.target = {unit_target(ONION_A, 25, 0x0ac00005),
 			unit_target(ONION_B, 2525, 0x0ac00009),
 			unit_target(ONION_C, 1, 0xfffefdfc),
@@ -43,7 +43,7 @@ test_nexthop(void **state)
 {
 	const struct render names = {STYLE_ONION, "smtptor"};
 	const struct render addresses = {STYLE_ADDRESS, "x-Y_9"};
-	struct route r = {.n = 1,
+	struct target_set r = {.n = 1,
 		.target = {unit_target(ONION_A, 25, 0x0ac00005),
 			unit_target("mail." ONION_B, 2525, 0x0ac00009)}};
 	struct rendered out;
@@ -69,23 +69,23 @@ test_nexthop(void **state)
 static void
 test_full_route_fits(void **state)
 {
-	static char host[ROUTE_MAX][ONION_LEN + 1];
+	static char host[TARGETS_MAX][ONION_LEN + 1];
 	const struct render how = {STYLE_ONION, "transport-with-32-characters-abc"};
-	struct route r = {.n = ROUTE_MAX};
+	struct target_set r = {.n = TARGETS_MAX};
 	struct rendered out;
 
 	(void)state;
 	assert_int_equal(strlen(how.transport), TRANSPORT_MAX);
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
 		unit_onion(host[i], i);
 		r.target[i] = unit_target(host[i], 65535, 0xffffffff);
 	}
 	render_nexthop(&out, &r, &how);
 	assert_int_equal(out.left_out, 0);
-	assert_int_equal(out.len, TRANSPORT_MAX + 1 + ROUTE_MAX * (ONION_LEN + 10) - 2);
+	assert_int_equal(out.len, TRANSPORT_MAX + 1 + TARGETS_MAX * (ONION_LEN + 10) - 2);
 	render_hostlist(&out, &r);
 	assert_int_equal(out.left_out, 0);
-	assert_int_equal(out.len, ROUTE_MAX * (15 + 7 + 1) - 1);
+	assert_int_equal(out.len, TARGETS_MAX * (15 + 7 + 1) - 1);
 }
 
 /* What doesn't fit is left out from the end, in whole targets, and counted. */
@@ -101,7 +101,7 @@ test_left_out(void **state)
 	(void)state;
 	unit_longest_route(&a);
 	render_nexthop(&out, &a.route, &how);
-	assert_int_equal(out.left_out, ROUTE_MAX - fit);
+	assert_int_equal(out.left_out, TARGETS_MAX - fit);
 	assert_int_equal(out.len, 8 + fit * (part + 2) - 2);
 	for (unsigned i = 0; i < fit; i++) {
 		char want[DOMAIN_MAX + 16];
@@ -112,9 +112,9 @@ test_left_out(void **state)
 			strlen(want));
 	}
 	/* a shorter one behind it isn't preferred to one that was left out */
-	a.route.target[ROUTE_MAX - 1] = unit_target(ONION_A, 25, 1);
+	a.route.target[TARGETS_MAX - 1] = unit_target(ONION_A, 25, 1);
 	render_nexthop(&out, &a.route, &how);
-	assert_int_equal(out.left_out, ROUTE_MAX - fit);
+	assert_int_equal(out.left_out, TARGETS_MAX - fit);
 	assert_int_equal(out.len, 8 + fit * (part + 2) - 2);
 }
 

@@ -2,10 +2,10 @@
 
 #include "core/srv.h"
 
-static struct srv_record
+static struct target
 record(const char *host, uint16_t priority, uint16_t weight, uint16_t port)
 {
-	return (struct srv_record){.priority = priority,
+	return (struct target){.priority = priority,
 		.weight = weight,
 		.port = port,
 		.hostlen = (uint8_t)strlen(host),
@@ -14,9 +14,9 @@ record(const char *host, uint16_t priority, uint16_t weight, uint16_t port)
 
 /* As the callers do it. */
 static bool
-add(struct srv_set *set, struct srv_record rr)
+add(struct target_set *set, struct target rr)
 {
-	struct srv_record *place = srv_set_place(set, &rr);
+	struct target *place = srv_place(set, &rr);
 
 	if (place == NULL)
 		return false;
@@ -24,20 +24,21 @@ add(struct srv_set *set, struct srv_record rr)
 	return true;
 }
 
-static const struct srv_record *
-find(const struct srv_set *set, const char *host, uint16_t port)
+static const struct target *
+find(const struct target_set *set, const char *host, uint16_t port)
 {
 	for (uint8_t i = 0; i < set->n; i++)
-		if (set->rr[i].port == port && set->rr[i].hostlen == strlen(host) &&
-			memcmp(set->rr[i].host, host, strlen(host)) == 0)
-			return &set->rr[i];
+		if (set->target[i].port == port &&
+			set->target[i].hostlen == strlen(host) &&
+			memcmp(set->target[i].host, host, strlen(host)) == 0)
+			return &set->target[i];
 	return NULL;
 }
 
 static void
 test_place(void **state)
 {
-	struct srv_set set = {0};
+	struct target_set set = {0};
 
 	(void)state;
 	assert_true(add(&set, record(ONION_A, 10, 1, 25)));
@@ -53,7 +54,7 @@ test_place(void **state)
 static void
 test_duplicates(void **state)
 {
-	struct srv_set set = {0};
+	struct target_set set = {0};
 
 	(void)state;
 	assert_true(add(&set, record(ONION_A, 10, 1, 25)));
@@ -80,15 +81,15 @@ test_limit_keeps_most_preferred(void **state)
 	for (unsigned i = 0; i < 40; i++)
 		unit_onion(host[i], i);
 	for (size_t s = 0; s < COUNT(steps); s++) {
-		struct srv_set set = {0};
+		struct target_set set = {0};
 
 		for (unsigned i = 0; i < 40; i++) {
 			unsigned k = i * steps[s] % 40;
 
 			add(&set, record(host[k], (uint16_t)(k * 1000), 0, 25));
 		}
-		assert_int_equal(set.n, ROUTE_MAX);
-		for (unsigned k = 0; k < ROUTE_MAX; k++)
+		assert_int_equal(set.n, TARGETS_MAX);
+		for (unsigned k = 0; k < TARGETS_MAX; k++)
 			assert_non_null(find(&set, host[k], 25));
 	}
 }
@@ -96,32 +97,32 @@ test_limit_keeps_most_preferred(void **state)
 static void
 test_full(void **state)
 {
-	static char host[ROUTE_MAX][ONION_LEN + 1];
-	struct srv_set set = {0};
+	static char host[TARGETS_MAX][ONION_LEN + 1];
+	struct target_set set = {0};
 
 	(void)state;
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
 		unit_onion(host[i], 100 + i);
 		assert_true(add(&set, record(host[i], (uint16_t)(10 + i), 1, 25)));
 	}
 	assert_false(add(&set, record(ONION_A, 65535, 1, 25)));
-	assert_false(add(&set, record(ONION_A, 10 + ROUTE_MAX - 1, 65535, 25)));
+	assert_false(add(&set, record(ONION_A, 10 + TARGETS_MAX - 1, 65535, 25)));
 	/* a duplicate doesn't push out another */
 	assert_false(add(&set, record(host[3], 65535, 1, 25)));
 	assert_true(add(&set, record(host[3], 0, 1, 25)));
-	assert_non_null(find(&set, host[ROUTE_MAX - 1], 25));
+	assert_non_null(find(&set, host[TARGETS_MAX - 1], 25));
 	/* a better one pushes out the worst */
 	assert_true(add(&set, record(ONION_A, 10, 1, 25)));
-	assert_int_equal(set.n, ROUTE_MAX);
-	assert_null(find(&set, host[ROUTE_MAX - 1], 25));
+	assert_int_equal(set.n, TARGETS_MAX);
+	assert_null(find(&set, host[TARGETS_MAX - 1], 25));
 	assert_non_null(find(&set, ONION_A, 25));
 }
 
 static void
 test_order_empty_and_single(void **state)
 {
-	struct srv_set set = {0};
-	struct route route;
+	struct target_set set = {0};
+	struct target_set route;
 
 	(void)state;
 	srv_order(&set, 1, &route);
@@ -129,7 +130,7 @@ test_order_empty_and_single(void **state)
 	add(&set, record(ONION_A, 65535, 65535, 65535));
 	srv_order(&set, 1, &route);
 	assert_int_equal(route.n, 1);
-	assert_ptr_equal(route.target[0].host, set.rr[0].host);
+	assert_ptr_equal(route.target[0].host, set.target[0].host);
 	assert_int_equal(route.target[0].hostlen, ONION_LEN);
 	assert_int_equal(route.target[0].port, 65535);
 	assert_int_equal(route.target[0].ipv4, 0);
@@ -138,13 +139,13 @@ test_order_empty_and_single(void **state)
 static void
 test_order_by_priority(void **state)
 {
-	static char host[ROUTE_MAX][ONION_LEN + 1];
-	struct srv_set set = {0};
-	struct route route;
+	static char host[TARGETS_MAX][ONION_LEN + 1];
+	struct target_set set = {0};
+	struct target_set route;
 
 	(void)state;
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
-		unsigned k = i * 5 % ROUTE_MAX;
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
+		unsigned k = i * 5 % TARGETS_MAX;
 
 		unit_onion(host[k], k);
 		/* the higher the priority's number, the greater the weight */
@@ -153,8 +154,8 @@ test_order_by_priority(void **state)
 	}
 	for (uint64_t seed = 0; seed < 200; seed++) {
 		srv_order(&set, seed, &route);
-		assert_int_equal(route.n, ROUTE_MAX);
-		for (unsigned k = 0; k < ROUTE_MAX; k++) {
+		assert_int_equal(route.n, TARGETS_MAX);
+		for (unsigned k = 0; k < TARGETS_MAX; k++) {
 			assert_ptr_equal(route.target[k].host, host[k]);
 			assert_int_equal(route.target[k].port, k + 1);
 		}
@@ -165,12 +166,12 @@ test_order_by_priority(void **state)
 static void
 test_order_is_a_permutation(void **state)
 {
-	static char host[ROUTE_MAX][ONION_LEN + 1];
-	struct srv_set set = {0};
-	struct route route, again;
+	static char host[TARGETS_MAX][ONION_LEN + 1];
+	struct target_set set = {0};
+	struct target_set route, again;
 
 	(void)state;
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
 		unit_onion(host[i], i);
 		add(&set, record(host[i], (uint16_t)(i % 3),
 				  (uint16_t)(i % 4 == 0 ? 0 : 65535 - i), 25));
@@ -179,8 +180,8 @@ test_order_is_a_permutation(void **state)
 		unsigned seen = 0, last = 0;
 
 		srv_order(&set, seed, &route);
-		assert_int_equal(route.n, ROUTE_MAX);
-		for (unsigned i = 0; i < ROUTE_MAX; i++) {
+		assert_int_equal(route.n, TARGETS_MAX);
+		for (unsigned i = 0; i < TARGETS_MAX; i++) {
 			unsigned k = 0;
 
 			while (route.target[i].host != host[k])
@@ -191,7 +192,7 @@ test_order_is_a_permutation(void **state)
 		}
 		assert_int_equal(seen, 0xffff);
 		srv_order(&set, seed, &again);
-		for (unsigned i = 0; i < ROUTE_MAX; i++)
+		for (unsigned i = 0; i < TARGETS_MAX; i++)
 			assert_ptr_equal(route.target[i].host, again.target[i].host);
 	}
 }
@@ -231,8 +232,8 @@ check_distribution(const unsigned weight[4])
 {
 	static const char *const host[] = {ONION_A, ONION_B, ONION_C, ("a." ONION_A)};
 	static unsigned count[256];
-	struct srv_set set = {0};
-	struct route route;
+	struct target_set set = {0};
+	struct target_set route;
 	double chi = 0, rest = DRAWS;
 
 	for (unsigned i = 0; i < 4; i++)
@@ -290,22 +291,22 @@ test_weights(void **state)
 static void
 test_greatest_weights(void **state)
 {
-	static char host[ROUTE_MAX][ONION_LEN + 1];
-	unsigned first[ROUTE_MAX] = {0};
-	struct srv_set set = {0};
-	struct route route;
+	static char host[TARGETS_MAX][ONION_LEN + 1];
+	unsigned first[TARGETS_MAX] = {0};
+	struct target_set set = {0};
+	struct target_set route;
 
 	(void)state;
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
 		unit_onion(host[i], i);
 		add(&set, record(host[i], 0, 65535, 25));
 	}
 	for (uint64_t seed = 0; seed < 16000; seed++) {
 		srv_order(&set, seed << 32, &route);
-		for (unsigned i = 0; i < ROUTE_MAX; i++)
+		for (unsigned i = 0; i < TARGETS_MAX; i++)
 			first[i] += route.target[0].host == host[i];
 	}
-	for (unsigned i = 0; i < ROUTE_MAX; i++)
+	for (unsigned i = 0; i < TARGETS_MAX; i++)
 		assert_in_range(first[i], 850, 1150);
 }
 

@@ -15,7 +15,7 @@ example(enum stored_kind kind, enum dns_type type)
 
 	if (type == DNS_TYPE_SRV || type == DNS_TYPE_MX) {
 		s.fact.set.n = 1;
-		s.fact.set.rr[0] = (struct srv_record){.priority = 10,
+		s.fact.set.target[0] = (struct target){.priority = 10,
 			.weight = 5,
 			.port = 25,
 			.host = type == DNS_TYPE_SRV ? ONION_A : "mx.example.net",
@@ -92,7 +92,8 @@ check_round_trip(const struct stored *s)
 	assert_int_equal(got.fact.dropped, s->fact.dropped);
 	assert_int_equal(got.fact.set.n, s->fact.set.n);
 	for (uint8_t i = 0; i < got.fact.set.n; i++) {
-		const struct srv_record *a = &got.fact.set.rr[i], *b = &s->fact.set.rr[i];
+		const struct target *a = &got.fact.set.target[i],
+				    *b = &s->fact.set.target[i];
 
 		assert_int_equal(a->priority, b->priority);
 		assert_int_equal(a->weight, b->weight);
@@ -138,9 +139,9 @@ test_round_trip(void **state)
 	s.domain = unit_domain(D253);
 	s.when = INT64_MAX;
 	s.ttl = UINT32_MAX;
-	s.fact.set.n = ROUTE_MAX;
-	for (unsigned i = 0; i < ROUTE_MAX; i++)
-		s.fact.set.rr[i] = (struct srv_record){.priority = 65535,
+	s.fact.set.n = TARGETS_MAX;
+	for (unsigned i = 0; i < TARGETS_MAX; i++)
+		s.fact.set.target[i] = (struct target){.priority = 65535,
 			.weight = 65535,
 			.port = 65535,
 			.host = longest.route.target[i].host,
@@ -213,10 +214,10 @@ test_too_many(void **state)
 	struct stored s;
 
 	(void)state;
-	for (int i = 0; i < ROUTE_MAX; i++)
+	for (int i = 0; i < TARGETS_MAX; i++)
 		sprintf(text + strlen(text), " 10 5 %d " ONION_A, i + 1);
 	assert_true(read_sealed(text, &s));
-	assert_int_equal(s.fact.set.n, ROUTE_MAX);
+	assert_int_equal(s.fact.set.n, TARGETS_MAX);
 	strcat(text, " 10 5 25 " ONION_B);
 	assert_false(read_sealed(text, &s));
 }

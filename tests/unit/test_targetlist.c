@@ -83,20 +83,22 @@ test_next(void **state)
 		size_t len = strlen(rows[i].text);
 		char *copy = malloc(len + 1);
 		struct cursor c = {copy + 1, copy + 1 + len};
-		struct targetlist_item item;
+		struct cursor host;
+		uint16_t port;
 		const char *error;
 		bool more = true;
 
 		assert_non_null(copy);
 		memcpy(copy + 1, rows[i].text, len);
-		error = targetlist_next(&c, &item, &more);
+		error = targetlist_next(&c, &host, &port, &more);
 		row_assert(rows[i].text, (error == NULL) == (rows[i].host != NULL));
 		row_assert(rows[i].text, (size_t)(c.p - copy - 1) == rows[i].at);
 		row_assert(rows[i].text, more == rows[i].more);
 		if (error == NULL) {
-			row_assert(rows[i].text, item.hostlen == strlen(rows[i].host));
-			assert_memory_equal(item.host, rows[i].host, item.hostlen);
-			row_assert(rows[i].text, item.port == rows[i].port);
+			row_assert(
+				rows[i].text, cursor_len(host) == strlen(rows[i].host));
+			assert_memory_equal(host.p, rows[i].host, cursor_len(host));
+			row_assert(rows[i].text, port == rows[i].port);
 		}
 		free(copy);
 	}
@@ -107,17 +109,18 @@ test_whole_list(void **state)
 {
 	const char text[] = "a, b:2 ,\tc";
 	struct cursor c = {text, text + sizeof(text) - 1};
-	struct targetlist_item item;
+	struct cursor host;
+	uint16_t port;
 	bool more = true;
 	char seen[4] = "";
 
 	(void)state;
 	for (size_t i = 0; more; i++) {
 		assert_in_range(i, 0, 2);
-		assert_null(targetlist_next(&c, &item, &more));
-		assert_int_equal(item.hostlen, 1);
-		assert_int_equal(item.port, i == 1 ? 2 : 25);
-		seen[i] = *item.host;
+		assert_null(targetlist_next(&c, &host, &port, &more));
+		assert_int_equal(cursor_len(host), 1);
+		assert_int_equal(port, i == 1 ? 2 : 25);
+		seen[i] = *host.p;
 	}
 	assert_string_equal(seen, "abc");
 }

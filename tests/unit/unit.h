@@ -179,12 +179,12 @@ unit_refuse(const struct proto *p, enum refusal why)
 static inline void
 unit_longest_route(struct answer *a)
 {
-	static char host[ROUTE_MAX][DOMAIN_MAX + 1];
+	static char host[TARGETS_MAX][DOMAIN_MAX + 1];
 
 	a->outcome = OUTCOME_ROUTE;
 	a->reason = REASON_NONE;
-	a->route.n = ROUTE_MAX;
-	for (unsigned i = 0; i < ROUTE_MAX; i++) {
+	a->route.n = TARGETS_MAX;
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
 		strcpy(host[i], LONG_PREFIX);
 		unit_onion(host[i] + strlen(LONG_PREFIX), i);
 		assert_int_equal(strlen(host[i]), DOMAIN_MAX);

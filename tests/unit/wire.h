@@ -223,9 +223,9 @@ wire_check_whole(const char *what, const struct dns_answer *a, enum dns_type typ
 			      (a->status == DNS_NONE && a->ttl == 0 && a->dropped == 0));
 	if (a->status != DNS_RECORDS || type != DNS_TYPE_SRV)
 		return;
-	row_assert(what, a->srv.n >= 1 && a->srv.n <= ROUTE_MAX);
+	row_assert(what, a->srv.n >= 1 && a->srv.n <= TARGETS_MAX);
 	for (uint8_t i = 0; i < a->srv.n; i++) {
-		const struct srv_record *rr = &a->srv.rr[i];
+		const struct target *rr = &a->srv.target[i];
 
 		row_assert(what, rr->host >= first && rr->host + rr->hostlen <= last);
 		row_assert(what, onion_check(rr->host, rr->hostlen, NULL) == ONION_OK);

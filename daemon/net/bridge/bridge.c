@@ -13,7 +13,7 @@
 
 enum reason
 bridge_route(struct bridge *b, const struct domain *d, const struct policy *p,
-	struct route *route, struct bridge_wait *wait)
+	struct answer *a, struct bridge_wait *wait)
 {
 	enum reason reason;
 	uint32_t ipv4;
@@ -23,12 +23,12 @@ bridge_route(struct bridge *b, const struct domain *d, const struct policy *p,
 		b->config.counters->bridge_failures++;
 		return REASON_BRIDGE;
 	}
-	reason = bridge_state_assign(b->state, d, p, route, &ipv4, wait);
+	reason = bridge_state_assign(b->state, d, p, a, &ipv4, wait);
 	if (reason != REASON_NONE)
 		return reason;
-	route->n = 1;
-	route->target[0].port = b->config.port;
-	route->target[0].ipv4 = ipv4;
+	a->route.n = 1;
+	a->route.target[0].port = b->config.port;
+	a->route.target[0].ipv4 = ipv4;
 	return REASON_NONE;
 }
 

@@ -32,10 +32,11 @@ struct bridge_state_config {
 struct bridge_state *bridge_state_open(const struct bridge_state_config *config);
 void bridge_state_close(struct bridge_state *state);
 
-/* The address for a domain's route. Anything but REASON_NONE: there is none, which is
- * counted. The wait is all zeros, and set if the address isn't on the disk yet. */
+/* The address for the route of a domain's answer. Anything but REASON_NONE: there is
+ * none, which is counted. The wait is all zeros, and set if the address isn't on the disk
+ * yet. */
 enum reason bridge_state_assign(struct bridge_state *state, const struct domain *domain,
-	const struct policy *policy, const struct route *route, uint32_t *ipv4,
+	const struct policy *policy, const struct answer *answer, uint32_t *ipv4,
 	struct bridge_wait *wait);
 
 /* What an address stands for; see bridge_table_get(). */

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "core/siphash.h"
-#include "core/srvpack.h"
+#include "core/target.h"
 #include "relay_inside.h"
 
 #define HANDSHAKE_MS 5000 /* for what tor answers by itself */
@@ -19,7 +19,7 @@ static void next_tor(struct relay *);
 static void
 note(struct relay *r, const char *why)
 {
-	const struct srv_record *rr = &r->targets.rr[r->target];
+	const struct target *rr = &r->targets.target[r->target];
 
 	failures_note(
 		&r->bridge->failures, rr->host, rr->hostlen, rr->port, why, loop_now());
@@ -130,7 +130,7 @@ send_socks(struct relay *r)
 static void
 connected_to_tor(struct relay *r)
 {
-	const struct srv_record *rr = &r->targets.rr[r->target];
+	const struct target *rr = &r->targets.target[r->target];
 	struct socks_target target = {
 		.host = rr->host, .hostlen = rr->hostlen, .port = rr->port};
 	int error = 0;
@@ -238,13 +238,10 @@ reach_timed_out(struct relay *r)
 bool
 reach_prepare(struct relay *r, const struct bridge_line *line)
 {
-	struct srv_set set;
-
-	srv_set_of_route(&set, &line->route);
-	if ((r->packed = malloc(srvpack_size(&set))) == NULL)
+	if ((r->packed = malloc(target_set_packed_size(&line->route))) == NULL)
 		return false;
-	srvpack_put(r->packed, &set);
-	srvpack_get(r->packed, &r->targets);
+	target_set_pack(r->packed, &line->route);
+	target_set_unpack(r->packed, &r->targets);
 	r->of_domain =
 		r->bridge->config.isolation == ISOLATE_DOMAIN && line->domain.len > 0;
 	if (r->of_domain)

@@ -36,9 +36,9 @@ struct relay {
 	struct monotime end;      /* of the session, whatever moves */
 	struct monotime look;     /* when to ask whether the client has closed */
 	struct socks socks;
-	struct srv_set targets; /* its names are in packed */
-	uint8_t target;         /* the one that is being tried */
-	size_t tor;             /* by this one; socks_pool_size(): by none */
+	struct target_set targets; /* its names are in packed */
+	uint8_t target;            /* the one that is being tried */
+	size_t tor;                /* by this one; socks_pool_size(): by none */
 	struct place place;
 	bool rejected;     /* it is one of BRIDGE_REJECTED_MAX */
 	unsigned tried;    /* tors that didn't work, for this target */
