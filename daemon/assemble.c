@@ -274,7 +274,7 @@ start_listener(struct daemon *d, size_t i)
 	e->render = (struct render){.style = o->style, .transport = o->transport};
 	e->engine = d->engine;
 	e->bridge = d->bridge;
-	e->profile = profile_new(d->engine, o->style, o->deadline_ms);
+	e->profile = engine_profile_new(d->engine, o->style, o->deadline_ms);
 	if (e->profile == NULL)
 		return false;
 	listener_start(d->listener[i], d->clients, e);
@@ -320,7 +320,8 @@ start_control(struct daemon *d)
 		return true;
 	d->shown = calloc(c->nlisteners, sizeof(d->shown[0]));
 	for (enum answer_style s = 0; s < STYLES; s++)
-		if ((config.profile[s] = profile_new(d->engine, s, EXPLAIN_MS)) == NULL ||
+		if ((config.profile[s] = engine_profile_new(d->engine, s, EXPLAIN_MS)) ==
+				NULL ||
 			d->shown == NULL) {
 			log_errorx("out of memory");
 			return false;

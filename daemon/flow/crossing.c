@@ -1,54 +1,77 @@
-/* The bridge's address for a route, which is answered once it is on the disk: one that
- * was forgotten by a restart could be given to another route. */
+#include "crossing.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
-#include "engine.h"
+struct crossing {
+	TAILQ_ENTRY(crossing) entry;
+	struct crossings *all;
+	struct bridge_wait wait;
+	crossing_done *done;
+	void *arg;
+	struct target target;
+	char host[DOMAIN_MAX + 1];
+};
 
-bool
-needs_bridge(const struct profile *p, const struct answer *a)
+struct crossings {
+	TAILQ_HEAD(, crossing) waiting; /* the first is the first to end */
+};
+
+struct crossings *
+crossings_new(void)
 {
-	return a->outcome == OUTCOME_ROUTE && p->style == STYLE_BRIDGE;
+	struct crossings *all = calloc(1, sizeof(*all));
+
+	if (all != NULL)
+		TAILQ_INIT(&all->waiting);
+	return all;
+}
+
+void
+crossings_free(struct crossings *all)
+{
+	free(all);
 }
 
 bool
-crossing_begin(struct engine *e, const struct domain *d, const struct policy *policy,
-	struct answer *a, struct bridge_wait *wait)
+crossing_needed(const struct engine_ports *ports, const struct domain *d,
+	const struct policy *policy, struct answer *a, struct bridge_wait *wait)
 {
 	enum reason reason;
 
 	*wait = (struct bridge_wait){0};
-	reason = e->ports.bridge(e->ports.bridge_arg, d, policy, a, wait);
+	reason = ports->bridge(ports->bridge_arg, d, policy, a, wait);
 	if (reason == REASON_NONE)
 		return wait->number != 0;
 	answer_set(a, OUTCOME_TEMP, reason);
 	return false;
 }
 
-enum reason
-crossing_wait(
-	struct lookup *l, const struct target_set *route, const struct bridge_wait *wait)
+struct crossing *
+crossing_start(struct crossings *all, const struct target_set *route,
+	const struct bridge_wait *wait, crossing_done *done, void *arg)
 {
-	struct address *a = calloc(1, sizeof(*a));
+	struct crossing *c = calloc(1, sizeof(*c));
 
-	if (a == NULL)
-		return REASON_NOMEM;
-	a->target = route->target[0];
-	memcpy(a->host, a->target.host, a->target.hostlen);
-	a->target.host = a->host;
-	l->address = a;
-	l->n = 1;
-	l->crossing = *wait;
-	TAILQ_INSERT_TAIL(&l->engine->crossing, l, crossing_entry);
-	return REASON_NONE;
+	if (c == NULL)
+		return NULL;
+	c->all = all;
+	c->wait = *wait;
+	c->done = done;
+	c->arg = arg;
+	c->target = route->target[0];
+	memcpy(c->host, c->target.host, c->target.hostlen);
+	c->target.host = c->host;
+	TAILQ_INSERT_TAIL(&all->waiting, c, entry);
+	return c;
 }
 
 void
-crossing_leave(struct lookup *l)
+crossing_cancel(struct crossing *c)
 {
-	if (l->crossing.number != 0)
-		TAILQ_REMOVE(&l->engine->crossing, l, crossing_entry);
-	l->crossing.number = 0;
+	TAILQ_REMOVE(&c->all->waiting, c, entry);
+	free(c);
 }
 
 void
@@ -58,25 +81,44 @@ crossing_give_up(const struct bridge_wait *wait, enum reason reason, struct answ
 		answer_set(a, OUTCOME_TEMP, reason);
 }
 
-void
-crossing_end(struct lookup *l, enum reason reason, struct monotime now)
+static void
+end(struct crossing *c, struct answer *answer, struct monotime now)
 {
-	const struct bridge_wait wait = l->crossing;
-	struct answer a;
+	TAILQ_REMOVE(&c->all->waiting, c, entry);
+	c->done(c->arg, answer, now);
+	free(c);
+}
 
-	answer_set(&a, OUTCOME_ROUTE, REASON_NONE);
-	a.route.n = 1;
-	a.route.target[0] = l->address->target;
-	if (reason != REASON_NONE)
-		crossing_give_up(&wait, reason, &a);
-	lookup_finish(l, &a, now);
+static void
+set_answer(struct answer *a, const struct crossing *c)
+{
+	answer_set(a, OUTCOME_ROUTE, REASON_NONE);
+	a->route.n = 1;
+	a->route.target[0] = c->target;
 }
 
 void
-engine_bridge_kept(struct engine *e, uint64_t upto, bool good, struct monotime now)
+crossing_end(struct crossing *c, enum reason reason, struct monotime now)
 {
-	struct lookup *l;
+	struct answer a;
 
-	while ((l = TAILQ_FIRST(&e->crossing)) != NULL && l->crossing.number <= upto)
-		crossing_end(l, good ? REASON_NONE : REASON_BRIDGE_STATE, now);
+	set_answer(&a, c);
+	crossing_give_up(&c->wait, reason, &a);
+	end(c, &a, now);
+}
+
+void
+crossings_kept(struct crossings *all, uint64_t upto, bool good, struct monotime now)
+{
+	struct crossing *c;
+	struct answer a;
+
+	while ((c = TAILQ_FIRST(&all->waiting)) != NULL && c->wait.number <= upto) {
+		if (!good) {
+			crossing_end(c, REASON_BRIDGE_STATE, now);
+			continue;
+		}
+		set_answer(&a, c);
+		end(c, &a, now);
+	}
 }

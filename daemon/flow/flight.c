@@ -394,7 +394,15 @@ new_flight(struct flights *fs, const struct key *key, const struct share_keys *k
 	return NULL;
 }
 
-enum flight_status
+/* Only what somebody waits for counts as refused. */
+static enum reason
+refuse(const struct flight_waiter *w, uint64_t *counter)
+{
+	*counter += w != NULL;
+	return REASON_BUSY;
+}
+
+enum reason
 flights_join(struct flights *fs, const struct flight_question *q, struct monotime now,
 	struct flight_waiter *w, struct flight_joined *joined)
 {
@@ -405,21 +413,21 @@ flights_join(struct flights *fs, const struct flight_question *q, struct monotim
 	joined->asked = f == NULL;
 	if (f == NULL) {
 		if (!make_room(fs, &q->keys, now))
-			return FLIGHT_FULL;
+			return refuse(w, fs->config.full);
 		if ((f = new_flight(fs, &key, &q->keys, now)) == NULL)
-			return FLIGHT_NOMEM;
+			return REASON_NOMEM;
 	}
 	joined->since = f->since;
 	if (w == NULL) {
 		f->wanted = true;
-		return FLIGHT_JOINED;
+		return REASON_NONE;
 	}
 	if (f->nwaiters >= fs->config.max_waiters)
-		return FLIGHT_WAITERS_FULL;
+		return refuse(w, fs->config.waiters_full);
 	LIST_INSERT_HEAD(&f->waiters, w, entry);
 	f->nwaiters++;
 	w->flight = f;
-	return FLIGHT_JOINED;
+	return REASON_NONE;
 }
 
 void

@@ -1,19 +1,39 @@
 #include "flow/lookup.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "engine.h"
+#include "crossing.h"
+#include "dns_wait.h"
+#include "engine_parts.h"
+#include "route_decision.h"
+#include "tor_addresses.h"
+
+struct lookup {
+	struct engine_parts *parts;
+	const struct profile *profile;
+	struct lookup_client *client;
+	struct pending pending;
+	struct domain domain;
+	struct policy policy;
+	lookup_done *done;
+	void *arg;
+	struct trail *trail;
+
+	/* What it waits for: first DNS, then one of these, which are NULL otherwise. */
+	struct dns_wait dns;
+	struct tor_addresses *addresses;
+	struct crossing *crossing;
+};
 
 /* All but the room for what is found out. */
 static void
-inquiry_start(struct inquiry *q, struct engine *e, const struct domain *d,
+start_inquiry(struct inquiry *q, struct engine_parts *parts, const struct domain *d,
 	struct monotime now, struct answer *answer)
 {
-	q->engine = e;
+	q->env = &parts->env;
 	q->domain = d;
 	q->now = now;
-	q->held = NULL;
+	q->kept = NULL;
 	q->give_up = REASON_NONE;
 	q->trail = NULL;
 	q->answer = answer;
@@ -24,21 +44,21 @@ static void
 inquire_again(struct inquiry *q, struct lookup *l, enum reason give_up,
 	struct monotime now, struct answer *answer)
 {
-	inquiry_start(q, l->engine, &l->domain, now, answer);
+	start_inquiry(q, l->parts, &l->domain, now, answer);
 	q->trail = l->trail;
-	q->held = &l->held;
+	q->kept = &l->dns.kept;
 	q->give_up = give_up;
 }
 
 /* The last step of every lookup. */
 static void
-settle(struct engine *e, const struct domain *d, const struct policy *policy,
+conclude(struct engine_parts *parts, const struct domain *d, const struct policy *policy,
 	struct answer *a)
 {
 	enum on_failure on_failure = policy->on_failure != ON_FAILURE_UNSET
 					     ? policy->on_failure
-					     : e->config.on_failure;
-	struct counters *c = counters(e);
+					     : parts->config.on_failure;
+	struct counters *c = parts->ports.counters;
 
 	/* What isn't secure hasn't failed: that has an option of its own. */
 	if (a->outcome == OUTCOME_TEMP && a->reason != REASON_INSECURE &&
@@ -59,89 +79,36 @@ settle(struct engine *e, const struct domain *d, const struct policy *policy,
 	case OUTCOME_FAIL:
 		c->answers_fail++;
 	}
-	if (e->ports.observe != NULL && d->len > 0)
-		e->ports.observe(d, a);
+	if (parts->ports.observe != NULL && d->len > 0)
+		parts->ports.observe(d, a);
 }
 
 /* Pending lookups */
 
-static void
-alarm_caller(struct engine *e)
-{
-	if (e->ports.alarm != NULL)
-		e->ports.alarm(e->ports.alarm_arg);
-}
-
-static struct lookup *
-lookup_new(struct engine *e, const struct lookup_request *req, struct monotime now)
-{
-	struct lookup *l = calloc(1, sizeof(*l));
-
-	if (l == NULL)
-		return NULL;
-	l->engine = e;
-	l->domain = e->domain;
-	l->profile = req->profile;
-	l->pace = pace_for(e, req, now);
-	l->client = req->client;
-	l->started = now;
-	l->deadline = monotime_add_ms(now, l->pace->deadline_ms);
-	l->done = req->done;
-	l->arg = req->arg;
-	l->trail = req->trail;
-	TAILQ_INSERT_TAIL(&l->pace->pending, l, entry);
-	e->pending++;
-	return l;
-}
-
-static void
-lose_patience(struct lookup *l)
-{
-	if (l->patience_ends.ns != 0)
-		TAILQ_REMOVE(&l->pace->patient, l, patient_entry);
-	l->patience_ends.ns = 0;
-}
-
-static void
-stop_waiting(struct lookup *l, struct wait *w)
-{
-	flights_leave(&w->waiter);
-	SLIST_REMOVE(&l->waits, w, wait, entry);
-	free(w);
-}
-
-static void
-leave_dns(struct lookup *l)
-{
-	while (!SLIST_EMPTY(&l->waits))
-		stop_waiting(l, SLIST_FIRST(&l->waits));
-}
-
 /* Takes it out of everything that could call it; then only its names are left. */
 static void
-lookup_detach(struct lookup *l)
+detach(struct lookup *l)
 {
-	TAILQ_REMOVE(&l->pace->pending, l, entry);
-	shares_leave(l->engine->places, &l->place);
-	l->engine->pending--;
-	lose_patience(l);
-	leave_dns(l);
-	crossing_leave(l);
-	for (uint8_t i = 0; l->address != NULL && i < l->n; i++)
-		flights_leave(&l->address[i].waiter);
+	pending_stop(&l->pending);
+	dns_wait_cancel(&l->dns);
+	if (l->addresses != NULL)
+		tor_addresses_cancel(l->addresses);
+	if (l->crossing != NULL)
+		crossing_cancel(l->crossing);
 }
 
 static void
-lookup_free(struct lookup *l)
+free_lookup(struct lookup *l)
 {
-	struct held *h;
-
-	while ((h = SLIST_FIRST(&l->held)) != NULL) {
-		SLIST_REMOVE_HEAD(&l->held, entry);
-		free(h);
-	}
-	addresses_forget(l);
+	dns_wait_clear(&l->dns);
 	free(l);
+}
+
+void
+lookup_client_limit(
+	struct lookup_client *client, const struct profile *profile, struct monotime now)
+{
+	pending_limit_client(client, profile, now);
 }
 
 void
@@ -153,141 +120,138 @@ lookup_set_arg(struct lookup *l, void *arg)
 void
 lookup_cancel(struct lookup *l)
 {
-	lookup_detach(l);
-	lookup_free(l);
+	detach(l);
+	free_lookup(l);
 }
 
-void
-lookup_finish(struct lookup *l, struct answer *a, struct monotime now)
+static void
+finish(struct lookup *l, struct answer *a, struct monotime now)
 {
-	lookup_detach(l);
-	lookup_charge(l, a, now);
-	settle(l->engine, &l->domain, &l->policy, a);
+	detach(l);
+	pending_charge(&l->pending, a, now);
+	conclude(l->parts, &l->domain, &l->policy, a);
 	l->done(l->arg, a, now);
-	lookup_free(l);
+	free_lookup(l);
 }
 
-void
-lookup_finish_temp(struct lookup *l, enum reason reason, struct monotime now)
+static void
+finish_temp(struct lookup *l, enum reason reason, struct monotime now)
 {
 	struct answer a;
 
 	answer_set(&a, OUTCOME_TEMP, reason);
-	lookup_finish(l, &a, now);
+	finish(l, &a, now);
 }
 
-/* Waiting for DNS */
-
-static void dns_answered(void *arg, const struct dns_answer *, struct monotime now);
+/* The bridge's address */
 
 static bool
-waits_for(const struct lookup *l, const struct wanted *want)
+needs_bridge(const struct profile *p, const struct answer *a)
 {
-	const struct wait *w;
+	return a->outcome == OUTCOME_ROUTE && pending_style(p) == STYLE_BRIDGE;
+}
 
-	SLIST_FOREACH (w, &l->waits, entry)
-		if (w->type == want->type &&
-			strcmp(w->subject.text, want->subject.text) == 0)
-			return true;
-	return false;
+static void
+crossed(void *arg, struct answer *a, struct monotime now)
+{
+	struct lookup *l = arg;
+
+	l->crossing = NULL;
+	finish(l, a, now);
 }
 
 static enum reason
-join(struct lookup *l, struct wait *w, struct monotime now)
+wait_for_bridge(
+	struct lookup *l, const struct target_set *route, const struct bridge_wait *wait)
 {
-	struct engine *e = l->engine;
-	const struct flight_question question = {
-		w->type, w->subject.text, keys_of(e, l->client, w->subject.text)};
-	struct flight_joined joined;
-
-	switch (flights_join(e->dns_flights, &question, now, &w->waiter, &joined)) {
-	case FLIGHT_JOINED:
-		break;
-	case FLIGHT_FULL:
-		counters(e)->flights_full++;
-		return REASON_BUSY;
-	case FLIGHT_WAITERS_FULL:
-		counters(e)->waiters_full++;
-		return REASON_BUSY;
-	case FLIGHT_NOMEM:
-		return REASON_NOMEM;
-	}
-	counters(e)->dns_queries += joined.asked;
-	/* Others have waited in vain for as long as this one may: whoever asks one
-	 * question after the other isn't to lose that time again and again. */
-	if (monotime_reached(monotime_add_ms(joined.since, l->pace->deadline_ms), now)) {
-		counters(e)->fast_failures++;
-		return REASON_DEADLINE;
-	}
-	return REASON_NONE;
+	l->crossing = crossing_start(l->parts->crossings, route, wait, crossed, l);
+	return l->crossing == NULL ? REASON_NOMEM : REASON_NONE;
 }
 
-static enum reason
-wait_for(struct lookup *l, const struct wanted *want, struct monotime now)
+/* It is decided; what may be left are addresses. */
+static void
+leave_dns(struct lookup *l)
 {
-	struct wait *w = calloc(1, sizeof(*w));
-	enum reason reason;
-
-	if (w == NULL)
-		return REASON_NOMEM;
-	w->waiter.answered = dns_answered;
-	w->waiter.arg = w;
-	w->lookup = l;
-	w->type = want->type;
-	w->subject = want->subject;
-	SLIST_INSERT_HEAD(&l->waits, w, entry);
-	if ((reason = join(l, w, now)) != REASON_NONE)
-		stop_waiting(l, w);
-	return reason;
-}
-
-/* REASON_NONE: it now waits for all that its decision lacks. */
-static enum reason
-wait_for_wanted(struct lookup *l, const struct inquiry *q)
-{
-	for (size_t i = 0; i < q->nwanted; i++) {
-		const struct wanted *want = &q->engine->wanted[i];
-		enum reason reason;
-
-		if (!waits_for(l, want) &&
-			(reason = wait_for(l, want, q->now)) != REASON_NONE)
-			return reason;
-	}
-	/* Half of the time, so that the other half is left for tor. */
-	if (q->stale_would_do && l->patience_ends.ns == 0) {
-		l->patience_ends = monotime_add_ms(q->now, l->pace->deadline_ms / 2);
-		TAILQ_INSERT_TAIL(&l->pace->patient, l, patient_entry);
-		alarm_caller(l->engine);
-	}
-	return REASON_NONE;
-}
-
-static bool
-needs_addresses(const struct profile *p, const struct answer *a)
-{
-	return a->outcome == OUTCOME_ROUTE && p->style == STYLE_ADDRESS;
+	pending_clear_stale(&l->pending);
+	dns_wait_cancel(&l->dns);
 }
 
 static void
 proceed_to_bridge(struct lookup *l, struct answer *a, struct monotime now)
 {
-	enum reason reason = l->displaced ? REASON_BUSY : REASON_DEADLINE;
+	enum reason reason = pending_why(&l->pending);
 	struct bridge_wait wait;
 
-	if (crossing_begin(l->engine, &l->domain, &l->policy, a, &wait)) {
-		if (!monotime_reached(l->deadline, now))
-			reason = crossing_wait(l, &a->route, &wait);
+	if (crossing_needed(&l->parts->ports, &l->domain, &l->policy, a, &wait)) {
+		if (!pending_is_late(&l->pending, now))
+			reason = wait_for_bridge(l, &a->route, &wait);
 		if (reason == REASON_NONE) {
-			lose_patience(l);
 			leave_dns(l);
 			return;
 		}
 		crossing_give_up(&wait, reason, a);
 	}
-	lookup_finish(l, a, now);
+	finish(l, a, now);
 }
 
-/* It is decided; what may be left are addresses. */
+/* Tor's addresses */
+
+static bool
+needs_addresses(const struct profile *p, const struct answer *a)
+{
+	return a->outcome == OUTCOME_ROUTE && pending_style(p) == STYLE_ADDRESS;
+}
+
+static struct tor_asker
+asker_of(const struct lookup *l, enum route_origin origin)
+{
+	struct tor_asker asker = {.quota = QUOTA_MAP};
+
+	if (origin == ORIGIN_ONION)
+		asker.quota = QUOTA_ONION;
+	if (origin != ORIGIN_DNS)
+		return asker;
+	asker.quota = QUOTA_DNS;
+	asker.parents =
+		parents_of(&l->parts->config.cache.key, l->domain.text, l->domain.len);
+	return asker;
+}
+
+static void
+addressed(void *arg, struct answer *a, struct monotime now)
+{
+	struct lookup *l = arg;
+
+	l->addresses = NULL;
+	finish(l, a, now);
+}
+
+static enum reason
+wait_for_tor(struct lookup *l, const struct answer *answer, struct monotime now)
+{
+	const struct tor_addresses_request request = {.tor = l->parts->tor,
+		.counters = l->parts->ports.counters,
+		.route = &answer->route,
+		.asker = asker_of(l, answer->origin),
+		.keys = pending_keys(l->client),
+		.trail = l->trail};
+
+	return tor_addresses_start(&request, now, addressed, l, &l->addresses);
+}
+
+/* DNS */
+
+/* REASON_NONE: it now waits for all that its decision lacks. */
+static enum reason
+wait_for_dns(struct lookup *l, const struct inquiry *q)
+{
+	enum reason reason = dns_wait_for(&l->dns, q->env->needed, q->nneeded, q->now);
+
+	if (reason == REASON_NONE && q->stale_would_do)
+		pending_set_stale(&l->pending, q->now);
+	return reason;
+}
+
 static void
 proceed(struct lookup *l, struct answer *a, struct monotime now)
 {
@@ -298,13 +262,12 @@ proceed(struct lookup *l, struct answer *a, struct monotime now)
 		return;
 	}
 	if (!needs_addresses(l->profile, a)) {
-		lookup_finish(l, a, now);
+		finish(l, a, now);
 		return;
 	}
-	lose_patience(l);
 	leave_dns(l);
-	if ((reason = addresses_start(l, a, now)) != REASON_NONE)
-		lookup_finish_temp(l, reason, now);
+	if ((reason = wait_for_tor(l, a, now)) != REASON_NONE)
+		finish_temp(l, reason, now);
 }
 
 /* Decides with what has become known. */
@@ -316,113 +279,111 @@ advance(struct lookup *l, enum reason give_up, struct monotime now)
 	enum reason reason;
 
 	inquire_again(&q, l, give_up, now, &a);
-	if (!decide(&q)) {
-		if ((reason = wait_for_wanted(l, &q)) == REASON_NONE)
+	if (!route_decision_make(&q)) {
+		if ((reason = wait_for_dns(l, &q)) == REASON_NONE)
 			return;
 		q.give_up = reason;
-		decide(&q);
+		route_decision_make(&q);
 	}
-	effects_apply(&q);
+	route_decision_apply(&q);
 	l->policy = q.policy;
 	proceed(l, &a, now);
 }
 
-static struct held *
-hold(const struct wait *w, const struct dns_answer *answer)
-{
-	struct held *h = malloc(sizeof(*h) + target_set_packed_size(&answer->srv));
-
-	if (h == NULL)
-		return NULL;
-	h->type = w->type;
-	h->subject = w->subject;
-	fact_of_answer(&h->fact, answer);
-	target_set_pack(h->packed, &answer->srv);
-	target_set_unpack(h->packed, &h->fact.set);
-	return h;
-}
-
 static void
-explain(struct lookup *l, const struct wait *w, const struct dns_answer *answer)
+answered(void *arg, enum reason give_up, struct monotime now)
 {
-	const char *type = dns_type_name(w->type), *name = w->subject.text;
-
-	if (answer->status != DNS_FAILED)
-		trail_add(l->trail, "%s of %s: %s says, for %u s%s%s", type, name,
-			answer->from != NULL ? answer->from : "DNS",
-			(unsigned)answer->ttl, answer->ad ? ", validated" : "",
-			answer->bare != DNS_BARE_NO ? ", without an SOA record" : "");
-	for (uint8_t i = 0; i < answer->srv.n; i++) {
-		const struct target *rr = &answer->srv.target[i];
-
-		trail_add(l->trail, "  %u %u %u %.*s", (unsigned)rr->priority,
-			(unsigned)rr->weight, (unsigned)rr->port, (int)rr->hostlen,
-			rr->host);
-	}
-	for (unsigned i = 0; i < answer->dropped && i < TARGETS_MAX; i++)
-		trail_add(l->trail, "  dropped: %s: %s", answer->drop[i].host,
-			answer->drop[i].why);
-	if (answer->over > 0)
-		trail_add(l->trail, "  %u more left out", (unsigned)answer->over);
-}
-
-static void
-dns_answered(void *arg, const struct dns_answer *answer, struct monotime now)
-{
-	struct wait *w = arg;
-	struct lookup *l = w->lookup;
-	struct held *h = hold(w, answer);
-
-	if (l->trail != NULL)
-		explain(l, w, answer);
-	if (h != NULL)
-		SLIST_INSERT_HEAD(&l->held, h, entry);
-	stop_waiting(l, w);
-	advance(l, h == NULL ? REASON_NOMEM : REASON_NONE, now);
+	advance(arg, give_up, now);
 }
 
 /* Time */
 
-void
-lookup_deadline(struct lookup *l, struct monotime now)
+static void
+deadline(void *arg, struct monotime now)
 {
-	const enum reason why = l->displaced ? REASON_BUSY : REASON_DEADLINE;
+	struct lookup *l = arg;
+	const enum reason why = pending_why(&l->pending);
 
-	l->missed = !l->displaced;
-	counters(l->engine)->deadlines += l->missed;
-	if (l->crossing.number != 0)
-		crossing_end(l, why, now);
-	else if (l->profile->style == STYLE_ADDRESS) /* no time is left for tor */
-		lookup_finish_temp(l, why, now);
+	if (l->crossing != NULL)
+		crossing_end(l->crossing, why, now);
+	else if (pending_style(l->profile) == STYLE_ADDRESS) /* no time is left for tor */
+		finish_temp(l, why, now);
 	else
 		advance(l, why, now);
 }
 
-void
-lookup_patience_ends(struct lookup *l, struct monotime now)
+static void
+stale(void *arg, struct monotime now)
 {
+	struct lookup *l = arg;
 	struct answer a;
 	struct inquiry q;
 
 	inquire_again(&q, l, REASON_DEADLINE, now, &a);
-	lose_patience(l);
-	decide(&q);
+	route_decision_make(&q);
 	if (a.outcome == OUTCOME_TEMP)
 		return; /* an answer may still come */
-	l->missed = true;
-	effects_apply(&q);
+	pending_set_missed(&l->pending);
+	route_decision_apply(&q);
 	l->policy = q.policy;
 	proceed(l, &a, now);
 }
 
+static const struct pending_calls calls = {deadline, stale};
+
 /* Starting */
 
-/* What can be said of a key without asking anyone. False: q is the inquiry into
- * engine->domain. */
-static bool
-key_answer(struct engine *e, const struct lookup_request *req, struct answer *a)
+static void
+init_dns(struct lookup *l)
 {
-	switch (domain_from_key(&e->domain, req->key, req->keylen)) {
+	struct engine_parts *parts = l->parts;
+	const struct dns_wait_config config = {.flights = parts->env.dns_flights,
+		.counters = parts->ports.counters,
+		.key = &parts->config.cache.key,
+		.keys = pending_keys(l->client),
+		.patience_ms = pending_deadline_ms(&l->pending),
+		.trail = l->trail,
+		.answered = answered,
+		.arg = l};
+
+	dns_wait_init(&l->dns, &config);
+}
+
+/* A lookup that has a place. Otherwise returns why it can't have one. */
+static enum reason
+new_lookup(struct engine_parts *parts, const struct lookup_request *req,
+	struct monotime now, struct lookup **pending)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+	enum reason reason;
+
+	if (l == NULL)
+		return REASON_NOMEM;
+	l->parts = parts;
+	l->domain = parts->domain;
+	l->profile = req->profile;
+	l->client = req->client;
+	l->done = req->done;
+	l->arg = req->arg;
+	l->trail = req->trail;
+	l->pending.calls = &calls;
+	l->pending.arg = l;
+	reason = pending_start(parts->pending, &l->pending, req, &l->domain, now);
+	if (reason != REASON_NONE) {
+		free(l);
+		return reason;
+	}
+	init_dns(l);
+	*pending = l;
+	return REASON_NONE;
+}
+
+/* What can be said of a key without asking anyone. False: q is the inquiry into
+ * parts->domain. */
+static bool
+key_answer(struct engine_parts *parts, const struct lookup_request *req, struct answer *a)
+{
+	switch (domain_from_key(&parts->domain, req->key, req->keylen)) {
 	case DOMAIN_OK:
 		return false;
 	case DOMAIN_UNUSABLE:
@@ -440,12 +401,13 @@ key_answer(struct engine *e, const struct lookup_request *req, struct answer *a)
 		answer_set(a, OUTCOME_TEMP, REASON_NOMEM);
 		break;
 	}
-	e->domain.len = 0;
+	parts->domain.len = 0;
 	return true;
 }
 
 /* What a lookup waits for when it is decided, or isn't. */
 struct start {
+	struct engine_parts *parts;
 	const struct lookup_request *req;
 	bool known;              /* it is decided */
 	bool crosses;            /* it waits for the bridge */
@@ -456,10 +418,10 @@ static enum reason
 wait_for_lacking(struct lookup *l, const struct start *s, const struct inquiry *q)
 {
 	if (!s->known)
-		return wait_for_wanted(l, q);
+		return wait_for_dns(l, q);
 	if (s->crosses)
-		return crossing_wait(l, &q->answer->route, &s->wait);
-	return addresses_start(l, q->answer, q->now);
+		return wait_for_bridge(l, &q->answer->route, &s->wait);
+	return wait_for_tor(l, q->answer, q->now);
 }
 
 /* Leaves a lookup waiting for what the inquiry, or its answer, lacks. Otherwise returns
@@ -467,32 +429,26 @@ wait_for_lacking(struct lookup *l, const struct start *s, const struct inquiry *
 static enum reason
 start_waiting(struct inquiry *q, const struct start *s, struct lookup **pending)
 {
-	struct engine *e = q->engine;
 	struct lookup *l;
 	enum reason reason;
 
-	if ((l = lookup_new(e, s->req, q->now)) == NULL)
-		return REASON_NOMEM;
-	l->policy = q->policy;
-	reason = lookup_take_place(l, q->now);
-	if (reason == REASON_NONE)
-		reason = wait_for_lacking(l, s, q);
-	if (reason != REASON_NONE) {
-		lookup_cancel(l);
+	if ((reason = new_lookup(s->parts, s->req, q->now, &l)) != REASON_NONE)
 		return reason;
-	}
-	*pending = l;
-	alarm_caller(e);
-	return REASON_NONE;
+	l->policy = q->policy;
+	if ((reason = wait_for_lacking(l, s, q)) != REASON_NONE)
+		lookup_cancel(l);
+	else
+		*pending = l;
+	return reason;
 }
 
 /* Whether the lookup has to wait for something. */
 static bool
 has_to_wait(struct inquiry *q, struct start *s)
 {
-	s->crosses =
-		s->known && needs_bridge(s->req->profile, q->answer) &&
-		crossing_begin(q->engine, q->domain, &q->policy, q->answer, &s->wait);
+	s->crosses = s->known && needs_bridge(s->req->profile, q->answer) &&
+		     crossing_needed(&s->parts->ports, q->domain, &q->policy, q->answer,
+			     &s->wait);
 	return !s->known || s->crosses || needs_addresses(s->req->profile, q->answer);
 }
 
@@ -502,8 +458,8 @@ do_without(struct inquiry *q, struct start *s, enum reason reason)
 {
 	q->give_up = reason;
 	if (!s->known) {
-		decide(q);
-		effects_apply(q);
+		route_decision_make(q);
+		route_decision_apply(q);
 		s->known = true;
 		if (!has_to_wait(q, s))
 			return;
@@ -518,25 +474,26 @@ enum lookup_status
 lookup_start(struct engine *e, const struct lookup_request *req, struct monotime now,
 	struct answer *a, struct lookup **pending)
 {
-	struct start start = {.req = req};
+	struct engine_parts *parts = engine_parts(e);
+	struct start start = {.parts = parts, .req = req};
 	struct inquiry q;
 	enum reason reason;
 
-	inquiry_start(&q, e, &e->domain, now, a);
+	start_inquiry(&q, parts, &parts->domain, now, a);
 	q.trail = req->trail;
-	counters(e)->lookups++;
-	if (key_answer(e, req, a)) {
-		settle(e, &e->domain, &q.policy, a);
+	parts->ports.counters->lookups++;
+	if (key_answer(parts, req, a)) {
+		conclude(parts, &parts->domain, &q.policy, a);
 		return LOOKUP_READY;
 	}
-	if ((start.known = decide(&q)))
-		effects_apply(&q);
+	if ((start.known = route_decision_make(&q)))
+		route_decision_apply(&q);
 	if (has_to_wait(&q, &start)) {
 		reason = start_waiting(&q, &start, pending);
 		if (reason == REASON_NONE)
 			return LOOKUP_PENDING;
 		do_without(&q, &start, reason);
 	}
-	settle(e, &e->domain, &q.policy, a);
+	conclude(parts, &parts->domain, &q.policy, a);
 	return LOOKUP_READY;
 }

@@ -36,6 +36,10 @@ struct flights_config {
 	uint64_t *queued;    /* counts those that had to wait their turn */
 	uint64_t *displaced; /* counts those that made room (core/shares.h) */
 
+	/* Count the waiters that were refused: max questions are under way, and none
+	 * makes room; or max_waiters wait for this one. */
+	uint64_t *full, *waiters_full;
+
 	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
 	void (*dns_name)(void *arg, enum dns_type, const char *subject,
 		char out[FLIGHT_NAME_MAX + 1]);
@@ -56,13 +60,6 @@ struct flights_config {
  * has passed; names whose answers take longer don't hold up the others. */
 #define FLIGHT_YOUNG_MS 20
 
-enum flight_status {
-	FLIGHT_JOINED,
-	FLIGHT_FULL,         /* max questions are under way, and none makes room */
-	FLIGHT_WAITERS_FULL, /* max_waiters wait for this one */
-	FLIGHT_NOMEM,
-};
-
 /* NULL: out of memory. The configuration is copied. */
 struct flights *flights_new(const struct flights_config *);
 
@@ -81,9 +78,10 @@ struct flight_question {
 	struct share_keys keys;
 };
 
-/* On FLIGHT_JOINED the waiter waits. Without one (NULL) the question is asked for its own
- * sake. Another question may make room: flights_expire(), due then, tells its waiters. */
-enum flight_status flights_join(struct flights *, const struct flight_question *,
+/* REASON_NONE: the waiter waits. Without one (NULL) the question is asked for its own
+ * sake. REASON_BUSY: a limit is reached; REASON_NOMEM: out of memory. Another question
+ * may make room: flights_expire(), due then, tells its waiters. */
+enum reason flights_join(struct flights *, const struct flight_question *,
 	struct monotime now, struct flight_waiter *, struct flight_joined *);
 
 /* Legal in any state. The question itself goes on; see drops_queued. */

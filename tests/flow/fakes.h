@@ -425,8 +425,8 @@ world_start(struct world *w, const struct engine_config *config,
 	const struct engine_ports *ports)
 {
 	w->engine = engine_new(config, ports);
-	w->onion = profile_new(w->engine, STYLE_ONION, 500);
-	w->address = profile_new(w->engine, STYLE_ADDRESS, 4000);
+	w->onion = engine_profile_new(w->engine, STYLE_ONION, 500);
+	w->address = engine_profile_new(w->engine, STYLE_ADDRESS, 4000);
 }
 
 static inline void

@@ -47,7 +47,7 @@ setup(void **state)
 	world_prepare(&w, &ports);
 	ports.bridge = cross;
 	world_start(&w, &config, &ports);
-	profile = profile_new(w.engine, STYLE_BRIDGE, 500);
+	profile = engine_profile_new(w.engine, STYLE_BRIDGE, 500);
 	w.map.key = "map.example";
 	w.map.value = A_ONION;
 	*state = &w;

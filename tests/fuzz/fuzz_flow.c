@@ -330,7 +330,8 @@ open_world(void)
 	}
 	require((w.engine = engine_new(&config, &ports)) != NULL);
 	for (enum answer_style s = 0; s < STYLES; s++)
-		require((w.profile[s] = profile_new(w.engine, s, DEADLINE_MS)) != NULL);
+		require((w.profile[s] = engine_profile_new(w.engine, s, DEADLINE_MS)) !=
+			NULL);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		w.client[i] = (struct lookup_client){.user = i / 2, .id = i + 1};
 		lookup_client_limit(&w.client[i], w.profile[0], w.now);

@@ -195,8 +195,8 @@ shell_open(void)
 		require((shell_loop = loop_new()) != NULL);
 	require((shell.engine = engine_new(&config, &ports)) != NULL);
 	for (enum answer_style s = 0; s < STYLES; s++)
-		require((shell.profile[s] = profile_new(shell.engine, s, 1000000)) !=
-			NULL);
+		require((shell.profile[s] = engine_profile_new(
+				 shell.engine, s, 1000000)) != NULL);
 }
 
 /* When nobody asks any more. */

@@ -101,7 +101,7 @@ a_deadline_needs_no_memory(void **state)
 
 	(void)state;
 	assert_true(loop != NULL && engine != NULL);
-	profile = profile_new(engine, STYLE_ONION, 100);
+	profile = engine_profile_new(engine, STYLE_ONION, 100);
 	timer = engine_timer_new(loop, engine);
 	assert_true(profile != NULL && timer != NULL);
 	faults.event_add = true;

@@ -252,7 +252,7 @@ serve_clients(void)
 	struct engine *engine = open_engine();
 	struct endpoint endpoint = {.proto = &proto_readsocket,
 		.render = {.style = STYLE_ONION, .transport = "smtptor"},
-		.profile = profile_new(engine, STYLE_ONION, 1000),
+		.profile = engine_profile_new(engine, STYLE_ONION, 1000),
 		.engine = engine};
 	struct listener *listener;
 	struct clients *clients;

@@ -357,8 +357,8 @@ open_engine(struct world *w)
 		ports.dns[i] = &w->server[i].source;
 	w->timer_set = false;
 	w->engine = engine_new(&w->config, &ports);
-	w->onion = profile_new(w->engine, STYLE_ONION, 500);
-	w->address = profile_new(w->engine, STYLE_ADDRESS, 4000);
+	w->onion = engine_profile_new(w->engine, STYLE_ONION, 500);
+	w->address = engine_profile_new(w->engine, STYLE_ADDRESS, 4000);
 }
 
 static const struct net4 virtual_net = {0x0ac00000, 10};

@@ -1,10 +1,13 @@
-/* Where a domain's mail goes, from what is known now: the map, then SRV, then the MX. */
+#include "route_decision.h"
+
 #include <string.h>
 
 #include "core/maprec.h"
 #include "core/maptext.h"
 #include "core/onion.h"
-#include "engine.h"
+#include "dns_names.h"
+#include "downgrade.h"
+#include "pinning.h"
 
 static bool
 decided(struct inquiry *q, enum outcome outcome, enum reason reason)
@@ -50,7 +53,7 @@ join_key(char out[MAP_KEY_MAX], const char *kind, size_t kindlen, const char *na
 static enum map_result
 find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 {
-	struct map_source *map = q->engine->ports.map;
+	struct map_source *map = q->env->ports->map;
 	const size_t kindlen = strlen(kind);
 	const char *name = d->text, *end = d->text + d->len;
 	char buffer[MAP_KEY_MAX];
@@ -63,11 +66,11 @@ find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 
 		if (kindlen > 0)
 			key = join_key(buffer, kind, kindlen, name, len);
-		q->engine->value.checked = false;
-		r = map->get(map, key, kindlen + len, &q->engine->value);
+		q->env->value.checked = false;
+		r = map->get(map, key, kindlen + len, &q->env->value);
 		if (r == MAP_HIT)
 			trail_add(q->trail, "map: %.*s  %.*s", (int)(kindlen + len), key,
-				(int)q->engine->value.len, q->engine->value.text);
+				(int)q->env->value.len, q->env->value.text);
 		if (r != MAP_MISS)
 			return r;
 		name = memchr(name + 1, '.', len - 1);
@@ -76,11 +79,11 @@ find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 	return MAP_MISS;
 }
 
-/* The value is in engine->value. */
+/* The value is in env->value. */
 static enum map_result
 map_find(struct inquiry *q, const char *kind, const struct domain *d)
 {
-	const struct map_source *map = q->engine->ports.map;
+	const struct map_source *map = q->env->ports->map;
 	enum map_result r;
 	uint32_t epoch;
 
@@ -102,7 +105,7 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 static bool
 decided_broken_map(struct inquiry *q)
 {
-	effects_count(q, &counters(q->engine)->map_broken);
+	inquiry_count(q, &inquiry_counters(q)->map_broken);
 	trail_add(q->trail, "map: damaged");
 	return decided(q, OUTCOME_TEMP, REASON_MAP);
 }
@@ -110,14 +113,14 @@ decided_broken_map(struct inquiry *q)
 static enum maprec_status
 parse_entry(struct inquiry *q, struct target_set *route)
 {
-	const struct map_value *v = &q->engine->value;
+	const struct map_value *v = &q->env->value;
 
 	if (v->checked)
 		return maprec_parse_checked(v->text, v->len, route, &q->policy);
-	return maprec_parse(v->text, v->len, route, &q->policy, &q->engine->memo);
+	return maprec_parse(v->text, v->len, route, &q->policy, &q->env->memo);
 }
 
-/* What the entry in engine->value says. MAPREC_SRV: nothing is decided by it. */
+/* What the entry in env->value says. MAPREC_SRV: nothing is decided by it. */
 static enum maprec_status
 read_entry(struct inquiry *q)
 {
@@ -131,7 +134,7 @@ read_entry(struct inquiry *q)
 	if (st == MAPREC_BAD)
 		decided_broken_map(q);
 	else if (st != MAPREC_SRV)
-		effects_count(q, &counters(q->engine)->map_hits);
+		inquiry_count(q, &inquiry_counters(q)->map_hits);
 	return st;
 }
 
@@ -140,10 +143,10 @@ read_entry(struct inquiry *q)
 static bool
 marked_without_entry(struct inquiry *q)
 {
-	const struct engine *e = q->engine;
+	const struct map_source *map = q->env->ports->map;
 
-	return e->ports.map != NULL && e->ports.map->epoch != 0 && q->trail == NULL &&
-	       cache_marked(e->cache, DNS_TYPE_SRV, q->domain) == e->ports.map->epoch;
+	return map != NULL && map->epoch != 0 && q->trail == NULL &&
+	       cache_marked(q->env->cache, DNS_TYPE_SRV, q->domain) == map->epoch;
 }
 
 /* Had the domain an entry when the map was last asked for it, or for another that begins
@@ -154,18 +157,19 @@ seems_mapped(struct inquiry *q)
 	uint64_t start;
 
 	memcpy(&start, q->domain->text, sizeof(start));
-	return &q->engine->seems_mapped[start * 0x9e3779b97f4a7c15 >>
-					(64 - SEEMS_MAPPED_BITS)];
+	return &q->env->seems_mapped[start * 0x9e3779b97f4a7c15 >>
+				     (64 - SEEMS_MAPPED_BITS)];
 }
 
-void
+/* Whether the map has an entry for the domain, for the next decision. */
+static void
 remember_entry(struct inquiry *q, bool is_mapped)
 {
-	const struct engine *e = q->engine;
+	const struct map_source *map = q->env->ports->map;
 
 	*seems_mapped(q) = is_mapped;
-	if (!is_mapped && e->ports.map != NULL)
-		cache_mark(e->cache, DNS_TYPE_SRV, q->domain, e->ports.map->epoch);
+	if (!is_mapped && map != NULL)
+		cache_mark(q->env->cache, DNS_TYPE_SRV, q->domain, map->epoch);
 }
 
 /* False: the map leaves it to DNS. */
@@ -240,10 +244,10 @@ decide_by_host(struct inquiry *q, const struct domain *host, const struct fact *
 		q->policy.tls = own.tls;
 	if (st == MAPREC_SRV) /* onionmap doesn't write that */
 		return decided_broken_map(q);
-	if (st == MAPREC_ROUTE && !secure_enough(q, mx))
-		answer_insecure(q);
+	if (st == MAPREC_ROUTE && !downgrade_is_secure(q, mx))
+		downgrade_refuse(q);
 	else if (st == MAPREC_ROUTE)
-		effects_count(q, &counters(q->engine)->mx_routes);
+		inquiry_count(q, &inquiry_counters(q)->mx_routes);
 	return true;
 }
 
@@ -269,12 +273,12 @@ decide_by_mx(struct inquiry *q)
 {
 	struct fact mx;
 
-	switch (know(q, DNS_TYPE_MX, q->domain, &mx)) {
-	case WANTED:
+	switch (dns_names_get(q, DNS_TYPE_MX, q->domain, &mx)) {
+	case NAME_NEEDED:
 		return false;
-	case UNKNOWABLE:
+	case NAME_FAILED:
 		return decided(q, OUTCOME_TEMP, mx.reason);
-	case KNOWN:
+	case NAME_RESOLVED:
 		break;
 	}
 	return decide_by_hosts(q, &mx) || decided(q, OUTCOME_NONE, REASON_NONE);
@@ -282,19 +286,36 @@ decide_by_mx(struct inquiry *q)
 
 /* SRV */
 
+/* May the route be used? One that may is pinned at its first use. */
+static enum downgrade
+check_route(struct inquiry *q, const struct fact *srv, bool pinned)
+{
+	enum downgrade downgrade = DOWNGRADE_NO;
+
+	if (!downgrade_is_secure(q, srv)) {
+		downgrade_refuse(q);
+		return DOWNGRADE_REFUSED;
+	}
+	if (q->env->config->protect_authenticated && !srv->ad && !pinned)
+		downgrade = downgrade_check(q);
+	if (downgrade == DOWNGRADE_NO && !pinned)
+		pinning_first_use(q, srv);
+	return downgrade;
+}
+
 static bool
 decide_by_route(struct inquiry *q, const struct fact *srv, bool pinned)
 {
-	switch (trust_route(q, srv, pinned)) {
-	case TRUST_UNKNOWN:
+	switch (check_route(q, srv, pinned)) {
+	case DOWNGRADE_UNKNOWN:
 		return false;
-	case TRUST_NO:
+	case DOWNGRADE_REFUSED:
 		return true;
-	case TRUST_YES:
+	case DOWNGRADE_NO:
 		break;
 	}
 	answer_set(q->answer, OUTCOME_ROUTE, REASON_NONE);
-	srv_order(&srv->set, srv->set.n > 1 ? q->engine->ports.random() : 0,
+	srv_order(&srv->set, srv->set.n > 1 ? q->env->ports->random() : 0,
 		&q->answer->route);
 	return true;
 }
@@ -305,22 +326,22 @@ decide_by_srv(struct inquiry *q)
 	struct fact srv;
 	bool pinned;
 
-	switch (know(q, DNS_TYPE_SRV, q->domain, &srv)) {
-	case WANTED:
+	switch (dns_names_get(q, DNS_TYPE_SRV, q->domain, &srv)) {
+	case NAME_NEEDED:
 		return false;
-	case UNKNOWABLE:
+	case NAME_FAILED:
 		return decided(q, OUTCOME_TEMP, srv.reason);
-	case KNOWN:
+	case NAME_RESOLVED:
 		break;
 	}
 	if (srv.dropped > 0)
 		trail_add(q->trail, "SRV of %s: %u targets can't be used",
 			q->domain->text, (unsigned)srv.dropped);
-	pinned = trust_pinned(q, &srv);
+	pinned = pinning_compare(q, &srv);
 	if (srv.status == DNS_RECORDS)
 		return decide_by_route(q, &srv, pinned);
 	trail_add(q->trail, "SRV of %s: none", q->domain->text);
-	if (q->engine->config.follow_mx)
+	if (q->env->config->follow_mx)
 		return decide_by_mx(q);
 	return decided(q, OUTCOME_NONE, REASON_NONE);
 }
@@ -336,12 +357,12 @@ doubt_stale(struct inquiry *q)
 }
 
 bool
-decide(struct inquiry *q)
+route_decision_make(struct inquiry *q)
 {
 	policy_clear(&q->policy);
 	q->stale_would_do = false;
 	q->stale = REASON_NONE;
-	q->nwanted = 0;
+	q->nneeded = 0;
 	q->effects.ncounted = q->effects.nrenew = 0;
 	q->effects.map_asked = q->effects.is_mapped = q->effects.pin_first_use = false;
 	q->effects.pin = PIN_NONE;
@@ -351,4 +372,18 @@ decide(struct inquiry *q)
 		return false;
 	doubt_stale(q);
 	return true;
+}
+
+void
+route_decision_apply(struct inquiry *q)
+{
+	const struct effects *fx = &q->effects;
+
+	for (size_t i = 0; i < fx->ncounted; i++)
+		++*fx->counted[i];
+	if (fx->map_asked)
+		remember_entry(q, fx->is_mapped);
+	pinning_apply(q);
+	/* Last: the names above are views of the cache. */
+	dns_names_renew(q);
 }

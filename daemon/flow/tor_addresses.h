@@ -1,0 +1,31 @@
+/* Tor's addresses for the targets of a route. They die with tor, so none is kept. */
+#ifndef FLOW_TOR_ADDRESSES_H
+#define FLOW_TOR_ADDRESSES_H
+
+#include "tor_dns.h"
+
+struct tor_addresses;
+
+struct tor_addresses_request {
+	struct tor_dns *tor;
+	struct counters *counters;
+	const struct target_set *route; /* not kept */
+	struct tor_asker asker; /* whose place of those that tor has a new name takes */
+	struct share_keys keys; /* of the user and the client who ask */
+	struct trail *trail;    /* NULL, or where to tell why; it is kept */
+};
+
+/* The answer is the route with addresses, or a temporary failure; valid, its names
+ * included, during the call only. The operation has ended. */
+typedef void tor_addresses_done(void *arg, struct answer *answer, struct monotime now);
+
+/* Asks for an address for each target. REASON_NONE: *started is set, and done runs once,
+ * never before this has returned. Otherwise the reason why nothing was started. */
+enum reason tor_addresses_start(const struct tor_addresses_request *request,
+	struct monotime now, tor_addresses_done *done, void *arg,
+	struct tor_addresses **started);
+
+/* done won't run. */
+void tor_addresses_cancel(struct tor_addresses *addresses);
+
+#endif
