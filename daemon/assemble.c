@@ -308,28 +308,29 @@ start_control(struct daemon *d)
 {
 	const struct config *c = d->config;
 	struct control_config config = {.loop = d->loop,
-		.engine = d->engine,
 		.counters = &d->counters,
-		.pins = d->pins,
-		.pinfile = d->pinfile,
-		.bridge = d->bridge,
-		.nlisteners = c->nlisteners,
+		.commands = {.engine = d->engine,
+			.counters = &d->counters,
+			.pins = d->pins,
+			.pinfile = d->pinfile,
+			.bridge = d->bridge,
+			.nlisteners = c->nlisteners},
 		.timeout_ms = c->client_timeout_ms};
 
 	if (d->control == NULL)
 		return true;
 	d->shown = calloc(c->nlisteners, sizeof(d->shown[0]));
 	for (enum answer_style s = 0; s < STYLES; s++)
-		if ((config.profile[s] = engine_profile_new(d->engine, s, EXPLAIN_MS)) ==
-				NULL ||
+		if ((config.commands.profile[s] = engine_profile_new(
+			     d->engine, s, EXPLAIN_MS)) == NULL ||
 			d->shown == NULL) {
 			log_errorx("out of memory");
 			return false;
 		}
 	for (size_t i = 0; i < c->nlisteners; i++)
-		d->shown[i] = (struct control_listener){
+		d->shown[i] = (struct command_listener){
 			c->listener[i].net.name, &d->endpoint[i], d->listener[i]};
-	config.listener = d->shown;
+	config.commands.listener = d->shown;
 	control_start(d->control, &config);
 	return true;
 }

@@ -31,7 +31,7 @@ struct daemon {
 	struct engine_timer *engine_timer;
 	struct cachefile *cachefile; /* NULL: none is kept */
 	struct control *control;     /* NULL: none */
-	struct control_listener *shown;
+	struct command_listener *shown;
 	struct clients *clients;
 	struct descriptors descriptors;
 	bool ending;

@@ -1,24 +1,23 @@
-/* The commands of the control socket. */
+#include "net/command.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "control_inside.h"
-#include "net/bridge.h"
-#include "net/log.h"
+/* explain: the lookups of an explanation are made one after the other, with onion names
+ * first and then in each style in which a listener answers. No other command pends. */
 
-/* explain: each listener's answer, too, so the lookup is made in each of their styles */
-
-static struct explanation *
-explanation_new(const char *key)
-{
-	struct explanation *e = calloc(1, sizeof(*e));
-
-	if (e != NULL)
-		strcpy(e->key, key); /* it is a part of a command */
-	return e;
-}
+struct command {
+	const struct command_deps *deps;
+	FILE *out;
+	command_done *done;
+	void *arg;
+	struct lookup *lookup; /* NULL: none is pending */
+	enum answer_style style;
+	struct trail trail;
+	char key[COMMAND_MAX];
+};
 
 static const char *const outcomes[] = {
 	[OUTCOME_ROUTE] = "ROUTE",
@@ -29,37 +28,36 @@ static const char *const outcomes[] = {
 
 /* The listeners with this style of answers. Their protocols end a reply differently. */
 static void
-print_answers(struct control_client *c, enum answer_style style, const struct answer *a)
+print_answers(const struct command *c, const struct answer *a)
 {
-	const struct control_config *config = &c->control->config;
 	char text[PROTO_REPLY_MAX];
 
-	for (size_t i = 0; i < config->nlisteners; i++) {
-		const struct control_listener *l = &config->listener[i];
+	for (size_t i = 0; i < c->deps->nlisteners; i++) {
+		const struct command_listener *l = &c->deps->listener[i];
 		struct reply reply = {.text = text};
 
-		if (l->endpoint->render.style != style)
+		if (l->endpoint->render.style != c->style)
 			continue;
 		l->endpoint->proto->format(&reply, a, &l->endpoint->render);
 		while (reply.len > 0 && text[reply.len - 1] == '\n')
 			reply.len--;
-		control_print(c, "answer of %s (%s): %.*s\n", l->name,
+		fprintf(c->out, "answer of %s (%s): %.*s\n", l->name,
 			l->endpoint->proto->name, (int)reply.len, text);
 	}
 }
 
 static bool
-any_listener(const struct control *control, enum answer_style style)
+any_listener(const struct command_deps *deps, enum answer_style style)
 {
-	for (size_t i = 0; i < control->config.nlisteners; i++)
-		if (control->config.listener[i].endpoint->render.style == style)
+	for (size_t i = 0; i < deps->nlisteners; i++)
+		if (deps->listener[i].endpoint->render.style == style)
 			return true;
 	return false;
 }
 
-/* Of the other lookups only what the first hasn't said. */
+/* Of the later lookups only what the first one hasn't said. */
 static void
-print_tor(struct control_client *c, const struct trail *t)
+print_tor(FILE *out, const struct trail *t)
 {
 	const char *p = t->text, *end = t->text + t->len;
 
@@ -68,137 +66,164 @@ print_tor(struct control_client *c, const struct trail *t)
 
 		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
 		if (strncmp(line, "tor: ", strlen("tor: ")) == 0)
-			control_print(c, "%.*s", (int)(p - line), line);
+			fprintf(out, "%.*s", (int)(p - line), line);
 	}
-}
-
-static void explain_next(struct control_client *, const struct answer *);
-
-static void
-explained(void *arg, const struct answer *a, struct monotime now)
-{
-	struct control_client *c = arg;
-
-	(void)now;
-	c->explanation->lookup = NULL;
-	explain_next(c, a);
-}
-
-static void
-explain_start(struct control_client *c, enum answer_style style)
-{
-	struct explanation *e = c->explanation;
-	struct lookup_request req = {.profile = c->control->config.profile[style],
-		.key = e->key,
-		.keylen = strlen(e->key),
-		.done = explained,
-		.arg = c,
-		.trail = &e->trail};
-	struct lookup *pending;
-	struct answer a;
-
-	e->style = style;
-	e->trail.len = 0;
-	if (lookup_start(c->control->config.engine, &req, loop_now(), &a, &pending) ==
-		LOOKUP_PENDING)
-		e->lookup = pending;
-	else
-		explain_next(c, &a);
 }
 
 /* What tor has said of a target, if it was tried and failed. */
 static void
-print_failure(struct control_client *c, const struct target *t)
+print_failure(const struct command *c, const struct target *t)
 {
-	const struct bridge *bridge = c->control->config.bridge;
+	const struct bridge *bridge = c->deps->bridge;
 	const char *why;
 	int64_t ago;
 
 	if (bridge != NULL && (why = bridge_last_failure(bridge, t, &ago)) != NULL)
-		control_print(c, "tor: %.*s:%u failed %" PRId64 " s ago: %s\n",
+		fprintf(c->out, "tor: %.*s:%u failed %" PRId64 " s ago: %s\n",
 			(int)t->hostlen, t->host, (unsigned)t->port, ago, why);
 }
 
 static void
-print_outcome(struct control_client *c, const struct answer *a)
+print_outcome(const struct command *c, const struct answer *a)
 {
-	const struct trail *t = &c->explanation->trail;
+	const struct trail *t = &c->trail;
 
-	control_print(c, "%.*s", (int)t->len, t->text);
-	control_print(c, "outcome: %s%s%s\n", outcomes[a->outcome],
+	fprintf(c->out, "%.*s", (int)t->len, t->text);
+	fprintf(c->out, "outcome: %s%s%s\n", outcomes[a->outcome],
 		a->reason == REASON_NONE ? "" : ", ", reason_text(a->reason));
 	for (uint8_t i = 0; i < a->route.n; i++) {
-		control_print(c, "target: %.*s:%u\n", (int)a->route.target[i].hostlen,
+		fprintf(c->out, "target: %.*s:%u\n", (int)a->route.target[i].hostlen,
 			a->route.target[i].host, (unsigned)a->route.target[i].port);
 		print_failure(c, &a->route.target[i]);
 	}
 }
 
-/* A lookup has ended. */
-static void
-explain_next(struct control_client *c, const struct answer *a)
+/* Prints what the lookup in the present style has found, and goes on to the next style.
+ * False: that was the last one. */
+static bool
+print_lookup(struct command *c, const struct answer *a)
 {
-	enum answer_style style = c->explanation->style;
-
-	if (style == STYLE_ONION)
+	if (c->style == STYLE_ONION)
 		print_outcome(c, a);
 	else
-		print_tor(c, &c->explanation->trail);
-	print_answers(c, style, a);
-	while (++style < STYLES)
-		if (any_listener(c->control, style)) {
-			explain_start(c, style);
-			return;
-		}
-	control_answer(c);
+		print_tor(c->out, &c->trail);
+	print_answers(c, a);
+	while (++c->style < STYLES)
+		if (any_listener(c->deps, c->style))
+			return true;
+	return false;
 }
 
 static void
-explain(struct control_client *c, const char *key)
+command_free(struct command *c)
 {
-	if ((c->explanation = explanation_new(key)) != NULL) {
-		explain_start(c, STYLE_ONION);
+	explicit_bzero(c->key, sizeof(c->key));
+	free(c);
+}
+
+static bool look_up(struct command *, struct answer *);
+
+static void
+explained(void *arg, const struct answer *a, struct monotime now)
+{
+	struct command *c = arg;
+	struct answer next;
+	command_done *done = c->done;
+	bool more = print_lookup(c, a);
+
+	(void)now;
+	c->lookup = NULL;
+	arg = c->arg;
+	while (more && look_up(c, &next))
+		more = print_lookup(c, &next);
+	if (more)
 		return;
+	command_free(c);
+	done(arg, COMMAND_OK);
+}
+
+/* In the present style. False: the answer isn't ready yet. */
+static bool
+look_up(struct command *c, struct answer *a)
+{
+	const struct lookup_request req = {.profile = c->deps->profile[c->style],
+		.key = c->key,
+		.keylen = strlen(c->key),
+		.done = explained,
+		.arg = c,
+		.trail = &c->trail};
+
+	c->trail.len = 0;
+	return lookup_start(c->deps->engine, &req, loop_now(), a, &c->lookup) ==
+	       LOOKUP_READY;
+}
+
+static enum command_status
+explain(const struct command_deps *deps, const struct command_request *request,
+	const char *key, struct command **pending)
+{
+	struct command *c = calloc(1, sizeof(*c));
+	struct answer a;
+
+	if (c == NULL) {
+		fprintf(request->out, "out of memory\n");
+		return COMMAND_ERROR;
 	}
-	c->failed = true;
-	control_answer(c);
+	c->deps = deps;
+	c->out = request->out;
+	c->done = request->done;
+	c->arg = request->arg;
+	c->style = STYLE_ONION;
+	strcpy(c->key, key); /* it is a part of a command */
+	while (look_up(c, &a))
+		if (!print_lookup(c, &a)) {
+			command_free(c);
+			return COMMAND_OK;
+		}
+	*pending = c;
+	return COMMAND_PENDING;
+}
+
+void
+command_cancel(struct command *c)
+{
+	lookup_cancel(c->lookup);
+	command_free(c);
 }
 
 /* pins */
 
 static bool
-pins_kept(struct control_client *c)
+pins_kept(const struct command_deps *deps, FILE *out)
 {
-	if (c->control->config.pins != NULL)
-		return true;
-	c->failed = true;
-	control_print(c, "no routes are pinned: pin_srv = no\n");
-	return false;
+	if (deps->pins == NULL)
+		fprintf(out, "no routes are pinned: pin_srv = no\n");
+	return deps->pins != NULL;
 }
 
 static void
 print_pin(void *arg, const struct stored *s)
 {
-	struct control_client *c = arg;
+	FILE *out = arg;
 	time_t when = (time_t)(s->kind == STORED_HELD ? s->when - s->ttl : s->when);
 	struct tm tm;
 	char date[32] = "";
 
 	if (s->kind == STORED_PIN && s->fact.set.n == 0) {
-		control_print(c, "%s isn't pinned any more: no route\n", s->domain.text);
+		fprintf(out, "%s isn't pinned any more: no route\n", s->domain.text);
 		return;
 	}
 	if (gmtime_r(&when, &tm) != NULL)
 		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	control_print(c, "%s %s since %s:", s->domain.text,
+	fprintf(out, "%s %s since %s:", s->domain.text,
 		s->kind == STORED_PIN ? "pinned" : "held back", date);
 	if (s->fact.set.n == 0)
-		control_print(c, " no route");
+		fprintf(out, " no route");
 	for (uint8_t i = 0; i < s->fact.set.n; i++)
-		control_print(c, "%s %.*s:%u", i == 0 ? "" : ",",
+		fprintf(out, "%s %.*s:%u", i == 0 ? "" : ",",
 			(int)s->fact.set.target[i].hostlen, s->fact.set.target[i].host,
 			(unsigned)s->fact.set.target[i].port);
-	control_print(c, "\n");
+	fprintf(out, "\n");
 }
 
 static void
@@ -208,109 +233,111 @@ print_if_held(void *arg, const struct stored *s)
 		print_pin(arg, s);
 }
 
-static void
-list_pins(struct control_client *c, const char *rest)
+static bool
+list_pins(const struct command_deps *deps, const char *rest, FILE *out)
 {
 	(void)rest;
-	if (pins_kept(c))
-		pins_walk(c->control->config.pins, print_pin, c);
-	control_answer(c);
+	if (!pins_kept(deps, out))
+		return false;
+	pins_walk(deps->pins, print_pin, out);
+	return true;
 }
 
-static void
-list_held(struct control_client *c, const char *rest)
+static bool
+list_held(const struct command_deps *deps, const char *rest, FILE *out)
 {
 	(void)rest;
-	if (pins_kept(c))
-		pins_walk(c->control->config.pins, print_if_held, c);
-	control_answer(c);
+	if (!pins_kept(deps, out))
+		return false;
+	pins_walk(deps->pins, print_if_held, out);
+	return true;
 }
 
-static void
-accept_change(struct control_client *c, const char *name)
+static bool
+accept_change(const struct command_deps *deps, const char *name, FILE *out)
 {
-	const struct control_config *config = &c->control->config;
 	struct domain d;
 
-	if (!pins_kept(c)) {
-		control_answer(c);
-		return;
-	}
+	if (!pins_kept(deps, out))
+		return false;
 	if (domain_from_name(&d, name, strlen(name)) != DOMAIN_OK) {
-		c->failed = true;
-		control_print(c, "not a valid domain name\n");
-	} else if (!pins_accept(config->pins, &d, (int64_t)time(NULL))) {
-		c->failed = true;
-		control_print(c, "%s: no change is held back\n", d.text);
-	} else {
-		pinfile_note(config->pinfile, &d);
-		config->counters->pins_renewed++;
-		pins_walk_domain(config->pins, &d, print_pin, c);
+		fprintf(out, "not a valid domain name\n");
+		return false;
 	}
-	control_answer(c);
+	if (!pins_accept(deps->pins, &d, (int64_t)time(NULL))) {
+		fprintf(out, "%s: no change is held back\n", d.text);
+		return false;
+	}
+	pinfile_note(deps->pinfile, &d);
+	deps->counters->pins_renewed++;
+	pins_walk_domain(deps->pins, &d, print_pin, out);
+	return true;
 }
 
 /* counters */
 
-static void
-print_counters(struct control_client *c, const char *rest)
+static bool
+print_counters(const struct command_deps *deps, const char *rest, FILE *out)
 {
-	const struct counters *n = c->control->config.counters;
+	const struct counters *n = deps->counters;
 
 	(void)rest;
-#define PRINT_COUNTER(name, what) control_print(c, #name " %" PRIu64 "\n", n->name);
+#define PRINT_COUNTER(name, what) fprintf(out, #name " %" PRIu64 "\n", n->name);
 	COUNTERS(PRINT_COUNTER)
 #undef PRINT_COUNTER
-	for (size_t i = 0; i < c->control->config.nlisteners; i++) {
-		const struct control_listener *l = &c->control->config.listener[i];
+	for (size_t i = 0; i < deps->nlisteners; i++) {
+		const struct command_listener *l = &deps->listener[i];
 		struct listener_counts counts = listener_counts(l->listener);
 
-		control_print(
-			c, "clients_refused.%s %" PRIu64 "\n", l->name, counts.refused);
-		control_print(
-			c, "clients_evicted.%s %" PRIu64 "\n", l->name, counts.evicted);
+		fprintf(out, "clients_refused.%s %" PRIu64 "\n", l->name, counts.refused);
+		fprintf(out, "clients_evicted.%s %" PRIu64 "\n", l->name, counts.evicted);
 	}
-	control_answer(c);
+	return true;
 }
 
-/* Each takes what follows its name and a blank. */
+/* All commands */
+
+/* Beside explain, those that are carried out at once. argument: what follows the name and
+ * a blank. False: an error. */
 static const struct {
 	const char *name;
 	bool has_argument;
-	void (*run)(struct control_client *, const char *argument);
+	bool (*run)(const struct command_deps *, const char *argument, FILE *out);
 } commands[] = {
-	{"explain", true, explain},
 	{"pins", false, list_pins},
 	{"held", false, list_held},
 	{"accept", true, accept_change},
 	{"counters", false, print_counters},
 };
 
-void
-command_run(struct control_client *c, char *command)
+/* The argument if the line is this command, and has one or none as it should; NULL: it is
+ * another one. */
+static const char *
+argument_of(const char *line, const char *name, bool has_argument)
 {
-	char *argument = strchr(command, ' ');
+	const size_t len = strlen(name);
 
-	if (argument != NULL)
-		*argument++ = '\0';
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(command, commands[i].name) == 0 &&
-			commands[i].has_argument == (argument != NULL)) {
-			commands[i].run(c, argument);
-			return;
-		}
-	c->failed = true;
-	control_print(c, "unknown command\n");
-	control_answer(c);
+	if (strncmp(line, name, len) != 0)
+		return NULL;
+	if (!has_argument)
+		return line[len] == '\0' ? line + len : NULL;
+	return line[len] == ' ' ? line + len + 1 : NULL;
 }
 
-void
-command_cancel(struct control_client *c)
+enum command_status
+command_start(const struct command_deps *deps, const struct command_request *request,
+	struct command **pending)
 {
-	if (c->explanation == NULL)
-		return;
-	if (c->explanation->lookup != NULL)
-		lookup_cancel(c->explanation->lookup);
-	explicit_bzero(c->explanation->key, sizeof(c->explanation->key));
-	free(c->explanation);
+	const char *argument = argument_of(request->line, "explain", true);
+
+	if (argument != NULL)
+		return explain(deps, request, argument, pending);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if ((argument = argument_of(request->line, commands[i].name,
+			     commands[i].has_argument)) != NULL)
+			return commands[i].run(deps, argument, request->out)
+				       ? COMMAND_OK
+				       : COMMAND_ERROR;
+	fprintf(request->out, "unknown command\n");
+	return COMMAND_ERROR;
 }

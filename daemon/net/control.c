@@ -1,18 +1,42 @@
 #include "net/control.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control_inside.h"
+#include "acceptor.h"
 #include "net/log.h"
+#include "watch.h"
 
 #define CLIENTS_MAX 16
 #define WHOLE_ANSWER 6 /* times the timeout; a page of it may be read meanwhile */
+
+struct control_client {
+	LIST_ENTRY(control_client) entry;
+	struct control *control;
+	int fd;
+	struct watch watch;
+	struct monotime deadline; /* for the whole command, then for the whole answer */
+	size_t len;               /* of the line so far */
+	char line[COMMAND_MAX];
+	struct command *command; /* NULL: none is pending */
+	FILE *text;              /* of the answer; it grows in memory */
+	char *data;
+	size_t size;
+	size_t headlen, sent;
+	char head[32];
+};
+
+struct control {
+	struct acceptor socket;
+	struct control_config config;
+	LIST_HEAD(, control_client) clients;
+	size_t count;
+};
 
 static struct control_client *
 client_new(void)
@@ -28,13 +52,14 @@ client_new(void)
 static void
 client_free(struct control_client *c)
 {
-	command_cancel(c);
+	if (c->command != NULL)
+		command_cancel(c->command);
 	watch_stop(&c->watch);
 	close(c->fd);
 	if (c->text != NULL)
 		fclose(c->text);
 	free(c->data);
-	explicit_bzero(c->command, sizeof(c->command));
+	explicit_bzero(c->line, sizeof(c->line));
 	LIST_REMOVE(c, entry);
 	c->control->count--;
 	free(c);
@@ -71,17 +96,6 @@ wait_for(struct control_client *c, short what, event_callback_fn then)
 
 /* Answers */
 
-void
-control_print(struct control_client *c, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vfprintf(c->text, format, args) < 0)
-		c->failed = true;
-	va_end(args);
-}
-
 /* What is left of the head, and then of the text. */
 static ssize_t
 send_some(struct control_client *c)
@@ -113,14 +127,15 @@ send_more(evutil_socket_t fd, short what, void *arg)
 		client_free(c);
 }
 
-void
-control_answer(struct control_client *c)
+/* Sends the text. The client may be gone after it. */
+static void
+answer(struct control_client *c, bool good)
 {
-	if (fclose(c->text) != 0)
-		c->failed = true;
+	good = !ferror(c->text) && good;
+	good = fclose(c->text) == 0 && good;
 	c->text = NULL;
-	c->headlen = (size_t)snprintf(c->head, sizeof(c->head), "%s %zu\n",
-		c->failed ? "error" : "ok", c->size);
+	c->headlen = (size_t)snprintf(
+		c->head, sizeof(c->head), "%s %zu\n", good ? "ok" : "error", c->size);
 	set_deadline(c, WHOLE_ANSWER);
 	send_more(c->fd, EV_WRITE, c);
 }
@@ -128,10 +143,31 @@ control_answer(struct control_client *c)
 /* Commands */
 
 static void
+command_ended(void *arg, enum command_status status)
+{
+	struct control_client *c = arg;
+
+	c->command = NULL;
+	answer(c, status == COMMAND_OK);
+}
+
+static void
+run_command(struct control_client *c)
+{
+	const struct command_request request = {
+		.line = c->line, .out = c->text, .done = command_ended, .arg = c};
+	enum command_status status =
+		command_start(&c->control->config.commands, &request, &c->command);
+
+	if (status != COMMAND_PENDING)
+		answer(c, status == COMMAND_OK);
+}
+
+static void
 read_command(evutil_socket_t fd, short what, void *arg)
 {
 	struct control_client *c = arg;
-	size_t room = sizeof(c->command) - c->len;
+	size_t room = sizeof(c->line) - c->len;
 	ssize_t n;
 	char *end;
 
@@ -139,7 +175,7 @@ read_command(evutil_socket_t fd, short what, void *arg)
 		time_out(c);
 		return;
 	}
-	n = recv(fd, c->command + c->len, room, 0);
+	n = recv(fd, c->line + c->len, room, 0);
 	if (n < 0 && errno == EAGAIN) {
 		wait_for(c, EV_READ, read_command);
 		return;
@@ -149,14 +185,13 @@ read_command(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	c->len += (size_t)n;
-	if ((end = memchr(c->command, '\n', c->len)) != NULL) {
+	if ((end = memchr(c->line, '\n', c->len)) != NULL) {
 		*end = '\0';
 		watch_stop(&c->watch);
-		command_run(c, c->command);
-	} else if (c->len == sizeof(c->command)) {
-		c->failed = true;
-		control_print(c, "the command is too long\n");
-		control_answer(c);
+		run_command(c);
+	} else if (c->len == sizeof(c->line)) {
+		fprintf(c->text, "the command is too long\n");
+		answer(c, false);
 	} else {
 		wait_for(c, EV_READ, read_command);
 	}

@@ -4,36 +4,16 @@
 #ifndef NET_CONTROL_H
 #define NET_CONTROL_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "core/counters.h"
-#include "core/pins.h"
-#include "flow/lookup.h"
-#include "net/endpoint.h"
-#include "net/listener.h"
+#include "net/command.h"
+#include "net/listener_config.h"
 #include "net/loop.h"
-#include "net/pinfile.h"
 
 struct control;
 
-/* How a listener would answer. */
-struct control_listener {
-	const char *name;
-	const struct endpoint *endpoint;
-	const struct listener *listener;
-};
-
 struct control_config {
 	struct loop *loop;
-	struct engine *engine;
 	struct counters *counters;
-	struct pins *pins; /* NULL: none are kept */
-	struct pinfile *pinfile;
-	const struct bridge *bridge;     /* NULL: there is none */
-	struct profile *profile[STYLES]; /* for explanations */
-	const struct control_listener *listener;
-	size_t nlisteners;
+	struct command_deps commands;
 	int timeout_ms; /* for a command; for a client that doesn't read */
 };
 

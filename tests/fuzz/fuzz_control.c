@@ -47,8 +47,9 @@ serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 	struct listener *listener = listener_open(&other);
 	struct control_config config = {
 		.loop = shell_loop, .counters = &shell.counters, .timeout_ms = 1000000};
+	struct command_deps *deps = &config.commands;
 	struct endpoint endpoint[3];
-	struct control_listener shown[3];
+	struct command_listener shown[3];
 
 	shell_open();
 	for (size_t i = 0; i < 3; i++) {
@@ -56,30 +57,31 @@ serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 
 		endpoint[i] = (struct endpoint){proto_by_name(names[i]),
 			{style, "smtptor"}, shell.profile[style], shell.engine, NULL};
-		shown[i] = (struct control_listener){names[i], &endpoint[i], listener};
+		shown[i] = (struct command_listener){names[i], &endpoint[i], listener};
 	}
-	config.engine = shell.engine;
+	deps->engine = shell.engine;
+	deps->counters = &shell.counters;
 	config.loop = shell_loop;
-	config.listener = shown;
-	config.nlisteners = p->how / 4 % 4;
-	memcpy(config.profile, shell.profile, sizeof(config.profile));
+	deps->listener = shown;
+	deps->nlisteners = p->how / 4 % 4;
+	memcpy(deps->profile, shell.profile, sizeof(deps->profile));
 	if (p->how & 32) {
-		require((config.pins = make_pins()) != NULL);
-		config.pinfile = pinfile_open(&(struct pinfile_config){.loop = shell_loop,
+		require((deps->pins = make_pins()) != NULL);
+		deps->pinfile = pinfile_open(&(struct pinfile_config){.loop = shell_loop,
 			.dir = shell_dir(),
-			.pins = config.pins,
+			.pins = deps->pins,
 			.pins_config = pins_config,
 			.counters = &shell.counters,
 			.wall = SHELL_WALL});
-		require(config.pinfile != NULL);
+		require(deps->pinfile != NULL);
 	}
 	require(control != NULL && listener != NULL);
 	control_start(control, &config);
 	shell_talk(p, cut, c);
 	control_close(control);
 	listener_free(listener);
-	pinfile_close(config.pinfile);
-	pins_free(config.pins);
+	pinfile_close(deps->pinfile);
+	pins_free(deps->pins);
 	shell_close();
 }
 

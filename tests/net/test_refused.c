@@ -291,9 +291,10 @@ serve_commands(void)
 	arm();
 	control = control_open(&listener_config);
 	assert_non_null(control);
-	control_start(control,
-		&(struct control_config){
-			.loop = loop, .counters = &counters, .timeout_ms = 1000});
+	control_start(control, &(struct control_config){.loop = loop,
+				       .counters = &counters,
+				       .commands = {.counters = &counters},
+				       .timeout_ms = 1000});
 	assert_serves("counters\n", "ok ");
 	control_close(control);
 }
