@@ -318,8 +318,8 @@ DOC := $(SHARE)/doc/onionmxd
 UNITDIR := $(PREFIX)/lib/systemd/system
 ZSHDIR := $(SHARE)/zsh/site-functions
 CONF := /etc/onionmxd
-DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
-	$(wildcard tests/*/README.md conf/*.conf conf/*.txt conf/torrc* conf/exim/* conf/postfix/* \
+DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md HACKING.md SECURITY.md LICENSE \
+	$(wildcard tests/README.md tests/*/README.md conf/*.conf conf/*.txt conf/torrc* conf/exim/* conf/postfix/* \
 	conf/systemd/*.conf)
 SITE := onionmxd.conf domains.txt
 

@@ -10,7 +10,14 @@ from harness.proc import REPO, program
 ONIONMXD = program("ONIONMXD", "build/onionmxd")
 ONIONMAP = program("ONIONMAP", "build/onionmap")
 MANUALS = sorted(path.name for path in (REPO / "conf/man").iterdir())
-DOCUMENTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+DOCUMENTS = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "HACKING.md",
+    "SECURITY.md",
+    "tests/README.md",
+]
 
 
 def run(*args):
@@ -220,7 +227,10 @@ def test_files_that_are_named_exist(document):
     paths = set(re.findall(rf"(?<![\w./-])(?:{ours})", text))
     paths |= {x for x in re.findall(r"\]\(([^)#]+)", text) if "://" not in x}
     assert paths or document != "README.md"
-    assert not [path for path in sorted(paths) if not (REPO / path).exists()]
+    places = (REPO, (REPO / document).parent)
+    assert not [
+        path for path in sorted(paths) if not any((place / path).exists() for place in places)
+    ]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -261,6 +271,30 @@ def test_readme_states_the_limits():
 def test_changelog_has_this_version():
     version = re.search(r'VERSION "(.+)"', docs.text("include/version.h"))[1]
     assert re.search(r"^## \[(.+?)\]", docs.text("CHANGELOG.md"), re.M)[1] == version
+
+
+# tests/README.md
+
+
+def test_every_suite_is_listed():
+    """Those that make check runs, which are directories."""
+    listed = re.findall(r"^\| `(\w+)` \|", docs.text("tests/README.md"), re.M)
+    makefile = docs.text("Makefile")
+    suites = re.search(r"^SUITES := (.+)$", makefile, re.M)[1]
+    suites = suites.replace("$(UNIT_SUITES)", re.search(r"^UNIT_SUITES := (.+)$", makefile, re.M)[1])
+    assert set(listed) == set(suites.replace("$(FAULTS)", "faults").split())
+    assert not [name for name in listed if not (REPO / "tests" / name).is_dir()]
+
+
+def test_tests_that_are_named_exist():
+    for document in ("tests/README.md", "HACKING.md"):
+        text = docs.text(document)
+        for suite, file, test in re.findall(r"\b(\w+)/(test_\w+)(?:\.py::(\w+))?", text):
+            found = [*(REPO / "tests" / suite).glob(f"{file}.*")]
+            assert found, (document, suite, file)
+            assert test in found[0].read_text()
+        for case, suite, file in re.findall(r"CASE=(\w+) build/tests/(\w+)/(\w+)", text):
+            assert f"({case})" in docs.text(f"tests/{suite}/{file}.c")
 
 
 # The unit
