@@ -105,7 +105,7 @@ engine_config_of(const struct config *c)
 			.failure_s = (uint32_t)c->failure_ttl,
 			.key = {random_number(), random_number()}},
 		.max_lookups = (size_t)c->max_lookups,
-		.max_flights = (size_t)c->max_flights,
+		.max_queries = (size_t)c->max_queries,
 		.max_waiters = (size_t)c->max_waiters,
 		.max_tor_names = (size_t)c->max_tor_names};
 }

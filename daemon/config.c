@@ -64,7 +64,7 @@ static cfg_opt_t opts[] = {
 	CFG_INT("cache_entries", 100000, CFGF_NONE),
 	CFG_INT("cache_bytes", 67108864, CFGF_NONE),
 	CFG_INT("max_lookups", 4096, CFGF_NONE),
-	CFG_INT("max_flights", 1024, CFGF_NONE),
+	CFG_INT("max_queries", 1024, CFGF_NONE),
 	CFG_INT("max_waiters", 4096, CFGF_NONE),
 	CFG_INT("client_timeout_ms", 10000, CFGF_NONE),
 	CFG_STR("log_level", "info", CFGF_NONE),
@@ -258,7 +258,7 @@ take_globals(struct config *c, cfg_t *cfg)
 	c->cache_entries = (int)cfg_getint(cfg, "cache_entries");
 	c->cache_bytes = (int)cfg_getint(cfg, "cache_bytes");
 	c->max_lookups = (int)cfg_getint(cfg, "max_lookups");
-	c->max_flights = (int)cfg_getint(cfg, "max_flights");
+	c->max_queries = (int)cfg_getint(cfg, "max_queries");
 	c->max_waiters = (int)cfg_getint(cfg, "max_waiters");
 	c->client_timeout_ms = (int)cfg_getint(cfg, "client_timeout_ms");
 	c->log_level = (enum log_level)log_level_by_name(cfg_getstr(cfg, "log_level"));

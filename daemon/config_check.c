@@ -591,7 +591,7 @@ static const struct {
 	{"cache_entries", check_positive},
 	{"cache_bytes", check_bytes},
 	{"max_lookups", check_positive},
-	{"max_flights", check_positive},
+	{"max_queries", check_positive},
 	{"max_waiters", check_positive},
 	{"client_timeout_ms", check_positive},
 	{"log_level", check_log_level},

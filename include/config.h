@@ -63,7 +63,7 @@ struct config {
 	int cache_entries;
 	int cache_bytes;
 	int max_lookups;
-	int max_flights;
+	int max_queries;
 	int max_waiters;
 	int client_timeout_ms;
 	enum log_level log_level;

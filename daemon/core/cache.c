@@ -15,7 +15,7 @@ struct entry {
 	struct monotime retry; /* while it is failing: when asking is of use again */
 	uint32_t hash;
 	uint32_t ttl;
-	uint32_t mark;
+	uint32_t map_generation;
 	uint16_t dropped;
 	uint8_t type;
 	uint8_t status; /* DNS_FAILED: nothing but a failure is known */
@@ -299,20 +299,21 @@ cache_fail(struct cache *c, enum dns_type type, const struct domain *d, enum rea
 }
 
 void
-cache_mark(struct cache *c, enum dns_type type, const struct domain *d, uint32_t mark)
+cache_set_map_generation(struct cache *c, enum dns_type type, const struct domain *d,
+	uint32_t map_generation)
 {
 	struct entry *e = look_up(c, type, d);
 
 	if (e != NULL)
-		e->mark = mark;
+		e->map_generation = map_generation;
 }
 
 uint32_t
-cache_marked(struct cache *c, enum dns_type type, const struct domain *d)
+cache_map_generation(struct cache *c, enum dns_type type, const struct domain *d)
 {
 	const struct entry *e = look_up(c, type, d);
 
-	return e == NULL ? 0 : e->mark;
+	return e == NULL ? 0 : e->map_generation;
 }
 
 void

@@ -20,11 +20,11 @@ struct pin {
 	struct parents parents;
 	uint32_t day; /* of the last use that was noted on disk */
 	int64_t since;
-	int64_t held_seen;  /* when DNS last said what is held back */
-	int64_t held_for;   /* how much of its hold had passed then, in seconds */
-	int64_t held_noted; /* the same, on the disk */
-	char *set;          /* packed, never empty */
-	char *held; /* packed, an empty set for no route; NULL: nothing is held back */
+	int64_t pending_seen;  /* when DNS last said what is held back */
+	int64_t pending_for;   /* how much of its hold had passed then, in seconds */
+	int64_t pending_noted; /* the same, on the disk */
+	char *set;             /* packed, never empty */
+	char *pending; /* packed, an empty set for no route; NULL: nothing is held back */
 	uint8_t len;
 	char domain[];
 };
@@ -107,7 +107,7 @@ drop(struct pins *p, struct pin **at)
 	parents_remove(p->parents, &pin->parents);
 	p->count--;
 	free(pin->set);
-	free(pin->held);
+	free(pin->pending);
 	free(pin);
 }
 
@@ -168,22 +168,22 @@ renew(struct pins *p, struct pin **at, const struct target_set *set, int64_t wal
 	if (!replace(&pin->set, set))
 		return false;
 	pin->since = wall;
-	free(pin->held);
-	pin->held = NULL;
+	free(pin->pending);
+	pin->pending = NULL;
 	return true;
 }
 
 /* How much of the hold has passed, as DNS says the same now. A clock that was set, or a
  * long time in which nobody asked, is one part of it at most. */
 static int64_t
-held_for(const struct pins *p, const struct pin *pin, int64_t wall)
+pending_for(const struct pins *p, const struct pin *pin, int64_t wall)
 {
 	const int64_t most = (p->config.hold_s + PINS_HOLD_PARTS - 1) / PINS_HOLD_PARTS;
-	const int64_t gap = wall - pin->held_seen;
+	const int64_t gap = wall - pin->pending_seen;
 
 	if (gap <= 0)
-		return pin->held_for;
-	return pin->held_for + (gap < most ? gap : most);
+		return pin->pending_for;
+	return pin->pending_for + (gap < most ? gap : most);
 }
 
 static enum pin_verdict
@@ -192,9 +192,9 @@ judge_change(
 {
 	if (f->ad || p->config.hold_s == 0)
 		return PIN_RENEWED;
-	if (pin->held == NULL || !same_targets(pin->held, &f->set))
+	if (pin->pending == NULL || !same_targets(pin->pending, &f->set))
 		return PIN_CHANGED;
-	return held_for(p, pin, wall) < p->config.hold_s ? PIN_HELD : PIN_RENEWED;
+	return pending_for(p, pin, wall) < p->config.hold_s ? PIN_HELD : PIN_RENEWED;
 }
 
 enum pin_verdict
@@ -207,7 +207,7 @@ pins_judge(const struct pins *p, const struct domain *d, const struct fact *f,
 	if (pin == NULL)
 		return PIN_NONE;
 	if (same_targets(pin->set, &f->set))
-		return pin->held == NULL ? PIN_SAME : PIN_RETURNED;
+		return pin->pending == NULL ? PIN_SAME : PIN_RETURNED;
 	verdict = judge_change(p, pin, f, wall);
 	if (verdict != PIN_RENEWED)
 		target_set_unpack(pin->set, use);
@@ -238,11 +238,11 @@ note_use(struct pins *p, struct pin *pin, int64_t wall)
 static bool
 note_held(const struct pins *p, struct pin *pin, int64_t wall)
 {
-	pin->held_for = held_for(p, pin, wall);
-	pin->held_seen = wall;
-	if ((pin->held_for - pin->held_noted) * NOTED_PARTS < p->config.hold_s)
+	pin->pending_for = pending_for(p, pin, wall);
+	pin->pending_seen = wall;
+	if ((pin->pending_for - pin->pending_noted) * NOTED_PARTS < p->config.hold_s)
 		return false;
-	pin->held_noted = pin->held_for;
+	pin->pending_noted = pin->pending_for;
 	return true;
 }
 
@@ -259,16 +259,16 @@ note_verdict(struct pins *p, struct pin **at, const struct fact *f,
 	case PIN_HELD:
 		return note_held(p, pin, wall);
 	case PIN_RETURNED:
-		free(pin->held);
-		pin->held = NULL;
+		free(pin->pending);
+		pin->pending = NULL;
 		return true;
 	case PIN_RENEWED:
 		return renew(p, at, &f->set, wall);
 	case PIN_CHANGED:
-		if (!replace(&pin->held, &f->set))
+		if (!replace(&pin->pending, &f->set))
 			break;
-		pin->held_seen = wall;
-		pin->held_for = pin->held_noted = 0;
+		pin->pending_seen = wall;
+		pin->pending_for = pin->pending_noted = 0;
 		return true;
 	}
 	return false;
@@ -293,7 +293,7 @@ find_unused(struct pins *p, uint32_t today)
 	struct pin *pin = TAILQ_FIRST(&p->by_use);
 
 	for (int i = 0; i < LOOKED_AT && pin != NULL; i++) {
-		if (pin->held == NULL && today > pin->day &&
+		if (pin->pending == NULL && today > pin->day &&
 			today - pin->day > PINS_UNUSED_DAYS + PINS_LAG_DAYS)
 			return pin;
 		pin = TAILQ_NEXT(pin, by_use);
@@ -371,9 +371,9 @@ pins_accept(struct pins *p, const struct domain *d, int64_t wall)
 	struct pin **at = find(p, d), *pin = *at;
 	struct target_set held;
 
-	if (pin == NULL || pin->held == NULL)
+	if (pin == NULL || pin->pending == NULL)
 		return false;
-	target_set_unpack(pin->held, &held);
+	target_set_unpack(pin->pending, &held);
 	return renew(p, at, &held, wall);
 }
 
@@ -387,8 +387,8 @@ tell(const struct pin *pin, enum stored_kind kind, const char *packed, pins_each
 	struct stored s = {.kind = kind,
 		.type = DNS_TYPE_SRV,
 		.domain = {.len = pin->len},
-		.ttl = held ? (uint32_t)pin->held_for : pin->day,
-		.when = held ? pin->held_seen : pin->since};
+		.ttl = held ? (uint32_t)pin->pending_for : pin->day,
+		.when = held ? pin->pending_seen : pin->since};
 
 	memcpy(s.domain.text, pin->domain, pin->len);
 	target_set_unpack(packed, &s.fact.set);
@@ -400,8 +400,8 @@ static void
 tell_pin(const struct pin *pin, pins_each *each, void *arg)
 {
 	tell(pin, STORED_PIN, pin->set, each, arg);
-	if (pin->held != NULL)
-		tell(pin, STORED_HELD, pin->held, each, arg);
+	if (pin->pending != NULL)
+		tell(pin, STORED_HELD, pin->pending, each, arg);
 }
 
 void
@@ -436,10 +436,10 @@ pins_load(struct pins *p, const struct stored *s, uint32_t today)
 	if (s->kind == STORED_HELD) {
 		if (pin == NULL)
 			return PINS_LEFT_OUT;
-		if (!replace(&pin->held, &s->fact.set))
+		if (!replace(&pin->pending, &s->fact.set))
 			return PINS_NO_MEMORY;
-		pin->held_seen = s->when;
-		pin->held_for = pin->held_noted = s->ttl;
+		pin->pending_seen = s->when;
+		pin->pending_for = pin->pending_noted = s->ttl;
 		return PINS_LOADED;
 	}
 	if (s->kind != STORED_PIN)

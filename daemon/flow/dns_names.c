@@ -19,11 +19,11 @@ prefix_of(const struct engine_config *c, enum dns_type type)
 
 bool
 dns_names_query(const struct engine_config *c, enum dns_type type, const char *subject,
-	char out[FLIGHT_NAME_MAX + 1])
+	char out[INFLIGHT_NAME_MAX + 1])
 {
 	const char *prefix = prefix_of(c, type);
 
-	if (strlen(prefix) + strlen(subject) > FLIGHT_NAME_MAX)
+	if (strlen(prefix) + strlen(subject) > INFLIGHT_NAME_MAX)
 		return false;
 	strcpy(stpcpy(out, prefix), subject);
 	return true;
@@ -186,12 +186,12 @@ static void
 renew(struct inquiry *q, const struct needed_name *n)
 {
 	struct inquiry_env *env = q->env;
-	const struct flight_question question = {n->type, n->subject.text,
+	const struct inflight_question question = {n->type, n->subject.text,
 		{.key[SHARE_ZONE] =
 				share_zone(&env->config->cache.key, n->subject.text)}};
-	struct flight_joined joined;
+	struct inflight_joined joined;
 
-	if (flights_join(env->dns_flights, &question, q->now, NULL, &joined) !=
+	if (inflight_join(env->dns_inflight, &question, q->now, NULL, &joined) !=
 			REASON_NONE ||
 		!joined.asked)
 		return;

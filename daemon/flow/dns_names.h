@@ -17,7 +17,7 @@ enum dns_names_result dns_names_get(struct inquiry *q, enum dns_type type,
 /* Writes the name that DNS is asked for: the subject, behind the prefix of the type.
  * False: it would be too long. */
 bool dns_names_query(const struct engine_config *config, enum dns_type type,
-	const char *subject, char out[FLIGHT_NAME_MAX + 1]);
+	const char *subject, char out[INFLIGHT_NAME_MAX + 1]);
 
 /* The decision stands: asks again for what it used and what will soon expire, which may
  * change the cache. */

@@ -12,7 +12,7 @@ struct dns_server {
 	struct monotime answered; /* when it did so last */
 	struct dns_query *probe;  /* NULL: none is under way */
 	struct monotime probe_deadline;
-	uint32_t epoch;
+	uint32_t restarts;
 	unsigned knows; /* types of which it has had a record or an SOA, a bit for each */
 	bool was_bare;  /* it has sent a negative answer without an SOA */
 
@@ -61,9 +61,9 @@ dns_server_is_down(const struct dns_server *s)
 }
 
 uint32_t
-dns_server_epoch(const struct dns_server *s)
+dns_server_restarts(const struct dns_server *s)
 {
-	return s->epoch + s->source->epoch;
+	return s->restarts + s->source->restarts;
 }
 
 static void
@@ -115,7 +115,7 @@ dns_server_unanswered(struct dns_server *s, enum dns_type type, const char *name
 {
 	struct monotime heard = s->source->heard;
 
-	s->epoch++;
+	s->restarts++;
 	s->type = type;
 	memcpy(s->name, name, strlen(name) + 1);
 	if (monotime_before(heard, s->answered))
@@ -161,7 +161,7 @@ dns_server_answered(struct dns_server *s, enum dns_type type, const char *name,
 static void
 probe_failed(struct dns_server *s, struct monotime now)
 {
-	s->epoch++;
+	s->restarts++;
 	*s->config->opened += breaker_probe_failed(&s->breaker, now);
 	tell(s, UPSTREAM_DOWN);
 }

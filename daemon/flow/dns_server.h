@@ -20,7 +20,7 @@ struct dns_source *dns_server_source(const struct dns_server *server);
 bool dns_server_is_down(const struct dns_server *server);
 
 /* Changes when the server may have been restarted. */
-uint32_t dns_server_epoch(const struct dns_server *server);
+uint32_t dns_server_restarts(const struct dns_server *server);
 
 /* A question that it was asked at the time since has had no answer. */
 void dns_server_unanswered(struct dns_server *server, enum dns_type type,

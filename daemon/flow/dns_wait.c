@@ -5,7 +5,7 @@
 
 struct dns_wait_name {
 	SLIST_ENTRY(dns_wait_name) entry;
-	struct flight_waiter waiter;
+	struct inflight_waiter waiter;
 	struct dns_wait *wait;
 	enum dns_type type;
 	struct domain subject;
@@ -22,7 +22,7 @@ dns_wait_init(struct dns_wait *w, const struct dns_wait_config *config)
 static void
 stop(struct dns_wait_name *n)
 {
-	flights_leave(&n->waiter);
+	inflight_leave(&n->waiter);
 	SLIST_REMOVE(&n->wait->names, n, dns_wait_name, entry);
 	free(n);
 }
@@ -121,18 +121,18 @@ static enum reason
 join(struct dns_wait_name *n, struct monotime now)
 {
 	const struct dns_wait_config *c = &n->wait->config;
-	struct flight_question question = {n->type, n->subject.text, c->keys};
-	struct flight_joined joined;
+	struct inflight_question question = {n->type, n->subject.text, c->keys};
+	struct inflight_joined joined;
 	enum reason reason;
 
 	question.keys.key[SHARE_ZONE] = share_zone(c->key, n->subject.text);
-	reason = flights_join(c->flights, &question, now, &n->waiter, &joined);
+	reason = inflight_join(c->inflight, &question, now, &n->waiter, &joined);
 	if (reason != REASON_NONE)
 		return reason;
 	c->counters->dns_queries += joined.asked;
 	/* Others have waited in vain for as long as this one may: whoever asks one
 	 * question after the other isn't to lose that time again and again. */
-	if (monotime_reached(monotime_add_ms(joined.since, c->patience_ms), now)) {
+	if (monotime_reached(monotime_add_ms(joined.since, c->deadline_ms), now)) {
 		c->counters->fast_failures++;
 		return REASON_DEADLINE;
 	}

@@ -5,11 +5,11 @@
 #include "inquiry.h"
 
 struct dns_wait_config {
-	struct flights *flights;
+	struct inflight *inflight;
 	struct counters *counters;
 	const struct siphash_key *key; /* for the shares of zones; must live as long */
 	struct share_keys keys;        /* of the user and the client who ask */
-	int64_t patience_ms;           /* how long one name may be waited for */
+	int64_t deadline_ms;           /* how long one name may be waited for */
 	struct trail *trail;           /* NULL, or where to tell why */
 
 	/* An answer has come. REASON_NOMEM: it couldn't be kept, and there is no use in

@@ -26,8 +26,8 @@ cache_ttl(const struct engine_config *c, const struct dns_answer *answer)
 }
 
 static void
-dns_name(
-	void *arg, enum dns_type type, const char *subject, char out[FLIGHT_NAME_MAX + 1])
+dns_name(void *arg, enum dns_type type, const char *subject,
+	char out[INFLIGHT_NAME_MAX + 1])
 {
 	/* dns_names_get() lets no subject through that is too long. */
 	dns_names_query(&((const struct engine *)arg)->parts.config, type, subject, out);
@@ -43,7 +43,7 @@ is_about_the_name(enum reason reason)
 
 /* Every answer passes here, wanted or late. */
 static void
-dns_landed(void *arg, enum dns_type type, const char *subject,
+dns_answered(void *arg, enum dns_type type, const char *subject,
 	const struct dns_answer *answer, struct monotime now)
 {
 	struct engine *e = arg;
@@ -55,7 +55,7 @@ dns_landed(void *arg, enum dns_type type, const char *subject,
 	memcpy(d.text, subject, d.len);
 	if (type == DNS_TYPE_SRV) {
 		c->srv_targets_dropped += answer->dropped;
-		c->srv_records_over += answer->over;
+		c->srv_records_dropped += answer->over;
 	}
 	if (answer->status != DNS_FAILED) {
 		fact_of_answer(&fact, answer);
@@ -77,7 +77,7 @@ engine_expire(struct engine *e, struct monotime now)
 
 	pending_set_expire(p->pending, now);
 	upstream_expire(p->env.dns, now);
-	flights_expire(p->env.dns_flights, now);
+	inflight_expire(p->env.dns_inflight, now);
 	if (p->tor != NULL)
 		tor_dns_expire(p->tor, now);
 }
@@ -99,7 +99,7 @@ engine_next_deadline(const struct engine *e, struct monotime *when)
 
 	if (upstream_next_deadline(p->env.dns, &at))
 		any = earlier(any, at, when);
-	if (flights_next_deadline(p->env.dns_flights, &at))
+	if (inflight_next_deadline(p->env.dns_inflight, &at))
 		any = earlier(any, at, when);
 	if (p->tor != NULL && tor_dns_next_deadline(p->tor, &at))
 		any = earlier(any, at, when);
@@ -183,25 +183,25 @@ open_dns(struct engine *e)
 		.event_arg = p->ports.server_event_arg,
 		.alarm = p->ports.alarm,
 		.alarm_arg = p->ports.alarm_arg};
-	struct flights_config flights = {.max = p->config.max_flights,
+	struct inflight_config inflight = {.max = p->config.max_queries,
 		.max_waiters = p->config.max_waiters,
-		.outstanding = p->config.max_flights,
+		.outstanding = p->config.max_queries,
 		.burst = DNS_BURST,
 		.refill = DNS_BURST - 1,
-		.queued = &c->flights_queued,
-		.displaced = &c->flights_displaced,
-		.full = &c->flights_full,
+		.queued = &c->queries_queued,
+		.displaced = &c->queries_displaced,
+		.full = &c->queries_full,
 		.waiters_full = &c->waiters_full,
 		.dns_name = dns_name,
-		.landed = dns_landed,
+		.answered = dns_answered,
 		.arg = e,
 		.alarm = p->ports.alarm,
 		.alarm_arg = p->ports.alarm_arg};
 
 	memcpy(servers.server, p->ports.dns, sizeof(servers.server));
-	flights.upstream = p->env.dns = upstream_new(&servers);
-	p->env.dns_flights = flights_new(&flights);
-	return p->env.dns != NULL && p->env.dns_flights != NULL;
+	inflight.upstream = p->env.dns = upstream_new(&servers);
+	p->env.dns_inflight = inflight_new(&inflight);
+	return p->env.dns != NULL && p->env.dns_inflight != NULL;
 }
 
 static bool
@@ -256,7 +256,7 @@ engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	p = &e->parts;
-	flights_free(p->env.dns_flights);
+	inflight_free(p->env.dns_inflight);
 	upstream_free(p->env.dns);
 	tor_dns_free(p->tor);
 	cache_free(p->env.cache);

@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 #include "core/cache.h"
-#include "flow/flight.h"
+#include "flow/inflight.h"
 #include "flow/lookup.h"
 
 /* What a lookup was told while it waited. It may be too short-lived for the cache. */
@@ -37,7 +37,7 @@ struct inquiry_env {
 	const struct engine_ports *ports;
 	struct cache *cache;
 	struct upstream *dns;
-	struct flights *dns_flights; /* to it */
+	struct inflight *dns_inflight; /* to it */
 
 	struct map_value value;                    /* of the map's entry */
 	struct onion_memo memo;                    /* of the map */

@@ -337,11 +337,11 @@ static void
 init_dns(struct lookup *l)
 {
 	struct engine_parts *parts = l->parts;
-	const struct dns_wait_config config = {.flights = parts->env.dns_flights,
+	const struct dns_wait_config config = {.inflight = parts->env.dns_inflight,
 		.counters = parts->ports.counters,
 		.key = &parts->config.cache.key,
 		.keys = pending_keys(l->client),
-		.patience_ms = pending_deadline_ms(&l->pending),
+		.deadline_ms = pending_deadline_ms(&l->pending),
 		.trail = l->trail,
 		.answered = answered,
 		.arg = l};

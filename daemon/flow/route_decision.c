@@ -85,7 +85,7 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 {
 	const struct map_source *map = q->env->ports->map;
 	enum map_result r;
-	uint32_t epoch;
+	uint32_t generation;
 
 	if (map == NULL) {
 		trail_add(q->trail, "map: there is none");
@@ -94,9 +94,9 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 	/* A miss is no miss if one map was asked for one key, and the next for another.
 	 */
 	do {
-		epoch = map->epoch;
+		generation = map->generation;
 		r = find_keys(q, kind, d);
-	} while (map->epoch != epoch);
+	} while (map->generation != generation);
 	if (r == MAP_MISS)
 		trail_add(q->trail, "map: no entry for %s%s", kind, d->text);
 	return r;
@@ -145,8 +145,9 @@ marked_without_entry(struct inquiry *q)
 {
 	const struct map_source *map = q->env->ports->map;
 
-	return map != NULL && map->epoch != 0 && q->trail == NULL &&
-	       cache_marked(q->env->cache, DNS_TYPE_SRV, q->domain) == map->epoch;
+	return map != NULL && map->generation != 0 && q->trail == NULL &&
+	       cache_map_generation(q->env->cache, DNS_TYPE_SRV, q->domain) ==
+		       map->generation;
 }
 
 /* Had the domain an entry when the map was last asked for it, or for another that begins
@@ -169,7 +170,8 @@ remember_entry(struct inquiry *q, bool is_mapped)
 
 	*seems_mapped(q) = is_mapped;
 	if (!is_mapped && map != NULL)
-		cache_mark(q->env->cache, DNS_TYPE_SRV, q->domain, map->epoch);
+		cache_set_map_generation(
+			q->env->cache, DNS_TYPE_SRV, q->domain, map->generation);
 }
 
 /* False: the map leaves it to DNS. */

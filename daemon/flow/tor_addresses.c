@@ -5,9 +5,9 @@
 
 /* One target on its way to an address. */
 struct address {
-	struct flight_waiter waiter;
+	struct inflight_waiter waiter;
 	struct tor_addresses *all;
-	uint32_t epoch; /* tor's, when it gave the address */
+	uint32_t restarts; /* of tor, as it gave the address */
 	struct target target;
 	char host[DOMAIN_MAX + 1];
 };
@@ -40,7 +40,7 @@ void
 tor_addresses_cancel(struct tor_addresses *all)
 {
 	for (uint8_t i = 0; i < all->n; i++)
-		flights_leave(&all->address[i].waiter);
+		inflight_leave(&all->address[i].waiter);
 	free(all);
 }
 
@@ -48,7 +48,7 @@ static void
 end(struct tor_addresses *all, struct answer *answer, struct monotime now)
 {
 	for (uint8_t i = 0; i < all->n; i++)
-		flights_leave(&all->address[i].waiter);
+		inflight_leave(&all->address[i].waiter);
 	all->done(all->arg, answer, now);
 	free(all);
 }
@@ -88,9 +88,9 @@ ask_again(struct tor_addresses *all, struct monotime now)
 		struct address *a = &all->address[i];
 		enum reason reason;
 
-		if (a->epoch == tor_dns_epoch(all->tor))
+		if (a->restarts == tor_dns_restarts(all->tor))
 			continue;
-		all->counters->tor_asked_again++;
+		all->counters->tor_requeried++;
 		if ((reason = ask(a, now)) != REASON_NONE)
 			return reason;
 	}
@@ -131,7 +131,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	}
 	tor_dns_own(all->tor, a->host, &all->asker);
 	a->target.ipv4 = answer->ipv4;
-	a->epoch = tor_dns_epoch(all->tor);
+	a->restarts = tor_dns_restarts(all->tor);
 	if (--all->missing > 0)
 		return;
 	if ((reason = ask_again(all, now)) != REASON_NONE)

@@ -16,9 +16,9 @@ struct tor_dns {
 	const struct engine_config *config;
 	struct counters *counters;
 	struct upstream *upstream;
-	struct flights *flights;
+	struct inflight *inflight;
 	struct tor_names *names;
-	uint32_t checked; /* the epoch for which tor was asked whether it was restarted */
+	uint32_t checked; /* the count of restarts when tor was last asked about one */
 };
 
 bool
@@ -31,7 +31,7 @@ tor_dns_has_address(const struct tor_dns *t, uint32_t ipv4)
 }
 
 static void
-landed(void *arg, enum dns_type type, const char *subject,
+answered(void *arg, enum dns_type type, const char *subject,
 	const struct dns_answer *answer, struct monotime now)
 {
 	struct tor_dns *t = arg;
@@ -61,26 +61,26 @@ open_upstream(const struct engine_config *config, const struct engine_ports *por
 	return upstream_new(&upstream);
 }
 
-static struct flights *
-open_flights(struct tor_dns *t, const struct engine_ports *ports)
+static struct inflight *
+open_inflight(struct tor_dns *t, const struct engine_ports *ports)
 {
-	const struct flights_config flights = {.upstream = t->upstream,
-		.max = t->config->max_flights,
+	const struct inflight_config inflight = {.upstream = t->upstream,
+		.max = t->config->max_queries,
 		.max_waiters = t->config->max_waiters,
 		.outstanding = TOR_OUTSTANDING,
 		.burst = TOR_BURST,
 		.refill = TOR_REFILL,
 		.drops_queued = true,
-		.queued = &t->counters->flights_queued,
-		.displaced = &t->counters->flights_displaced,
-		.full = &t->counters->flights_full,
+		.queued = &t->counters->queries_queued,
+		.displaced = &t->counters->queries_displaced,
+		.full = &t->counters->queries_full,
 		.waiters_full = &t->counters->waiters_full,
-		.landed = landed,
+		.answered = answered,
 		.arg = t,
 		.alarm = ports->alarm,
 		.alarm_arg = ports->alarm_arg};
 
-	return flights_new(&flights);
+	return inflight_new(&inflight);
 }
 
 struct tor_dns *
@@ -93,10 +93,10 @@ tor_dns_new(const struct engine_config *config, const struct engine_ports *ports
 	t->config = config;
 	t->counters = ports->counters;
 	t->upstream = open_upstream(config, ports);
-	t->flights = open_flights(t, ports);
+	t->inflight = open_inflight(t, ports);
 	t->names = tor_names_new(config->max_tor_names, &config->cache.key,
 		ports->tor_nearly_full, ports->tor_nearly_full_arg);
-	if (t->upstream != NULL && t->flights != NULL && t->names != NULL)
+	if (t->upstream != NULL && t->inflight != NULL && t->names != NULL)
 		return t;
 	tor_dns_free(t);
 	return NULL;
@@ -107,16 +107,16 @@ tor_dns_free(struct tor_dns *t)
 {
 	if (t == NULL)
 		return;
-	flights_free(t->flights);
+	inflight_free(t->inflight);
 	upstream_free(t->upstream);
 	tor_names_free(t->names);
 	free(t);
 }
 
 uint32_t
-tor_dns_epoch(const struct tor_dns *t)
+tor_dns_restarts(const struct tor_dns *t)
 {
-	return upstream_epoch(t->upstream);
+	return upstream_restarts(t->upstream);
 }
 
 void
@@ -127,14 +127,14 @@ tor_dns_own(struct tor_dns *t, const char *name, const struct tor_asker *asker)
 
 static enum reason
 join(struct tor_dns *t, const char *name, struct share_keys keys,
-	struct flight_waiter *waiter, struct monotime now)
+	struct inflight_waiter *waiter, struct monotime now)
 {
-	struct flight_question question = {DNS_TYPE_A, name, keys};
-	struct flight_joined joined;
+	struct inflight_question question = {DNS_TYPE_A, name, keys};
+	struct inflight_joined joined;
 	enum reason reason;
 
 	question.keys.key[SHARE_ZONE] = share_zone(&t->config->cache.key, name);
-	reason = flights_join(t->flights, &question, now, waiter, &joined);
+	reason = inflight_join(t->inflight, &question, now, waiter, &joined);
 	if (reason == REASON_NONE)
 		t->counters->tor_queries += joined.asked;
 	return reason;
@@ -146,15 +146,15 @@ check_restart(struct tor_dns *t, struct monotime now)
 {
 	const char *name = tor_names_any(t->names);
 
-	if (name == NULL || upstream_epoch(t->upstream) == t->checked)
+	if (name == NULL || upstream_restarts(t->upstream) == t->checked)
 		return;
-	t->checked = upstream_epoch(t->upstream);
+	t->checked = upstream_restarts(t->upstream);
 	join(t, name, (struct share_keys){0}, NULL, now);
 }
 
 enum reason
 tor_dns_ask(struct tor_dns *t, const char *name, const struct tor_asker *asker,
-	struct share_keys keys, struct flight_waiter *waiter, struct monotime now)
+	struct share_keys keys, struct inflight_waiter *waiter, struct monotime now)
 {
 	if (upstream_is_down(t->upstream)) {
 		t->counters->tor_down_answers++;
@@ -174,7 +174,7 @@ void
 tor_dns_expire(struct tor_dns *t, struct monotime now)
 {
 	upstream_expire(t->upstream, now);
-	flights_expire(t->flights, now);
+	inflight_expire(t->inflight, now);
 }
 
 bool
@@ -183,8 +183,8 @@ tor_dns_next_deadline(const struct tor_dns *t, struct monotime *when)
 	struct monotime other;
 
 	if (!upstream_next_deadline(t->upstream, when))
-		return flights_next_deadline(t->flights, when);
-	if (flights_next_deadline(t->flights, &other) && monotime_before(other, *when))
+		return inflight_next_deadline(t->inflight, when);
+	if (inflight_next_deadline(t->inflight, &other) && monotime_before(other, *when))
 		*when = other;
 	return true;
 }

@@ -2,7 +2,7 @@
 #ifndef FLOW_TOR_DNS_H
 #define FLOW_TOR_DNS_H
 
-#include "flow/flight.h"
+#include "flow/inflight.h"
 #include "flow/lookup.h"
 #include "tor_names.h"
 
@@ -20,7 +20,7 @@ void tor_dns_free(struct tor_dns *tor);
  * doesn't. */
 enum reason tor_dns_ask(struct tor_dns *tor, const char *name,
 	const struct tor_asker *asker, struct share_keys keys,
-	struct flight_waiter *waiter, struct monotime now);
+	struct inflight_waiter *waiter, struct monotime now);
 
 /* Is the IPv4 address, in host byte order, in the range of tor_addresses? If DNSPort
  * turns out to be that of an ordinary resolver, or of one that lies, mail would go to an
@@ -31,7 +31,7 @@ bool tor_dns_has_address(const struct tor_dns *tor, uint32_t ipv4);
 void tor_dns_own(struct tor_dns *tor, const char *name, const struct tor_asker *asker);
 
 /* Changes whenever tor may have been restarted: then its addresses may not hold. */
-uint32_t tor_dns_epoch(const struct tor_dns *tor);
+uint32_t tor_dns_restarts(const struct tor_dns *tor);
 
 /* Repeats and ends what is due. When to call it next; false: no need. */
 void tor_dns_expire(struct tor_dns *tor, struct monotime now);

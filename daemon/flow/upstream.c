@@ -45,7 +45,8 @@ struct upstream {
 	struct upstream_config config;
 	struct dns_server *server[UPSTREAM_SERVERS];
 	size_t n;
-	uint32_t epoch; /* and more than those of all servers that have left */
+	uint32_t restarts; /* possible ones; more than those of all servers that have left
+			    */
 
 	/* Those of a round, the first that ends first: its timeout is the same for all.
 	 * And those that are due to be asked of another server, from due_at on. */
@@ -70,13 +71,13 @@ upstream_is_down(const struct upstream *u)
 }
 
 uint32_t
-upstream_epoch(const struct upstream *u)
+upstream_restarts(const struct upstream *u)
 {
-	uint32_t epoch = u->epoch;
+	uint32_t restarts = u->restarts;
 
 	for (size_t i = 0; i < u->n; i++)
-		epoch += dns_server_epoch(u->server[i]);
-	return epoch;
+		restarts += dns_server_restarts(u->server[i]);
+	return restarts;
 }
 
 /* Questions */
@@ -346,7 +347,7 @@ remove_server(struct upstream *u, struct dns_server *server, struct monotime now
 			leave_server(q, server, now);
 		}
 	}
-	u->epoch += dns_server_epoch(server) + 1;
+	u->restarts += dns_server_restarts(server) + 1;
 	dns_server_free(server);
 }
 

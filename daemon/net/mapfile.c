@@ -51,7 +51,7 @@ put_in_force(struct mapfile *m, const struct map_copy *new)
 	if (m->old.memory != NULL)
 		free_old(-1, 0, m);
 	m->current = m->last = *new;
-	m->source.epoch++;
+	m->source.generation++;
 	m->counters->map_loads++;
 	if (new->has_sum || m->told_no_sum)
 		return;

@@ -241,7 +241,7 @@ open_channel(struct resolver *r, enum use use)
 		.ended = &r->ended,
 		.ready = ready,
 		.arg = ch,
-		.sockets = &r->source.epoch};
+		.sockets = &r->source.restarts};
 
 	if (ch == NULL)
 		return NULL;

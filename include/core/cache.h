@@ -65,10 +65,11 @@ unsigned cache_fail(struct cache *, enum dns_type, const struct domain *, enum r
 unsigned cache_restore(struct cache *, enum dns_type, const struct domain *,
 	const struct cached *, struct monotime now);
 
-/* A number of the caller's own, kept with what is known of a name, if anything, until
- * that is replaced. 0: none. */
-void cache_mark(struct cache *, enum dns_type, const struct domain *, uint32_t mark);
-uint32_t cache_marked(struct cache *, enum dns_type, const struct domain *);
+/* The generation of the map that had no entry for a name, kept with what is known of the
+ * name, if anything, until that is replaced. 0: none. */
+void cache_set_map_generation(
+	struct cache *, enum dns_type, const struct domain *, uint32_t map_generation);
+uint32_t cache_map_generation(struct cache *, enum dns_type, const struct domain *);
 
 size_t cache_entries(const struct cache *);
 size_t cache_bytes(const struct cache *);

@@ -18,9 +18,9 @@
 	X(deadlines_shortened, "Lookups with a deadline of 50 ms.")                      \
 	X(lookups_full, "Lookups that got TEMP because max_lookups were pending.")       \
 	X(lookups_displaced, "Lookups that ended early to make room for another.")       \
-	X(flights_full, "Lookups that got TEMP because max_flights were under way.")     \
-	X(flights_displaced, "Queries that ended early to make room for another.")       \
-	X(flights_queued, "Queries to DNS or tor that waited for their turn.")           \
+	X(queries_full, "Lookups that got TEMP because max_queries were under way.")     \
+	X(queries_displaced, "Queries that ended early to make room for another.")       \
+	X(queries_queued, "Queries to DNS or tor that waited for their turn.")           \
 	X(waiters_full, "Lookups beyond max_waiters for one name.")                      \
 	X(fast_failures, "Lookups that didn't wait for a query that is overdue.")        \
 	X(map_hits, "Lookups that the map answered.")                                    \
@@ -51,13 +51,13 @@
 	X(dns_tcp_queries, "DNS queries repeated by TCP.")                               \
 	X(dns_tcp_full, "DNS queries by TCP beyond the limit of connections.")           \
 	X(srv_targets_dropped, "SRV targets that are no onion service.")                 \
-	X(srv_records_over, "SRV records beyond the 16 that are used.")                  \
+	X(srv_records_dropped, "SRV records beyond the 16 that are used.")               \
 	X(tor_queries, "Onion names that tor was asked for.")                            \
 	X(tor_failures, "Onion names for which tor gave no address.")                    \
 	X(tor_down, "Times that tor's DNSPort stopped answering.")                       \
 	X(tor_down_answers, "Lookups that got TEMP because tor did not answer.")         \
 	X(tor_full, "Lookups that got TEMP because of max_tor_names.")                   \
-	X(tor_asked_again, "Addresses that tor was asked for again.")                    \
+	X(tor_requeried, "Addresses that tor was asked for again.")                      \
 	X(bridge_clients, "Connections to the bridge.")                                  \
 	X(bridge_refused, "Connections to the bridge beyond the limit.")                 \
 	X(bridge_denied, "Connections of users that bridge_users does not name.")        \

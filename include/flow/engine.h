@@ -29,7 +29,7 @@ enum dnssec {
 };
 
 /* How long to wait for an answer of each server, and how often to ask it. */
-struct patience {
+struct retry_policy {
 	int64_t timeout_ms; /* the first time; doubled each time */
 	unsigned tries;     /* 1 to UPSTREAM_TRIES */
 };
@@ -42,7 +42,7 @@ struct engine_config {
 	bool protect_authenticated;
 	bool follow_mx;
 	enum bare_negative bare_negative;
-	struct patience dns, tor;
+	struct retry_policy dns, tor;
 
 	/* Tor's addresses are in one of these; others are never passed on. Kept by the
 	 * caller. */
@@ -53,7 +53,7 @@ struct engine_config {
 	uint32_t negative_ttl_max; /* seconds */
 	struct cache_config cache;
 	size_t max_lookups;   /* pending at once; at least 1, as those below */
-	size_t max_flights;   /* questions to DNS at once, and to tor */
+	size_t max_queries;   /* questions to DNS at once, and to tor */
 	size_t max_waiters;   /* lookups that wait for one of them */
 	size_t max_tor_names; /* onion names that tor is asked for while it lives */
 };

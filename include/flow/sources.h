@@ -28,7 +28,7 @@ struct map_value {
 struct map_source {
 	/* Another number when there is another map, or this one has been found damaged:
 	 * what it has said of a key holds until then. 0: nothing holds. */
-	uint32_t epoch;
+	uint32_t generation;
 
 	/* Copies the value of a key out on MAP_HIT. */
 	enum map_result (*get)(
@@ -57,7 +57,7 @@ struct dns_source {
 	struct monotime heard;
 
 	/* Changes when the server may have been restarted. */
-	uint32_t epoch;
+	uint32_t restarts;
 };
 
 #endif

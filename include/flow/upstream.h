@@ -73,7 +73,7 @@ bool upstream_is_down(const struct upstream *);
 
 /* Changes whenever a server may have been restarted: it refused a question, or left one
  * unanswered. What it said before may no longer hold. */
-uint32_t upstream_epoch(const struct upstream *);
+uint32_t upstream_restarts(const struct upstream *);
 
 /* Repeats, gives up and probes what is due. */
 void upstream_expire(struct upstream *, struct monotime now);

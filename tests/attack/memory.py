@@ -29,7 +29,7 @@ def bound(settings, clients):
     kb = documented()
     of = lambda option: settings.get(option, default(option))
     total = kb["the daemon itself"] + kb["each resolver, and tor"]
-    for option in ("max_lookups", "max_flights", "cache_entries", "bridge_max_clients",
+    for option in ("max_lookups", "max_queries", "cache_entries", "bridge_max_clients",
                    "bridge_addresses", "max_tor_names"):
         total += kb[option] * of(option)
     total += kb["cache_bytes"] * of("cache_bytes") / 1024

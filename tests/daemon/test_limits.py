@@ -228,16 +228,16 @@ def test_max_lookups(lab):
     assert daemon.ask("socketmap", "slow.example").outcome == ROUTE
 
 
-def test_max_flights(lab):
+def test_max_queries(lab):
     dns = lab.dns()
     for i in range(7):
         dns.on(f"slow{i}.example", does.delay(1, does.one(i)))
-    daemon = lab.daemon(dns=dns, map=MAP, max_flights=5)
+    daemon = lab.daemon(dns=dns, map=MAP, max_queries=5)
     names = [f"slow{i}.example" for i in range(7)]
     answers = ask_together(daemon, names[:5] * 2 + names[5:])
     assert {a.outcome for a in answers[:10]} == {ROUTE}
     assert answers[10:] == [(TEMP, BUSY)] * 2
-    assert daemon.counter("flights_full") == 2
+    assert daemon.counter("queries_full") == 2
     assert daemon.ask("socketmap", names[5]).outcome == ROUTE
 
 

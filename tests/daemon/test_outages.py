@@ -189,7 +189,7 @@ def test_tor_restarts_between_two_answers(lab, listener):
         answer = client.read(s)
     if answer.outcome == ROUTE:
         assert answer.hosts() == [tor.resolve(onion(x)) for x in "ab"]
-        assert daemon.counter("tor_asked_again") > 0
+        assert daemon.counter("tor_requeried") > 0
     wait_until(lambda: daemon.ask(listener, "two.example").outcome == ROUTE, "a route")
 
 
@@ -206,7 +206,7 @@ def test_tor_restarts_unseen_between_two_answers(lab):
     tor.on(onion("b"), restart)
     daemon = lab.daemon(tor=tor, map=TWO)
     assert daemon.ask("readsocket", "two.example").hosts() == ["10.2.0.1"] * 2
-    assert daemon.counter("tor_asked_again") == 1
+    assert daemon.counter("tor_requeried") == 1
 
 
 def test_both_die_and_come_back(lab):

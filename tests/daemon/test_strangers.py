@@ -24,7 +24,7 @@ def dns(lab):
 
 
 def test_another_client_gets_a_place(lab, dns):
-    daemon = lab.daemon(dns=dns, max_flights=60)
+    daemon = lab.daemon(dns=dns, max_queries=60)
     client = daemon.client("tcp_table")
     with connect(daemon.address("tcp_table")) as s:
         s.sendall(b"".join(client.request(f"d{i}.dead.example") for i in range(60)))
@@ -33,8 +33,8 @@ def test_another_client_gets_a_place(lab, dns):
             for listener in ("tcp_table", "socketmap"):
                 answer = daemon.ask(listener, f"{listener}{i}.good.org")
                 assert answer.hosts() == [onion("good")]
-        assert daemon.counted("flights_full") == 0
-        assert 0 < daemon.counted("flights_displaced") <= 30
+        assert daemon.counted("queries_full") == 0
+        assert 0 < daemon.counted("queries_displaced") <= 30
         # The first half isn't given up; the first of the other half was told why.
         assert daemon.counted("deadlines") == 0
         names = dns.names()

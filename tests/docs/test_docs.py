@@ -257,7 +257,7 @@ def test_readme_states_the_limits():
     readme = " ".join(docs.text("README.md").split())
     stated = (
         "{max_clients} clients a listener, {max_lookups} waiting lookups, "
-        "{max_flights} names asked for at once, {cache_entries} names or 64 MiB in the cache"
+        "{max_queries} names asked for at once, {cache_entries} names or 64 MiB in the cache"
     )
     assert stated.format(**code) in readme
     assert int(code["cache_bytes"]) == 64 << 20

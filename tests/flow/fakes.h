@@ -152,7 +152,7 @@ fake_get(struct map_source *source, const char *key, size_t keylen,
 
 	map->asked++;
 	if (map->asked == map->replaced_at) {
-		map->source.epoch++;
+		map->source.generation++;
 		map->key = map->new_key;
 	}
 	if (map->broken)
@@ -396,7 +396,7 @@ world_config(void)
 		.negative_ttl_max = 3600,
 		.cache = {.entries = 100, .bytes = 1000000},
 		.max_lookups = 20,
-		.max_flights = 10,
+		.max_queries = 10,
 		.max_waiters = 20,
 		.max_tor_names = 1000};
 }

@@ -1,7 +1,7 @@
 /* A burst of questions is more than a server's receive buffer holds. */
 #include "fakes.h"
 
-#include "flow/flight.h"
+#include "flow/inflight.h"
 
 #define BURST 100
 #define LOOKUPS 250
@@ -22,7 +22,7 @@ open_burst(struct world *w)
 {
 	struct engine_config config = world_config();
 
-	config.max_lookups = config.max_flights = LOOKUPS + 1;
+	config.max_lookups = config.max_queries = LOOKUPS + 1;
 	config.cache.entries = 2 * LOOKUPS;
 	world_open(w, &config);
 	for (unsigned i = 0; i < LOOKUPS; i++)
@@ -46,7 +46,7 @@ an_answer_makes_room_for_a_question(void **state)
 	(void)state;
 	open_burst(&w);
 	assert_int_equal(w.srv.asked, BURST);
-	assert_int_equal(w.counters.flights_queued, LOOKUPS - BURST);
+	assert_int_equal(w.counters.queries_queued, LOOKUPS - BURST);
 	for (unsigned i = 0; i < LOOKUPS; i++) {
 		answer_srv(&w, name_of(i), srv_none(60));
 		assert_outcome(&results[i], OUTCOME_NONE, REASON_NONE);
@@ -66,15 +66,15 @@ slow_answers_make_room_too(void **state)
 	(void)state;
 	open_burst(&w);
 	assert_true(engine_next_deadline(w.engine, &when));
-	assert_int_equal(monotime_diff_ms(when, w.now), FLIGHT_YOUNG_MS);
-	pass_ms(&w, FLIGHT_YOUNG_MS - 1);
+	assert_int_equal(monotime_diff_ms(when, w.now), INFLIGHT_RECENT_MS);
+	pass_ms(&w, INFLIGHT_RECENT_MS - 1);
 	assert_int_equal(w.srv.asked, BURST);
 	pass_ms(&w, 1);
 	assert_int_equal(w.srv.asked, 2 * BURST);
-	pass_ms(&w, FLIGHT_YOUNG_MS);
+	pass_ms(&w, INFLIGHT_RECENT_MS);
 	assert_int_equal(w.srv.asked, LOOKUPS);
 	assert_true(engine_next_deadline(w.engine, &when));
-	assert_true(monotime_diff_ms(when, w.now) > FLIGHT_YOUNG_MS);
+	assert_true(monotime_diff_ms(when, w.now) > INFLIGHT_RECENT_MS);
 	/* Late answers count like the others. */
 	for (unsigned i = 0; i < LOOKUPS; i++) {
 		answer_srv(&w, name_of(i), srv_none(60));
@@ -97,9 +97,9 @@ what_is_in_the_queue_is_asked_all_the_same(void **state)
 		lookup_cancel(results[i].pending);
 		results[i].calls = 1;
 	}
-	pass_ms(&w, FLIGHT_YOUNG_MS);
+	pass_ms(&w, INFLIGHT_RECENT_MS);
 	assert_int_equal(w.srv.asked, 2 * BURST);
-	pass_ms(&w, FLIGHT_YOUNG_MS);
+	pass_ms(&w, INFLIGHT_RECENT_MS);
 	assert_int_equal(w.srv.asked, LOOKUPS);
 	pass_ms(&w, 500);
 	look_up(&w, w.onion, name_of(LOOKUPS - 1), &r);
@@ -121,7 +121,7 @@ a_pause_ends_a_burst(void **state)
 	(void)state;
 	open_burst(&w);
 	for (int i = 0; i < 3; i++)
-		pass_ms(&w, FLIGHT_YOUNG_MS);
+		pass_ms(&w, INFLIGHT_RECENT_MS);
 	look_up(&w, w.onion, "late.example", &r);
 	assert_int_equal(w.srv.asked, LOOKUPS + 1);
 	lookup_cancel(r.pending);

@@ -82,7 +82,7 @@ a_dash_in_the_map_is_none_without_dns(void **state)
 }
 
 /* The cache remembers that the map has nothing for a domain, until there is another map.
- * One that can change at any time (epoch 0) is asked each time. */
+ * One that can change at any time (generation 0) is asked each time. */
 static void
 what_the_map_lacks_it_is_asked_once(void **state)
 {
@@ -93,7 +93,7 @@ what_the_map_lacks_it_is_asked_once(void **state)
 	answer_srv(w, "a.example", srv_none(60));
 	look_up(w, w->onion, "a.example", &r);
 	assert_int_equal(w->map.asked, 3 * 2); /* the name and its parent */
-	w->map.source.epoch = 5;
+	w->map.source.generation = 5;
 	look_up(w, w->onion, "a.example", &r);
 	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
 	assert_int_equal(w->map.asked, 4 * 2);
@@ -101,7 +101,7 @@ what_the_map_lacks_it_is_asked_once(void **state)
 	look_up(w, w->onion, "b@a.example", &r);
 	assert_outcome(&r, OUTCOME_NONE, REASON_NONE);
 	assert_int_equal(w->map.asked, 4 * 2);
-	w->map.source.epoch = 6;
+	w->map.source.generation = 6;
 	w->map.key = "a.example";
 	w->map.value = A_ONION;
 	look_up(w, w->onion, "a.example", &r);
@@ -115,7 +115,7 @@ a_map_that_is_replaced_amid_a_lookup(void **state)
 	struct world *w = *state;
 	struct result r;
 
-	w->map.source.epoch = 1;
+	w->map.source.generation = 1;
 	w->map.key = ".example";
 	w->map.value = A_ONION;
 	w->map.replaced_at = 2;
@@ -293,7 +293,7 @@ limits_refuse_what_is_too_much(void **state)
 	}
 	look_up(w, w->onion, "one-too-many.example", &over);
 	assert_outcome(&over, OUTCOME_TEMP, REASON_BUSY);
-	assert_int_equal(w->counters.flights_full, 1);
+	assert_int_equal(w->counters.queries_full, 1);
 	for (int i = 10; i < 20; i++)
 		look_up(w, w->onion, "d0.example", &r[i]);
 	look_up(w, w->onion, "d0.example", &over);

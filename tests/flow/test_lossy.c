@@ -138,11 +138,11 @@ lost_and_late_answers(void **state)
 	unsigned right;
 
 	(void)state;
-	config.dns = (struct patience){.timeout_ms = 2000, .tries = 3};
+	config.dns = (struct retry_policy){.timeout_ms = 2000, .tries = 3};
 	config.cache.entries = 2 * LOOKUPS;
 	config.cache.bytes = 100000000;
 	config.max_lookups = config.max_waiters = LOOKUPS;
-	config.max_flights = FAKE_QUERIES / 4;
+	config.max_queries = FAKE_QUERIES / 4;
 	world_prepare(&n.world, &ports);
 	n.world.srv.source.ask = lossy_ask;
 	world_start(&n.world, &config, &ports);

@@ -28,7 +28,7 @@ open_protecting(struct world *w)
 	struct engine_config config = world_config();
 
 	config.protect_authenticated = true;
-	config.max_flights = 100;
+	config.max_queries = 100;
 	world_open(w, &config);
 }
 
@@ -357,7 +357,7 @@ answers_without_ttl(void **state)
 	(void)state;
 	config.protect_authenticated = true;
 	config.ttl_min = 0;
-	config.max_flights = 100;
+	config.max_queries = 100;
 	world_open(&w, &config);
 	look_up(&w, w.onion, "example.org", &r);
 	answer_srv(&w, "example.org", srv_route(0, A_ONION, 2525));

@@ -4,9 +4,9 @@
 
 #include "core/shares.h"
 
-#define FLIGHTS 64
+#define QUERIES 64
 
-static struct result results[FLIGHTS + 1];
+static struct result results[QUERIES + 1];
 static struct lookup_client strangers = {.user = 1, .id = 1},
 			    honest = {.user = 1, .id = 2};
 
@@ -28,20 +28,20 @@ open_full(struct world *w, const char *names)
 {
 	struct engine_config config = world_config();
 
-	config.max_lookups = 4 * FLIGHTS;
-	config.max_flights = FLIGHTS;
+	config.max_lookups = 4 * QUERIES;
+	config.max_queries = QUERIES;
 	world_open(w, &config);
-	for (unsigned i = 0; i < FLIGHTS; i++) {
+	for (unsigned i = 0; i < QUERIES; i++) {
 		look_up_as(w, &strangers, w->onion, numbered(names, i), &results[i]);
 		pass_ms(w, 1);
 	}
-	assert_int_equal(w->srv.asked, FLIGHTS);
+	assert_int_equal(w->srv.asked, QUERIES);
 }
 
 static void
 end_full(struct world *w)
 {
-	for (unsigned i = 0; i <= FLIGHTS; i++)
+	for (unsigned i = 0; i <= QUERIES; i++)
 		if (results[i].pending != NULL)
 			lookup_cancel(results[i].pending);
 	memset(results, 0, sizeof(results));
@@ -59,14 +59,14 @@ another_client_gets_a_place_at_once(void **state)
 	look_up_as(&w, &honest, w.onion, "good.example.org", &r);
 	assert_true(asked_srv(&w, "good.example.org"));
 	/* The one that made room is told, but not amid the other's start. */
-	assert_int_equal(results[FLIGHTS / 2].calls, 0);
-	assert_false(asked_srv(&w, numbered("d*.dead.example", FLIGHTS / 2)));
+	assert_int_equal(results[QUERIES / 2].calls, 0);
+	assert_false(asked_srv(&w, numbered("d*.dead.example", QUERIES / 2)));
 	pass_ms(&w, 0);
-	assert_outcome(&results[FLIGHTS / 2], OUTCOME_TEMP, REASON_BUSY);
+	assert_outcome(&results[QUERIES / 2], OUTCOME_TEMP, REASON_BUSY);
 	answer_srv(&w, "good.example.org", srv_route(60, A_ONION, 25));
 	assert_route(&r, A_ONION, 25);
-	assert_int_equal(w.counters.flights_displaced, 1);
-	assert_int_equal(w.counters.flights_full, 0);
+	assert_int_equal(w.counters.queries_displaced, 1);
+	assert_int_equal(w.counters.queries_full, 0);
 	end_full(&w);
 }
 
@@ -92,16 +92,16 @@ whoever_has_waited_longest_makes_room(void **state)
 
 	(void)state;
 	open_full(&w, "d*.example");
-	look_up_as(&w, &strangers, w.onion, "e.example", &results[FLIGHTS]);
-	assert_outcome(&results[FLIGHTS], OUTCOME_TEMP, REASON_BUSY);
-	assert_int_equal(w.counters.flights_full, 1);
+	look_up_as(&w, &strangers, w.onion, "e.example", &results[QUERIES]);
+	assert_outcome(&results[QUERIES], OUTCOME_TEMP, REASON_BUSY);
+	assert_int_equal(w.counters.queries_full, 1);
 	pass_ms(&w, SHARES_WAIT_MS);
-	look_up_as(&w, &strangers, w.onion, "e.example", &results[FLIGHTS]);
+	look_up_as(&w, &strangers, w.onion, "e.example", &results[QUERIES]);
 	pass_ms(&w, 0);
-	assert_outcome(&results[FLIGHTS / 2], OUTCOME_TEMP, REASON_BUSY);
-	assert_int_equal(w.counters.flights_displaced, 1);
+	assert_outcome(&results[QUERIES / 2], OUTCOME_TEMP, REASON_BUSY);
+	assert_int_equal(w.counters.queries_displaced, 1);
 	answer_srv(&w, "e.example", srv_none(60));
-	assert_outcome(&results[FLIGHTS], OUTCOME_NONE, REASON_NONE);
+	assert_outcome(&results[QUERIES], OUTCOME_NONE, REASON_NONE);
 	end_full(&w);
 }
 
@@ -113,7 +113,7 @@ half_is_never_given_up(void **state)
 
 	(void)state;
 	open_full(&w, "d*.example");
-	for (unsigned i = 0; i < 2 * FLIGHTS; i++) {
+	for (unsigned i = 0; i < 2 * QUERIES; i++) {
 		struct result r;
 
 		pass_ms(&w, SHARES_WAIT_MS);
@@ -121,9 +121,9 @@ half_is_never_given_up(void **state)
 		pass_ms(&w, 500);
 		assert_outcome(&r, OUTCOME_TEMP, REASON_DEADLINE);
 	}
-	for (unsigned i = 0; i < FLIGHTS; i++)
+	for (unsigned i = 0; i < QUERIES; i++)
 		assert_int_equal(
-			asked_srv(&w, numbered("d*.example", i)), i < FLIGHTS / 2);
+			asked_srv(&w, numbered("d*.example", i)), i < QUERIES / 2);
 	end_full(&w);
 }
 
@@ -136,18 +136,18 @@ a_lookup_makes_room(void **state)
 	struct result r;
 
 	(void)state;
-	config.max_lookups = FLIGHTS;
-	config.max_waiters = 2 * FLIGHTS;
+	config.max_lookups = QUERIES;
+	config.max_waiters = 2 * QUERIES;
 	world_open(&w, &config);
-	for (unsigned i = 0; i < FLIGHTS; i++)
+	for (unsigned i = 0; i < QUERIES; i++)
 		look_up_as(&w, &strangers, w.onion, "dead.example", &results[i]);
 	look_up_as(&w, &strangers, w.onion, "dead.example", &r);
 	assert_outcome(&r, OUTCOME_TEMP, REASON_BUSY);
 	assert_int_equal(w.counters.lookups_full, 1);
 	look_up_as(&w, &honest, w.onion, "good.example.org", &r);
-	assert_int_equal(results[FLIGHTS / 2].calls, 0);
+	assert_int_equal(results[QUERIES / 2].calls, 0);
 	pass_ms(&w, 0);
-	assert_outcome(&results[FLIGHTS / 2], OUTCOME_TEMP, REASON_BUSY);
+	assert_outcome(&results[QUERIES / 2], OUTCOME_TEMP, REASON_BUSY);
 	assert_int_equal(w.counters.lookups_displaced, 1);
 	assert_int_equal(w.counters.deadlines, 0);
 	answer_srv(&w, "good.example.org", srv_none(60));
@@ -168,8 +168,8 @@ a_flood_holds_up_nobody_else(void **state)
 
 	(void)state;
 	memset(flood, 0, sizeof(flood));
-	config.max_lookups = 4 * FLIGHTS;
-	config.max_flights = FLIGHTS;
+	config.max_lookups = 4 * QUERIES;
+	config.max_queries = QUERIES;
 	world_open(&w, &config);
 	for (unsigned ms = 0; ms < 4800; ms++) {
 		static struct result r;
@@ -199,12 +199,12 @@ a_flood_holds_up_nobody_else(void **state)
 /* One mail server, which asks for one name after the other. */
 
 static struct engine_config
-patient_config(void)
+slow_config(void)
 {
 	struct engine_config config = world_config();
 
-	config.dns = (struct patience){.timeout_ms = 2000, .tries = 3};
-	config.max_flights = 1024;
+	config.dns = (struct retry_policy){.timeout_ms = 2000, .tries = 3};
+	config.max_queries = 1024;
 	config.max_lookups = 4096;
 	config.cache.entries = 10000;
 	return config;
@@ -254,7 +254,7 @@ static void
 assert_delivered(const char *dead)
 {
 	static struct mail m;
-	struct engine_config config = patient_config();
+	struct engine_config config = slow_config();
 
 	m = (struct mail){.client = {.id = 1}};
 	world_open(&m.w, &config);
@@ -262,7 +262,7 @@ assert_delivered(const char *dead)
 	assert_in_range(deliver(&m, dead), 0, 60000);
 	assert_int_equal(m.right, 100);
 	assert_true(m.w.counters.deadlines_shortened > 900);
-	assert_int_equal(m.w.counters.flights_full, 0);
+	assert_int_equal(m.w.counters.queries_full, 0);
 	world_close(&m.w);
 }
 
@@ -285,7 +285,7 @@ static void
 a_late_answer_is_of_use(void **state)
 {
 	static struct mail m;
-	struct engine_config config = patient_config();
+	struct engine_config config = slow_config();
 	struct result r;
 
 	(void)state;

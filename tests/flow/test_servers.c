@@ -204,23 +204,23 @@ servers_change_quickly_under_load(void **state)
 
 /* Otherwise an address of before a restart would count as one of after it. */
 static void
-an_epoch_never_comes_back(void **state)
+a_count_of_restarts_never_comes_back(void **state)
 {
 	struct servers s;
 	uint32_t last;
 
 	(void)state;
 	open_servers(&s, 2, 1);
-	last = upstream_epoch(s.upstream);
+	last = upstream_restarts(s.upstream);
 	for (size_t i = 0; i < 6; i++) {
 		ask(&s);
 		pass(&s, 1000);
 		pass(&s, 1000);
-		assert_true(upstream_epoch(s.upstream) > last);
-		last = upstream_epoch(s.upstream);
+		assert_true(upstream_restarts(s.upstream) > last);
+		last = upstream_restarts(s.upstream);
 		SET_SERVERS(&s, i % 3, (i + 1) % 3);
-		assert_true(upstream_epoch(s.upstream) >= last);
-		last = upstream_epoch(s.upstream);
+		assert_true(upstream_restarts(s.upstream) >= last);
+		last = upstream_restarts(s.upstream);
 	}
 	close_servers(&s);
 }
@@ -265,7 +265,7 @@ main(void)
 		cmocka_unit_test(a_server_that_is_listed_twice_counts_once),
 		cmocka_unit_test(a_question_has_an_end_though_servers_come_and_go),
 		cmocka_unit_test(servers_change_quickly_under_load),
-		cmocka_unit_test(an_epoch_never_comes_back),
+		cmocka_unit_test(a_count_of_restarts_never_comes_back),
 		cmocka_unit_test(a_lost_probe_says_nothing_of_later),
 	};
 

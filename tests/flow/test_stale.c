@@ -15,7 +15,7 @@ setup(void **state)
 	config.cache.stale_s = STALE;
 	config.cache.failure_s = FAILURE;
 	config.max_lookups = 100;
-	config.max_flights = 100;
+	config.max_queries = 100;
 	config.max_waiters = 3;
 	world_open(&w, &config);
 	*state = &w;

@@ -171,14 +171,14 @@ a_restart_that_nobody_sees(void **state)
 
 	for (unsigned i = 0; i <= last; i++)
 		ask_onion(w, i);
-	w->tor.source.epoch++;
+	w->tor.source.restarts++;
 	assert_false(ask_onion(w, 1000));
 	assert_false(ask_onion(w, 1000));
 	assert_int_equal(fake_open(&w->tor), 1);
 	answer_tor(w, nth(last), tor_address(VIRTUAL(last)));
 	assert_false(ask_onion(w, 1000));
 	assert_int_equal(fake_open(&w->tor), 0);
-	w->tor.source.epoch++;
+	w->tor.source.restarts++;
 	assert_false(ask_onion(w, 1000));
 	answer_tor(w, nth(last), tor_address(VIRTUAL(999)));
 	assert_true(ask_onion(w, 1000));

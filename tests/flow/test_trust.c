@@ -4,7 +4,7 @@
 static void
 open_world(struct world *w, struct engine_config *config)
 {
-	config->max_flights = 100;
+	config->max_queries = 100;
 	world_open(w, config);
 }
 

@@ -398,29 +398,29 @@ a_probe_without_memory_is_tried_again(void **state)
 
 /* A question that is left unanswered may mean a restart. */
 static void
-the_epoch_tells_of_possible_restarts(void **state)
+the_count_tells_of_possible_restarts(void **state)
 {
 	struct servers s;
-	uint32_t epoch;
+	uint32_t restarts;
 
 	(void)state;
 	open_servers(&s, 1, 2);
-	epoch = upstream_epoch(s.upstream);
+	restarts = upstream_restarts(s.upstream);
 	ask(&s);
 	answer(&s, 0, srv_none(60));
-	assert_int_equal(upstream_epoch(s.upstream), epoch);
+	assert_int_equal(upstream_restarts(s.upstream), restarts);
 	ask(&s);
 	answer(&s, 0, dns_failed(REASON_DNS_FAILED));
-	assert_int_equal(upstream_epoch(s.upstream), epoch);
+	assert_int_equal(upstream_restarts(s.upstream), restarts);
 	ask(&s);
 	pass(&s, 1000);
-	assert_int_not_equal(upstream_epoch(s.upstream), epoch);
-	epoch = upstream_epoch(s.upstream);
+	assert_int_not_equal(upstream_restarts(s.upstream), restarts);
+	restarts = upstream_restarts(s.upstream);
 	answer(&s, 0, dns_failed(REASON_DNS_DOWN));
-	assert_int_not_equal(upstream_epoch(s.upstream), epoch);
-	epoch = upstream_epoch(s.upstream);
-	s.server[0].source.epoch++;
-	assert_int_not_equal(upstream_epoch(s.upstream), epoch);
+	assert_int_not_equal(upstream_restarts(s.upstream), restarts);
+	restarts = upstream_restarts(s.upstream);
+	s.server[0].source.restarts++;
+	assert_int_not_equal(upstream_restarts(s.upstream), restarts);
 	close_servers(&s);
 }
 
@@ -526,7 +526,7 @@ main(void)
 		cmocka_unit_test(all_are_down_until_a_probe_is_answered),
 		cmocka_unit_test(a_question_goes_through_all_the_same),
 		cmocka_unit_test(a_probe_without_memory_is_tried_again),
-		cmocka_unit_test(the_epoch_tells_of_possible_restarts),
+		cmocka_unit_test(the_count_tells_of_possible_restarts),
 		cmocka_unit_test(a_bare_denial_counts_from_who_knows_the_type),
 		cmocka_unit_test(a_record_shows_that_the_type_is_known),
 		cmocka_unit_test(a_bare_denial_that_doesnt_count_goes_on_to_the_next),

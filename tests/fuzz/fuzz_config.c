@@ -72,7 +72,7 @@ check(const struct config *c)
 	require(c->bridge_idle_ms > 0 && c->bridge_max_clients > 0);
 	require(c->min_ttl >= 0 && c->min_ttl <= c->max_ttl && c->max_stale >= 0);
 	require(c->cache_entries > 0 && c->cache_bytes > 0 && c->max_lookups > 0);
-	require(c->max_flights > 0 && c->max_waiters > 0 && c->client_timeout_ms > 0);
+	require(c->max_queries > 0 && c->max_waiters > 0 && c->client_timeout_ms > 0);
 	require(c->cache_save > 0 && c->srv_prefix[0] == '_');
 	require(!config_has_bridge(c) || (c->nsocks > 0 && c->state_dir != NULL));
 }

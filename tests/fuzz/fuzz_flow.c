@@ -310,7 +310,7 @@ open_world(void)
 		.max_lookups = 1 + next() % 40U,
 		.tor_addresses = &virtual_net,
 		.ntor_addresses = 1,
-		.max_flights = 1 + next() % 40U,
+		.max_queries = 1 + next() % 40U,
 		.max_waiters = 1 + next() % 20U,
 		.max_tor_names = 1000};
 	struct engine_ports ports = {.map = &w.map,

@@ -174,7 +174,7 @@ shell_open(void)
 		.negative_ttl_max = 3600,
 		.cache = {.entries = 100, .bytes = 100000},
 		.max_lookups = 1000,
-		.max_flights = 1000,
+		.max_queries = 1000,
 		.max_waiters = 1000};
 	struct engine_ports ports = {.map = &shell.map,
 		.dns = {&shell.dns},

@@ -77,7 +77,7 @@ open_engine(struct dns_source *dns)
 		.dns = {60000, 1},
 		.cache = {.entries = 100, .bytes = 100000},
 		.max_lookups = 10,
-		.max_flights = 10,
+		.max_queries = 10,
 		.max_waiters = 10};
 	const struct engine_ports ports = {.dns = {dns},
 		.ndns = 1,

@@ -237,7 +237,7 @@ open_engine(void)
 		.dns = {60000, 1},
 		.cache = {.entries = 100, .bytes = 100000},
 		.max_lookups = 10,
-		.max_flights = 10,
+		.max_queries = 10,
 		.max_waiters = 10};
 	const struct engine_ports ports = {.random = no_number, .counters = &counters};
 	struct engine *engine = engine_new(&config, &ports);

@@ -110,10 +110,10 @@ lost_questions_to_tor_leave_nothing(void **state)
 	run_ready(w->loop);
 	assert_true(open_files() <= files + 1);
 	assert_true(memory_used() < memory + 1000000);
-	renewed = w->source->epoch;
+	renewed = w->source->restarts;
 	assert_in_range(renewed, MANY / FORGOTTEN_MAX, MANY / FORGOTTEN_MAX + 2);
 	assert_works(w);
-	assert_int_equal(w->source->epoch, renewed);
+	assert_int_equal(w->source->restarts, renewed);
 	world_close(w);
 }
 
@@ -130,7 +130,7 @@ a_renewed_channel_of_tor_is_kept_for_who_waits(void **state)
 		if (i % 50 == 0)
 			run_ready(w->loop);
 	}
-	assert_in_range(w->source->epoch, 3, 4);
+	assert_in_range(w->source->restarts, 3, 4);
 	server_answer(&w->server, 0, BY_UDP_ANSWER);
 	wait_ended(w, 1);
 	assert_answered(&w->question[0]);

@@ -89,8 +89,8 @@ add_up(const struct world *w)
 	sum.stale += c->stale_answers;
 	sum.prefetched += c->prefetches;
 	sum.down += c->dns_down + c->tor_down;
-	sum.full += c->lookups_full + c->flights_full + c->waiters_full;
-	sum.displaced += c->lookups_displaced + c->flights_displaced;
+	sum.full += c->lookups_full + c->queries_full + c->waiters_full;
+	sum.displaced += c->lookups_displaced + c->queries_displaced;
 	sum.hurried += c->deadlines_shortened;
 	sum.evicted += c->cache_evictions;
 	sum.insecure += c->insecure_refused;

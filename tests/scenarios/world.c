@@ -387,7 +387,7 @@ random_config(struct world *w)
 		.max_lookups = 1 + roll(w, one_in(w, 2) ? 4 : 100),
 		.tor_addresses = &virtual_net,
 		.ntor_addresses = 1,
-		.max_flights = 1 + roll(w, one_in(w, 2) ? 3 : 40),
+		.max_queries = 1 + roll(w, one_in(w, 2) ? 3 : 40),
 		.max_waiters = 1 + roll(w, one_in(w, 2) ? 2 : 40),
 		.max_tor_names = 1000};
 }
@@ -413,7 +413,7 @@ world_open(struct world *w, uint64_t seed)
 	w->config = random_config(w);
 	w->nservers = 1 + roll(w, SERVERS);
 	w->map.get = map_get;
-	w->map.epoch = 1; /* the entries stay as they are */
+	w->map.generation = 1; /* the entries stay as they are */
 	for (size_t i = 0; i < SERVERS; i++)
 		open_server(w, &w->server[i], false);
 	open_server(w, &w->tor, true);

@@ -665,19 +665,20 @@ test_marks(void **state)
 	struct domain a = unit_domain("a.example"), b = unit_domain("b.example");
 
 	(void)state;
-	cache_mark(c, DNS_TYPE_SRV, &a, 7);
-	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 0); /* nothing to mark */
+	cache_set_map_generation(c, DNS_TYPE_SRV, &a, 7);
+	assert_int_equal(
+		cache_map_generation(c, DNS_TYPE_SRV, &a), 0); /* nothing to mark */
 	put(c, "a.example", 1, 1, 60);
 	put(c, "b.example", 1, 0, 60);
-	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 0);
-	cache_mark(c, DNS_TYPE_SRV, &a, 7);
-	cache_mark(c, DNS_TYPE_TXT, &b, 8);
-	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 7);
-	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &b), 0);
-	cache_mark(c, DNS_TYPE_SRV, &a, 9);
-	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 9);
+	assert_int_equal(cache_map_generation(c, DNS_TYPE_SRV, &a), 0);
+	cache_set_map_generation(c, DNS_TYPE_SRV, &a, 7);
+	cache_set_map_generation(c, DNS_TYPE_TXT, &b, 8);
+	assert_int_equal(cache_map_generation(c, DNS_TYPE_SRV, &a), 7);
+	assert_int_equal(cache_map_generation(c, DNS_TYPE_SRV, &b), 0);
+	cache_set_map_generation(c, DNS_TYPE_SRV, &a, 9);
+	assert_int_equal(cache_map_generation(c, DNS_TYPE_SRV, &a), 9);
 	put(c, "a.example", 1, 1, 60);
-	assert_int_equal(cache_marked(c, DNS_TYPE_SRV, &a), 0);
+	assert_int_equal(cache_map_generation(c, DNS_TYPE_SRV, &a), 0);
 	cache_free(c);
 }
 

@@ -3,7 +3,7 @@
 #include "../unit/onions.h"
 #include "fakes.h"
 
-#include "flow/flight.h"
+#include "flow/inflight.h"
 
 static int
 setup(void **state)
@@ -12,7 +12,7 @@ setup(void **state)
 	struct engine_config config = world_config();
 
 	config.max_lookups = 400;
-	config.max_flights = 300;
+	config.max_queries = 300;
 	world_open(&w, &config);
 	*state = &w;
 	return 0;
@@ -168,10 +168,10 @@ a_restart_between_two_addresses(void **state)
 
 	two_targets(w, &r);
 	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
-	w->tor.source.epoch++;
+	w->tor.source.restarts++;
 	answer_tor(w, B_ONION, tor_address(VIRTUAL(0x10002)));
 	assert_int_equal(r.calls, 0);
-	assert_int_equal(w->counters.tor_asked_again, 1);
+	assert_int_equal(w->counters.tor_requeried, 1);
 	assert_null(fake_find_typed(&w->tor, DNS_TYPE_A, B_ONION));
 	answer_tor(w, A_ONION, tor_address(VIRTUAL(0x10001)));
 	assert_int_equal(r.calls, 1);
@@ -187,9 +187,9 @@ a_second_restart_asks_again(void **state)
 
 	two_targets(w, &r);
 	answer_tor(w, A_ONION, tor_address(VIRTUAL(1)));
-	w->tor.source.epoch++;
+	w->tor.source.restarts++;
 	answer_tor(w, B_ONION, tor_address(VIRTUAL(2)));
-	w->tor.source.epoch++;
+	w->tor.source.restarts++;
 	answer_tor(w, A_ONION, tor_address(VIRTUAL(3)));
 	assert_int_equal(r.calls, 0);
 	answer_tor(w, B_ONION, tor_address(VIRTUAL(4)));
@@ -236,7 +236,7 @@ a_question_without_an_answer(void **state)
 	for (int i = 1; i < 100; i++)
 		answer_tor(w, nth(i), tor_address(VIRTUAL(1)));
 	assert_int_equal(fake_open(&w->tor), 1);
-	pass_ms(w, FLIGHT_YOUNG_MS - 1);
+	pass_ms(w, INFLIGHT_RECENT_MS - 1);
 	assert_int_equal(fake_open(&w->tor), 1);
 	pass_ms(w, 1);
 	assert_int_equal(fake_open(&w->tor), 51);

@@ -1,7 +1,7 @@
 /* Questions under way. Whoever asks for what is already being asked for waits for the
  * same answer. */
-#ifndef FLOW_FLIGHT_H
-#define FLOW_FLIGHT_H
+#ifndef FLOW_INFLIGHT_H
+#define FLOW_INFLIGHT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,26 +11,26 @@
 #include "core/shares.h"
 #include "flow/upstream.h"
 
-struct flight;
-struct flights;
+struct inflight_query;
+struct inflight;
 
 /* Waits for one answer; belongs to the caller, and must stay where it is while it
- * waits. answered runs once, when the waiter has left the flight. */
-struct flight_waiter {
-	LIST_ENTRY(flight_waiter) entry;
-	struct flight *flight; /* NULL: isn't waiting */
+ * waits. answered runs once, when the waiter has left the query. */
+struct inflight_waiter {
+	LIST_ENTRY(inflight_waiter) entry;
+	struct inflight_query *query; /* NULL: isn't waiting */
 	dns_done *answered;
 	void *arg;
 };
 
-#define FLIGHT_NAME_MAX DOMAIN_MAX
+#define INFLIGHT_NAME_MAX DOMAIN_MAX
 
-struct flights_config {
+struct inflight_config {
 	struct upstream *upstream;
 	size_t max; /* questions at once, those in the queue included; at least 1 */
 	size_t max_waiters;  /* for one of them */
 	size_t outstanding;  /* of them, asked; the others wait their turn */
-	size_t burst;        /* of these, asked in the last FLIGHT_YOUNG_MS */
+	size_t burst;        /* of these, asked in the last INFLIGHT_RECENT_MS */
 	size_t refill;       /* no more may be left of these when others are asked */
 	bool drops_queued;   /* what nobody waits for any more isn't asked */
 	uint64_t *queued;    /* counts those that had to wait their turn */
@@ -42,15 +42,15 @@ struct flights_config {
 
 	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
 	void (*dns_name)(void *arg, enum dns_type, const char *subject,
-		char out[FLIGHT_NAME_MAX + 1]);
+		char out[INFLIGHT_NAME_MAX + 1]);
 
 	/* Sees each answer once, before the waiters do, and even if they have all gone.
 	 * May be NULL. */
-	void (*landed)(void *arg, enum dns_type, const char *subject,
+	void (*answered)(void *arg, enum dns_type, const char *subject,
 		const struct dns_answer *, struct monotime now);
 	void *arg;
 
-	/* flights_next_deadline() may have come nearer. May be NULL. */
+	/* inflight_next_deadline() may have come nearer. May be NULL. */
 	void (*alarm)(void *arg);
 	void *alarm_arg;
 };
@@ -58,21 +58,21 @@ struct flights_config {
 /* What a server's receive buffer can't hold is lost, and missed only when its time is up.
  * So there is a limit to a burst. A server that works has answered most of it before this
  * has passed; names whose answers take longer don't hold up the others. */
-#define FLIGHT_YOUNG_MS 20
+#define INFLIGHT_RECENT_MS 20
 
 /* NULL: out of memory. The configuration is copied. */
-struct flights *flights_new(const struct flights_config *);
+struct inflight *inflight_new(const struct inflight_config *);
 
 /* Ends all questions; waiters are forgotten, not called. */
-void flights_free(struct flights *);
+void inflight_free(struct inflight *);
 
-struct flight_joined {
+struct inflight_joined {
 	bool asked;            /* nobody had asked the question yet */
 	struct monotime since; /* when somebody did */
 };
 
 /* A record type and its subject, a domain; and whose the question is. */
-struct flight_question {
+struct inflight_question {
 	enum dns_type type;
 	const char *subject;
 	struct share_keys keys;
@@ -80,18 +80,18 @@ struct flight_question {
 
 /* REASON_NONE: the waiter waits. Without one (NULL) the question is asked for its own
  * sake. REASON_BUSY: a limit is reached; REASON_NOMEM: out of memory. Another question
- * may make room: flights_expire(), due then, tells its waiters. */
-enum reason flights_join(struct flights *, const struct flight_question *,
-	struct monotime now, struct flight_waiter *, struct flight_joined *);
+ * may make room: inflight_expire(), due then, tells its waiters. */
+enum reason inflight_join(struct inflight *, const struct inflight_question *,
+	struct monotime now, struct inflight_waiter *, struct inflight_joined *);
 
 /* Legal in any state. The question itself goes on; see drops_queued. */
-void flights_leave(struct flight_waiter *);
+void inflight_leave(struct inflight_waiter *);
 
 /* Asks what has waited its turn, and ends what has made room (REASON_BUSY). When that is
  * to be called next; false: no need. */
-void flights_expire(struct flights *, struct monotime now);
-bool flights_next_deadline(const struct flights *, struct monotime *when);
+void inflight_expire(struct inflight *, struct monotime now);
+bool inflight_next_deadline(const struct inflight *, struct monotime *when);
 
-size_t flights_count(const struct flights *);
+size_t inflight_count(const struct inflight *);
 
 #endif
