@@ -5,11 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge_inside.h"
+#include "../watch.h"
+#include "bridge_sessions.h"
+#include "bridge_socket.h"
+#include "bridge_state.h"
+#include "failures.h"
 #include "net/log.h"
+#include "socks_pool.h"
 
-#define TICK_MS 1000
 #define TEXT_MAX 32
+
+struct bridge {
+	struct bridge_config config;
+	struct bridge_state *state;
+	struct socks_pool *pool;
+	struct bridge_sessions *sessions;
+	struct bridge_socket *socket; /* NULL: closed */
+	struct failures failures;     /* of targets, as tor has told them */
+	void (*ended)(void *arg);     /* of bridge_drain(); NULL: it doesn't drain */
+	void *ended_arg;
+	struct watch grace;
+};
 
 enum reason
 bridge_route(struct bridge *b, const struct domain *d, const struct policy *p,
@@ -80,20 +96,7 @@ bridge_last_failure(const struct bridge *b, const struct target *t, int64_t *ago
 	return f->why;
 }
 
-/* Time, and the end */
-
-static void
-tick(void *arg)
-{
-	struct bridge *b = arg;
-	struct monotime now = loop_now();
-	struct relay *r, *next;
-
-	for (r = LIST_FIRST(&b->relays); r != NULL; r = next) {
-		next = relay_next(r);
-		relay_look_at_time(r, now);
-	}
-}
+/* The end */
 
 static void
 drained(struct bridge *b)
@@ -106,11 +109,10 @@ drained(struct bridge *b)
 		ended(b->ended_arg);
 }
 
-void
-bridge_relay_ended(struct bridge *b)
+static void
+none_left(void *arg)
 {
-	if (--b->count == 0 && b->draining)
-		drained(b);
+	drained(arg);
 }
 
 static void
@@ -132,10 +134,9 @@ void
 bridge_drain(struct bridge *b, int grace_ms, void (*ended)(void *arg), void *arg)
 {
 	close_socket(b);
-	b->draining = true;
 	b->ended = ended;
 	b->ended_arg = arg;
-	watch_insist(&b->grace, b->count == 0 ? 0 : grace_ms);
+	watch_insist(&b->grace, bridge_sessions_count(b->sessions) == 0 ? 0 : grace_ms);
 }
 
 /* The whole */
@@ -143,19 +144,14 @@ bridge_drain(struct bridge *b, int grace_ms, void (*ended)(void *arg), void *arg
 static void
 accepted(void *arg, int fd, const struct sockaddr_in *address)
 {
-	relay_new(arg, fd, address);
+	struct bridge *b = arg;
+
+	bridge_sessions_accept(b->sessions, fd, address);
 }
 
-static bool
-open_parts(struct bridge *b)
+static struct bridge_state *
+open_state(const struct bridge_config *c)
 {
-	struct bridge_config *c = &b->config;
-	const struct bridge_socket_config socket = {.loop = c->loop,
-		.counters = c->counters,
-		.port = c->port,
-		.accepted = accepted,
-		.arg = b};
-
 	const struct bridge_state_config state = {.loop = c->loop,
 		.counters = c->counters,
 		.addresses = c->addresses,
@@ -165,13 +161,53 @@ open_parts(struct bridge *b)
 		.kept = c->kept,
 		.arg = c->kept_arg};
 
-	b->tors = socks_pool_new(c->loop, c->socks, c->nsocks, c->counters);
-	if (b->tors == NULL) {
+	return bridge_state_open(&state);
+}
+
+static struct bridge_sessions *
+open_sessions(struct bridge *b)
+{
+	const struct bridge_config *c = &b->config;
+	struct bridge_sessions_config sessions = {.loop = c->loop,
+		.counters = c->counters,
+		.state = b->state,
+		.dial = {.loop = c->loop,
+			.counters = c->counters,
+			.pool = b->pool,
+			.failures = &b->failures,
+			.isolation = c->isolation,
+			.connect_ms = c->connect_ms},
+		.any_user = c->any_user,
+		.user = c->user,
+		.nusers = c->nusers,
+		.idle_ms = c->idle_ms,
+		.session_ms = c->session_ms,
+		.max = c->max_clients,
+		.none_left = none_left,
+		.arg = b};
+
+	arc4random_buf(&sessions.dial.secret, sizeof(sessions.dial.secret));
+	return bridge_sessions_new(&sessions);
+}
+
+static bool
+open_parts(struct bridge *b)
+{
+	const struct bridge_config *c = &b->config;
+	const struct bridge_socket_config socket = {.loop = c->loop,
+		.counters = c->counters,
+		.port = c->port,
+		.accepted = accepted,
+		.arg = b};
+
+	if ((b->state = open_state(c)) == NULL)
+		return false;
+	b->pool = socks_pool_new(c->loop, c->socks, c->nsocks, c->counters);
+	if (b->pool == NULL || (b->sessions = open_sessions(b)) == NULL) {
 		log_errorx("bridge: out of memory");
 		return false;
 	}
-	return (b->state = bridge_state_open(&state)) != NULL &&
-	       (b->socket = bridge_socket_open(&socket)) != NULL;
+	return (b->socket = bridge_socket_open(&socket)) != NULL;
 }
 
 struct bridge *
@@ -184,12 +220,8 @@ bridge_open(const struct bridge_config *config)
 		return NULL;
 	}
 	b->config = *config;
-	arc4random_buf(&b->secret, sizeof(b->secret));
 	arc4random_buf(&b->failures.key, sizeof(b->failures.key));
-	LIST_INIT(&b->relays);
-	places_init(&b->places, config->max_clients);
 	watch_init_timer(&b->grace, config->loop, grace_over, b);
-	ticker_start(&b->tick, config->loop, TICK_MS, tick, b);
 	if (open_parts(b))
 		return b;
 	bridge_close(b);
@@ -201,14 +233,11 @@ bridge_close(struct bridge *b)
 {
 	if (b == NULL)
 		return;
-	b->draining = false;
+	b->ended = NULL;
 	close_socket(b);
-	while (!LIST_EMPTY(&b->relays))
-		// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-		relay_free(LIST_FIRST(&b->relays));
-	ticker_stop(&b->tick);
+	bridge_sessions_free(b->sessions);
 	watch_stop(&b->grace);
-	socks_pool_free(b->tors);
+	socks_pool_free(b->pool);
 	bridge_state_close(b->state);
 	free(b);
 }
