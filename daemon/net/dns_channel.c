@@ -16,7 +16,13 @@
  * its lists half changed. So no code of ours runs inside a call of c-ares but the few
  * functions below that take notes (noted_*), and none of those calls c-ares again. What
  * has ended is put in a list and handed out when the call has returned. enter() and
- * leave() enclose each call and enforce the rule. */
+ * leave() enclose each call and enforce the rule.
+ *
+ * c-ares without memory closes sockets, or opens some, without a call of sock_state_cb
+ * (1.34.9, which calls it from a queue). An event for a descriptor that is closed keeps
+ * libevent from watching the next file with the same number. So c-ares allocates by
+ * functions of ours: when one of them fails, the channel's sockets aren't watched any
+ * more, and it is of no more use. */
 
 /* More than any question takes, in milliseconds: its users end it long before. c-ares'
  * own timeouts end questions early (since 1.32: by the server's history). */
@@ -39,32 +45,56 @@ struct dns_channel {
 	struct ares_channeldata *ares;
 	LIST_HEAD(, socket) open;
 	unsigned sockets;      /* opened in all */
-	bool deaf;             /* a socket couldn't be watched */
+	bool broken;           /* for lack of memory */
 	enum reason destroyed; /* why its exchanges end now */
 };
 
-static bool inside;
+static struct dns_channel *inside; /* NULL: c-ares isn't on the stack */
 
 void
 dns_channel_assert_outside(void)
 {
-	if (!inside)
+	if (inside == NULL)
 		return;
 	log_errorx("internal error: code of the daemon ran inside a call of c-ares");
 	abort();
 }
 
 static void
-enter(void)
+enter(struct dns_channel *ch)
 {
 	dns_channel_assert_outside();
-	inside = true;
+	inside = ch;
 }
+
+static void drop_sockets(struct dns_channel *);
 
 static void
 leave(void)
 {
-	inside = false;
+	struct dns_channel *ch = inside;
+
+	inside = NULL;
+	if (ch->broken)
+		drop_sockets(ch);
+}
+
+static void *
+noted_malloc(size_t size)
+{
+	void *p = malloc(size);
+
+	inside->broken |= p == NULL;
+	return p;
+}
+
+static void *
+noted_realloc(void *old, size_t size)
+{
+	void *p = realloc(old, size);
+
+	inside->broken |= p == NULL;
+	return p;
 }
 
 /* Ends */
@@ -159,10 +189,10 @@ process(struct dns_channel *ch, ares_socket_t fd, bool readable, bool writable)
 		.events = (readable ? ARES_FD_EVENT_READ : 0U) |
 			  (writable ? ARES_FD_EVENT_WRITE : 0U)};
 
-	enter();
+	enter(ch);
 	ares_process_fds(ch->ares, &events, 1, ARES_PROCESS_FLAG_SKIP_NON_FD);
 #else
-	enter();
+	enter(ch);
 	ares_process_fd(ch->ares, readable ? fd : ARES_SOCKET_BAD,
 		writable ? fd : ARES_SOCKET_BAD);
 #endif
@@ -199,6 +229,17 @@ drop_socket(struct socket *s)
 	free(s);
 }
 
+static void
+drop_sockets(struct dns_channel *ch)
+{
+	struct socket *s, *next;
+
+	for (s = LIST_FIRST(&ch->open); s != NULL; s = next) {
+		next = LIST_NEXT(s, entry);
+		drop_socket(s);
+	}
+}
+
 static bool
 watch_socket(struct dns_channel *ch, ares_socket_t fd, short what)
 {
@@ -225,7 +266,7 @@ noted_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 	struct socket *s;
 
 	if (what != 0)
-		ch->deaf |= !watch_socket(ch, fd, what);
+		ch->broken |= !watch_socket(ch, fd, what);
 	else if ((s = find_socket(ch, fd)) != NULL)
 		drop_socket(s);
 }
@@ -313,8 +354,8 @@ dns_channel_open(const struct dns_channel_config *config)
 		return NULL;
 	ch->config = *config;
 	LIST_INIT(&ch->open);
-	enter();
-	rc = ares_library_init(ARES_LIB_INIT_ALL);
+	enter(ch);
+	rc = ares_library_init_mem(ARES_LIB_INIT_ALL, noted_malloc, free, noted_realloc);
 	if (rc == ARES_SUCCESS && (rc = open_ares(ch)) != ARES_SUCCESS)
 		ares_library_cleanup();
 	leave();
@@ -366,7 +407,7 @@ dns_channel_send(
 	const unsigned sockets = ch->sockets;
 
 	x->channel = ch;
-	enter();
+	enter(ch);
 	send_query(ch, query, len, x);
 	leave();
 	/* c-ares calls it "refused" when the kernel has no socket for it. */
@@ -376,9 +417,9 @@ dns_channel_send(
 }
 
 bool
-dns_channel_is_deaf(const struct dns_channel *ch)
+dns_channel_is_broken(const struct dns_channel *ch)
 {
-	return ch->deaf;
+	return ch->broken;
 }
 
 bool
@@ -387,27 +428,22 @@ dns_channel_rest(struct dns_channel *ch)
 #ifdef HAVE_DNSREC
 	/* It looks for sockets without questions only beside timeouts, of which there are
 	 * none now. */
-	enter();
+	enter(ch);
 	ares_process_fds(ch->ares, NULL, 0, ARES_PROCESS_FLAG_NONE);
 	leave();
 #endif
-	return !ch->deaf && LIST_EMPTY(&ch->open);
+	return !ch->broken && LIST_EMPTY(&ch->open);
 }
 
 void
 dns_channel_destroy(struct dns_channel *ch, enum reason why)
 {
-	struct socket *s, *next;
-
 	ch->destroyed = why;
-	enter();
+	enter(ch);
 	ares_destroy(ch->ares);
 	ares_library_cleanup();
 	leave();
-	for (s = LIST_FIRST(&ch->open); s != NULL; s = next) {
-		next = LIST_NEXT(s, entry);
-		drop_socket(s);
-	}
+	drop_sockets(ch);
 	free(ch);
 }
 

@@ -51,8 +51,8 @@ struct dns_channel *dns_channel_open(const struct dns_channel_config *config);
 void dns_channel_send(struct dns_channel *channel, const uint8_t *query, size_t len,
 	struct dns_exchange *exchange);
 
-/* Could one of its sockets not be watched, so that answers stay unread? */
-bool dns_channel_is_deaf(const struct dns_channel *channel);
+/* Has it been out of memory? Its answers may stay unread then: it is to be destroyed. */
+bool dns_channel_is_broken(const struct dns_channel *channel);
 
 /* Nothing is under way. Closes its sockets, so that the next question has a new source
  * port. False: it couldn't, and the channel isn't to be used again. */

@@ -166,7 +166,7 @@ look_after(struct channel *ch)
 
 	if (ch->dns == NULL)
 		return;
-	if (dns_channel_is_deaf(ch->dns))
+	if (dns_channel_is_broken(ch->dns))
 		condemn(ch, REASON_NOMEM);
 	if (ch->forgotten >= FORGOTTEN_MAX)
 		ch->full = true;
@@ -216,7 +216,7 @@ ready(struct dns_channel *dns, void *arg)
 {
 	struct channel *ch = arg;
 
-	if (dns_channel_is_deaf(dns))
+	if (dns_channel_is_broken(dns))
 		condemn(ch, REASON_NOMEM);
 	hand_out(ch->resolver);
 }

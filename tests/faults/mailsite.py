@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from collections import Counter
 
 from harness import behaviours as does
 from harness import dnsmsg
@@ -23,6 +24,7 @@ from shim import Shim
 
 LISTENERS = ("readsocket", "tcp_table", "socketmap")
 MAP = ".map.example {}\nnever.example -\nnow.example {}\n"
+CHANGING = ("changed.example", "gone.example")
 PARSE = {"readsocket": parse_readsocket, "tcp_table": parse_tcp_table}
 FAULTY = BUILD / "tests/faults/onionmxd"  # with sanitizers, see wrap.c
 LOST = b"421 "
@@ -145,11 +147,11 @@ class Site:
 
     def begin(self):
         """The names whose DNS records change once they are pinned."""
-        for name in ("changed.example", "gone.example"):
+        for name in CHANGING:
             assert self.answered("tcp_table", name).hosts() == [onion("before")]
         self.dns.on("changed.example", does.one("after", ttl=0))
         self.dns.on("gone.example", does.nxdomain(ttl=0, minimum=0))
-        self.pinned |= {"changed.example", "gone.example"}
+        self.pinned |= set(CHANGING)
 
     def kill(self):
         self.daemon.kill()
@@ -344,10 +346,11 @@ class Site:
         while True:
             assert self.daemon.alive(), self.death()
             try:
-                self.ask_all(True, 8)
-                self.ask_ahead(True, 8)
-                self.cross(True, 8)
-                self.control(True, 8)
+                with self.asked_once():
+                    self.ask_all(True, 8)
+                    self.ask_ahead(True, 8)
+                    self.cross(True, 8)
+                    self.control(True, 8)
                 break
             except Hang:
                 raise
@@ -356,6 +359,17 @@ class Site:
                     raise
             time.sleep(0.05)
         self.maps = self.maps[-1:]
+
+    @contextlib.contextmanager
+    def asked_once(self):
+        """The daemon has read each answer. Routes that change aren't kept."""
+        servers = [(server, len(server.seen)) for server in (self.dns, self.tor)]
+        yield
+        for server, before in servers:
+            asked = Counter((q.name, q.qtype, q.tcp) for q in server.seen[before:])
+            again = [name for (name, *_), n in asked.items() if n > 1]
+            again = [x for x in again if not x.endswith((*CHANGING, onion("before")))]
+            assert not again, f"asked more than once: {again}"
 
     def pins(self):
         return {line.split()[0] for line in self.tell("pins").splitlines()}
