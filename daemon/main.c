@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "net/resolver.h"
 #include "options.h"
+#include "pid_file.h"
 #include "process.h"
 #include "version.h"
 
