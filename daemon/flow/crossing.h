@@ -3,26 +3,23 @@
 #ifndef FLOW_CROSSING_H
 #define FLOW_CROSSING_H
 
+#include <sys/queue.h>
+
 #include "flow/lookup.h"
 
-/* An answer that waits for the disk, and all of an engine that do. */
+/* An answer that waits for the disk; and all that do, the first to end first. */
 struct crossing;
-struct crossings;
-
-/* NULL: out of memory. */
-struct crossings *crossings_new(void);
-
-/* None may wait. NULL is fine. */
-void crossings_free(struct crossings *all);
-
-/* What the bridge has up to this number is on the disk, or (good is false) can't be
- * written now: those that wait for it end. */
-void crossings_kept(struct crossings *all, uint64_t upto, bool good, struct monotime now);
+TAILQ_HEAD(crossings, crossing);
 
 /* Puts the bridge's address in place of the route's targets, or a reason. True: the
  * answer is to wait for *wait. */
 bool crossing_needed(const struct engine_ports *ports, const struct domain *domain,
 	const struct policy *policy, struct answer *answer, struct bridge_wait *wait);
+
+/* What the answer, which has the bridge's address, becomes if it can't wait for this
+ * reason. */
+void crossing_give_up(
+	const struct bridge_wait *wait, enum reason reason, struct answer *answer);
 
 /* The answer is valid during the call only, its names included. The operation has ended.
  */
@@ -36,12 +33,11 @@ struct crossing *crossing_start(struct crossings *all, const struct target_set *
 /* done won't run. */
 void crossing_cancel(struct crossing *crossing);
 
-/* Ends it now: there is no time to wait, for this reason. */
+/* Ends it: there is no time to wait, for this reason; REASON_NONE: it is on the disk. */
 void crossing_end(struct crossing *crossing, enum reason reason, struct monotime now);
 
-/* What the answer becomes, which is the bridge's address, if it can't wait for this
- * reason. */
-void crossing_give_up(
-	const struct bridge_wait *wait, enum reason reason, struct answer *answer);
+/* Ends those that wait for a number up to this one. */
+void crossings_end(
+	struct crossings *all, uint64_t upto, enum reason reason, struct monotime now);
 
 #endif

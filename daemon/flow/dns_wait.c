@@ -11,14 +11,6 @@ struct dns_wait_name {
 	struct domain subject;
 };
 
-void
-dns_wait_init(struct dns_wait *w, const struct dns_wait_config *config)
-{
-	w->config = *config;
-	SLIST_INIT(&w->names);
-	SLIST_INIT(&w->kept);
-}
-
 static void
 stop(struct dns_wait_name *n)
 {
@@ -67,7 +59,7 @@ static void
 explain(const struct dns_wait_name *n, const struct dns_answer *answer)
 {
 	const char *type = dns_type_name(n->type), *name = n->subject.text;
-	struct trail *trail = n->wait->config.trail;
+	struct trail *trail = n->wait->trail;
 
 	if (answer->status != DNS_FAILED)
 		trail_add(trail, "%s of %s: %s says, for %u s%s%s", type, name,
@@ -95,12 +87,12 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	struct dns_wait *w = n->wait;
 	struct kept_answer *k = keep(n, answer);
 
-	if (w->config.trail != NULL)
+	if (w->trail != NULL)
 		explain(n, answer);
 	if (k != NULL)
 		SLIST_INSERT_HEAD(&w->kept, k, entry);
 	stop(n);
-	w->config.answered(w->config.arg, k == NULL ? REASON_NOMEM : REASON_NONE, now);
+	w->answered(w->arg, k == NULL ? REASON_NOMEM : REASON_NONE, now);
 }
 
 /* Names */
@@ -120,20 +112,22 @@ waits_for(const struct dns_wait *w, const struct needed_name *needed)
 static enum reason
 join(struct dns_wait_name *n, struct monotime now)
 {
-	const struct dns_wait_config *c = &n->wait->config;
-	struct inflight_question question = {n->type, n->subject.text, c->keys};
+	const struct dns_wait *w = n->wait;
+	struct counters *counters = w->env->ports->counters;
+	struct inflight_question question = {n->type, n->subject.text, w->keys};
 	struct inflight_joined joined;
 	enum reason reason;
 
-	question.keys.key[SHARE_ZONE] = share_zone(c->key, n->subject.text);
-	reason = inflight_join(c->inflight, &question, now, &n->waiter, &joined);
+	question.keys.key[SHARE_ZONE] =
+		share_zone(&w->env->config->cache.key, n->subject.text);
+	reason = inflight_join(w->env->dns_inflight, &question, now, &n->waiter, &joined);
 	if (reason != REASON_NONE)
 		return reason;
-	c->counters->dns_queries += joined.asked;
+	counters->dns_queries += joined.asked;
 	/* Others have waited in vain for as long as this one may: whoever asks one
 	 * question after the other isn't to lose that time again and again. */
-	if (monotime_reached(monotime_add_ms(joined.since, c->deadline_ms), now)) {
-		c->counters->fast_failures++;
+	if (monotime_reached(monotime_add_ms(joined.since, w->deadline_ms), now)) {
+		counters->fast_failures++;
 		return REASON_DEADLINE;
 	}
 	return REASON_NONE;
@@ -159,9 +153,10 @@ wait_for(struct dns_wait *w, const struct needed_name *needed, struct monotime n
 }
 
 enum reason
-dns_wait_for(struct dns_wait *w, const struct needed_name needed[], size_t n,
-	struct monotime now)
+dns_wait_for(struct dns_wait *w, size_t n, struct monotime now)
 {
+	const struct needed_name *needed = w->env->needed;
+
 	for (size_t i = 0; i < n; i++) {
 		enum reason reason;
 

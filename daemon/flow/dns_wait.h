@@ -4,33 +4,24 @@
 
 #include "inquiry.h"
 
-struct dns_wait_config {
-	struct inflight *inflight;
-	struct counters *counters;
-	const struct siphash_key *key; /* for the shares of zones; must live as long */
-	struct share_keys keys;        /* of the user and the client who ask */
-	int64_t deadline_ms;           /* how long one name may be waited for */
-	struct trail *trail;           /* NULL, or where to tell why */
+/* Embedded in a lookup, which sets the first fields. */
+struct dns_wait {
+	struct inquiry_env *env;
+	struct share_keys keys; /* of the user and the client who ask */
+	int64_t deadline_ms;    /* how long one name may be waited for */
+	struct trail *trail;    /* NULL, or where to tell why */
 
-	/* An answer has come. REASON_NOMEM: it couldn't be kept, and there is no use in
-	 * waiting for it. It may free the wait. */
+	/* An answer has come. REASON_NOMEM: it couldn't be kept, and it is no use to go
+	 * on waiting. It may free the wait. */
 	void (*answered)(void *arg, enum reason give_up, struct monotime now);
 	void *arg;
-};
 
-/* Embedded in the lookup; the fields are this module's. */
-struct dns_wait {
-	struct dns_wait_config config;
 	SLIST_HEAD(, dns_wait_name) names; /* that are waited for */
 	struct kept_answers kept;          /* for the inquiry */
 };
 
-/* The configuration is copied. */
-void dns_wait_init(struct dns_wait *wait, const struct dns_wait_config *config);
-
-/* Waits for n names, too. Otherwise returns why it is no use to. */
-enum reason dns_wait_for(struct dns_wait *wait, const struct needed_name needed[],
-	size_t n, struct monotime now);
+/* Waits for what env->needed has, n names, too. Otherwise returns why it is no use to. */
+enum reason dns_wait_for(struct dns_wait *wait, size_t n, struct monotime now);
 
 /* Waits for nothing any more. What has been answered is kept. */
 void dns_wait_cancel(struct dns_wait *wait);

@@ -75,34 +75,26 @@ engine_expire(struct engine *e, struct monotime now)
 {
 	struct engine_parts *p = &e->parts;
 
-	pending_set_expire(p->pending, now);
+	pending_expire(p->pending, now);
 	upstream_expire(p->env.dns, now);
 	inflight_expire(p->env.dns_inflight, now);
 	if (p->tor != NULL)
-		tor_dns_expire(p->tor, now);
-}
-
-static bool
-earlier(bool any, struct monotime at, struct monotime *when)
-{
-	if (!any || monotime_before(at, *when))
-		*when = at;
-	return true;
+		tor_addresses_expire(p->tor, now);
 }
 
 bool
 engine_next_deadline(const struct engine *e, struct monotime *when)
 {
 	const struct engine_parts *p = &e->parts;
-	bool any = pending_set_next_deadline(p->pending, when);
+	bool any = pending_next_deadline(p->pending, when);
 	struct monotime at;
 
 	if (upstream_next_deadline(p->env.dns, &at))
-		any = earlier(any, at, when);
+		any = monotime_first(any, at, when);
 	if (inflight_next_deadline(p->env.dns_inflight, &at))
-		any = earlier(any, at, when);
-	if (p->tor != NULL && tor_dns_next_deadline(p->tor, &at))
-		any = earlier(any, at, when);
+		any = monotime_first(any, at, when);
+	if (p->tor != NULL && tor_addresses_next_deadline(p->tor, &at))
+		any = monotime_first(any, at, when);
 	return any;
 }
 
@@ -115,7 +107,8 @@ engine_pending(const struct engine *e)
 void
 engine_bridge_kept(struct engine *e, uint64_t upto, bool good, struct monotime now)
 {
-	crossings_kept(e->parts.crossings, upto, good, now);
+	crossings_end(
+		&e->parts.crossings, upto, good ? REASON_NONE : REASON_BRIDGE_STATE, now);
 }
 
 bool
@@ -160,7 +153,7 @@ engine_known(const struct engine *e)
 struct profile *
 engine_profile_new(struct engine *e, enum answer_style style, int64_t deadline_ms)
 {
-	return pending_set_profile(e->parts.pending, style, deadline_ms);
+	return pending_profile_new(e->parts.pending, style, deadline_ms);
 }
 
 /* The whole */
@@ -205,25 +198,11 @@ open_dns(struct engine *e)
 }
 
 static bool
-open_pending(struct engine_parts *p)
-{
-	const struct pending_set_config config = {.max = p->config.max_lookups,
-		.key = &p->config.cache.key,
-		.counters = p->ports.counters,
-		.alarm = p->ports.alarm,
-		.alarm_arg = p->ports.alarm_arg};
-
-	p->pending = pending_set_new(&config);
-	p->crossings = crossings_new();
-	return p->pending != NULL && p->crossings != NULL;
-}
-
-static bool
 open_tor(struct engine_parts *p)
 {
 	if (p->ports.tor == NULL)
 		return true;
-	p->tor = tor_dns_new(&p->config, &p->ports);
+	p->tor = tor_addresses_open(&p->config, &p->ports);
 	return p->tor != NULL;
 }
 
@@ -241,7 +220,9 @@ engine_new(const struct engine_config *config, const struct engine_ports *ports)
 	p->env.config = &p->config;
 	p->env.ports = &p->ports;
 	p->env.cache = cache_new(&config->cache);
-	if (p->env.cache == NULL || !open_dns(e) || !open_pending(p) || !open_tor(p)) {
+	p->pending = pending_set_new(&p->config, &p->ports);
+	TAILQ_INIT(&p->crossings);
+	if (p->env.cache == NULL || p->pending == NULL || !open_dns(e) || !open_tor(p)) {
 		engine_free(e);
 		return NULL;
 	}
@@ -258,9 +239,8 @@ engine_free(struct engine *e)
 	p = &e->parts;
 	inflight_free(p->env.dns_inflight);
 	upstream_free(p->env.dns);
-	tor_dns_free(p->tor);
+	tor_addresses_close(p->tor);
 	cache_free(p->env.cache);
-	crossings_free(p->crossings);
 	pending_set_free(p->pending);
 	free(e);
 }

@@ -6,15 +6,15 @@
 #include "crossing.h"
 #include "inquiry.h"
 #include "pending.h"
-#include "tor_dns.h"
+#include "tor_addresses.h"
 
 struct engine_parts {
 	struct engine_config config;
 	struct engine_ports ports;
 	struct inquiry_env env; /* with DNS and the cache */
-	struct tor_dns *tor;    /* NULL: there is none */
+	struct tor *tor;        /* NULL: there is none */
 	struct pending_set *pending;
-	struct crossings *crossings;
+	struct crossings crossings;
 	struct domain domain; /* of a ready answer, whose names may point into it */
 };
 

@@ -1,17 +1,15 @@
 #include "flow/lookup.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
-#include "crossing.h"
 #include "dns_wait.h"
 #include "engine_parts.h"
 #include "route_decision.h"
-#include "tor_addresses.h"
 
 struct lookup {
 	struct engine_parts *parts;
 	const struct profile *profile;
-	struct lookup_client *client;
 	struct pending pending;
 	struct domain domain;
 	struct policy policy;
@@ -108,7 +106,7 @@ void
 lookup_client_limit(
 	struct lookup_client *client, const struct profile *profile, struct monotime now)
 {
-	pending_limit_client(client, profile, now);
+	budget_open(&client->budget, profile->whole.deadline_ms, now);
 }
 
 void
@@ -148,7 +146,7 @@ finish_temp(struct lookup *l, enum reason reason, struct monotime now)
 static bool
 needs_bridge(const struct profile *p, const struct answer *a)
 {
-	return a->outcome == OUTCOME_ROUTE && pending_style(p) == STYLE_BRIDGE;
+	return a->outcome == OUTCOME_ROUTE && p->style == STYLE_BRIDGE;
 }
 
 static void
@@ -164,7 +162,7 @@ static enum reason
 wait_for_bridge(
 	struct lookup *l, const struct target_set *route, const struct bridge_wait *wait)
 {
-	l->crossing = crossing_start(l->parts->crossings, route, wait, crossed, l);
+	l->crossing = crossing_start(&l->parts->crossings, route, wait, crossed, l);
 	return l->crossing == NULL ? REASON_NOMEM : REASON_NONE;
 }
 
@@ -179,11 +177,11 @@ leave_dns(struct lookup *l)
 static void
 proceed_to_bridge(struct lookup *l, struct answer *a, struct monotime now)
 {
-	enum reason reason = pending_why(&l->pending);
+	enum reason reason = l->pending.why;
 	struct bridge_wait wait;
 
 	if (crossing_needed(&l->parts->ports, &l->domain, &l->policy, a, &wait)) {
-		if (!pending_is_late(&l->pending, now))
+		if (!monotime_reached(l->pending.deadline_at, now))
 			reason = wait_for_bridge(l, &a->route, &wait);
 		if (reason == REASON_NONE) {
 			leave_dns(l);
@@ -199,7 +197,7 @@ proceed_to_bridge(struct lookup *l, struct answer *a, struct monotime now)
 static bool
 needs_addresses(const struct profile *p, const struct answer *a)
 {
-	return a->outcome == OUTCOME_ROUTE && pending_style(p) == STYLE_ADDRESS;
+	return a->outcome == OUTCOME_ROUTE && p->style == STYLE_ADDRESS;
 }
 
 static struct tor_asker
@@ -229,14 +227,13 @@ addressed(void *arg, struct answer *a, struct monotime now)
 static enum reason
 wait_for_tor(struct lookup *l, const struct answer *answer, struct monotime now)
 {
-	const struct tor_addresses_request request = {.tor = l->parts->tor,
-		.counters = l->parts->ports.counters,
-		.route = &answer->route,
+	const struct tor_addresses_request request = {.route = &answer->route,
 		.asker = asker_of(l, answer->origin),
-		.keys = pending_keys(l->client),
+		.keys = l->pending.keys,
 		.trail = l->trail};
 
-	return tor_addresses_start(&request, now, addressed, l, &l->addresses);
+	return tor_addresses_start(
+		l->parts->tor, &request, now, addressed, l, &l->addresses);
 }
 
 /* DNS */
@@ -245,7 +242,7 @@ wait_for_tor(struct lookup *l, const struct answer *answer, struct monotime now)
 static enum reason
 wait_for_dns(struct lookup *l, const struct inquiry *q)
 {
-	enum reason reason = dns_wait_for(&l->dns, q->env->needed, q->nneeded, q->now);
+	enum reason reason = dns_wait_for(&l->dns, q->nneeded, q->now);
 
 	if (reason == REASON_NONE && q->stale_would_do)
 		pending_set_stale(&l->pending, q->now);
@@ -298,24 +295,30 @@ answered(void *arg, enum reason give_up, struct monotime now)
 
 /* Time */
 
-static void
-deadline(void *arg, struct monotime now)
+static struct lookup *
+lookup_of(struct pending *p)
 {
-	struct lookup *l = arg;
-	const enum reason why = pending_why(&l->pending);
+	return (struct lookup *)((char *)p - offsetof(struct lookup, pending));
+}
+
+static void
+deadline(struct pending *p, struct monotime now)
+{
+	struct lookup *l = lookup_of(p);
+	const enum reason why = l->pending.why;
 
 	if (l->crossing != NULL)
 		crossing_end(l->crossing, why, now);
-	else if (pending_style(l->profile) == STYLE_ADDRESS) /* no time is left for tor */
+	else if (l->profile->style == STYLE_ADDRESS) /* no time is left for tor */
 		finish_temp(l, why, now);
 	else
 		advance(l, why, now);
 }
 
 static void
-stale(void *arg, struct monotime now)
+stale(struct pending *p, struct monotime now)
 {
-	struct lookup *l = arg;
+	struct lookup *l = lookup_of(p);
 	struct answer a;
 	struct inquiry q;
 
@@ -323,31 +326,13 @@ stale(void *arg, struct monotime now)
 	route_decision_make(&q);
 	if (a.outcome == OUTCOME_TEMP)
 		return; /* an answer may still come */
-	pending_set_missed(&l->pending);
+	l->pending.missed = true;
 	route_decision_apply(&q);
 	l->policy = q.policy;
 	proceed(l, &a, now);
 }
 
-static const struct pending_calls calls = {deadline, stale};
-
 /* Starting */
-
-static void
-init_dns(struct lookup *l)
-{
-	struct engine_parts *parts = l->parts;
-	const struct dns_wait_config config = {.inflight = parts->env.dns_inflight,
-		.counters = parts->ports.counters,
-		.key = &parts->config.cache.key,
-		.keys = pending_keys(l->client),
-		.deadline_ms = pending_deadline_ms(&l->pending),
-		.trail = l->trail,
-		.answered = answered,
-		.arg = l};
-
-	dns_wait_init(&l->dns, &config);
-}
 
 /* A lookup that has a place. Otherwise returns why it can't have one. */
 static enum reason
@@ -362,18 +347,24 @@ new_lookup(struct engine_parts *parts, const struct lookup_request *req,
 	l->parts = parts;
 	l->domain = parts->domain;
 	l->profile = req->profile;
-	l->client = req->client;
 	l->done = req->done;
 	l->arg = req->arg;
 	l->trail = req->trail;
-	l->pending.calls = &calls;
-	l->pending.arg = l;
-	reason = pending_start(parts->pending, &l->pending, req, &l->domain, now);
+	l->pending.client = req->client;
+	l->pending.deadline = deadline;
+	l->pending.stale = stale;
+	reason =
+		pending_start(&l->pending, parts->pending, req->profile, &l->domain, now);
 	if (reason != REASON_NONE) {
 		free(l);
 		return reason;
 	}
-	init_dns(l);
+	l->dns.env = &parts->env;
+	l->dns.keys = l->pending.keys;
+	l->dns.deadline_ms = l->pending.pace->deadline_ms;
+	l->dns.trail = l->trail;
+	l->dns.answered = answered;
+	l->dns.arg = l;
 	*pending = l;
 	return REASON_NONE;
 }

@@ -3,6 +3,139 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Tor's receive buffer holds 256 queries and drops the rest without a word. */
+#define TOR_OUTSTANDING 100
+
+/* Tor reads as long as there is a question, keeps what belongs to each until it has done
+ * so, and looks through all of that for the next. So it gets as many as it may, and more
+ * when it has answered them all: it takes a third of the time for each, and comes to its
+ * circuits in between. */
+#define TOR_BURST TOR_OUTSTANDING
+#define TOR_REFILL 0
+
+struct tor {
+	const struct engine_config *config;
+	struct counters *counters;
+	struct upstream *upstream;
+	struct inflight *inflight;
+	struct tor_names *names;
+	uint32_t checked; /* the count of restarts when tor was last asked about one */
+};
+
+/* If DNSPort turns out to be that of an ordinary resolver, or of one that lies, mail
+ * would go to an address of the Internet, or of this machine. */
+static bool
+has_address(const struct tor *t, uint32_t ipv4)
+{
+	for (size_t i = 0; i < t->config->ntor_addresses; i++)
+		if (net4_has(&t->config->tor_addresses[i], ipv4))
+			return true;
+	return false;
+}
+
+static void
+note_answer(void *arg, enum dns_type type, const char *subject,
+	const struct dns_answer *answer, struct monotime now)
+{
+	struct tor *t = arg;
+
+	(void)type;
+	(void)now;
+	if (answer->status == DNS_RECORDS && has_address(t, answer->ipv4))
+		tor_names_answered(t->names, subject, answer->ipv4);
+	else
+		t->counters->tor_failures++;
+}
+
+static struct upstream *
+open_upstream(const struct engine_config *config, const struct engine_ports *ports)
+{
+	const struct upstream_config upstream = {.server = {ports->tor},
+		.n = 1,
+		.timeout_ms = config->tor.timeout_ms,
+		.tries = config->tor.tries,
+		.opened = &ports->counters->tor_down,
+		.bare = &ports->counters->bare_negatives,
+		.event = ports->server_event,
+		.event_arg = ports->server_event_arg,
+		.alarm = ports->alarm,
+		.alarm_arg = ports->alarm_arg};
+
+	return upstream_new(&upstream);
+}
+
+static struct inflight *
+open_inflight(struct tor *t, const struct engine_ports *ports)
+{
+	const struct inflight_config inflight = {.upstream = t->upstream,
+		.max = t->config->max_queries,
+		.max_waiters = t->config->max_waiters,
+		.outstanding = TOR_OUTSTANDING,
+		.burst = TOR_BURST,
+		.refill = TOR_REFILL,
+		.drops_queued = true,
+		.queued = &t->counters->queries_queued,
+		.displaced = &t->counters->queries_displaced,
+		.full = &t->counters->queries_full,
+		.waiters_full = &t->counters->waiters_full,
+		.answered = note_answer,
+		.arg = t,
+		.alarm = ports->alarm,
+		.alarm_arg = ports->alarm_arg};
+
+	return inflight_new(&inflight);
+}
+
+struct tor *
+tor_addresses_open(const struct engine_config *config, const struct engine_ports *ports)
+{
+	struct tor *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->config = config;
+	t->counters = ports->counters;
+	t->upstream = open_upstream(config, ports);
+	t->inflight = open_inflight(t, ports);
+	t->names = tor_names_new(config->max_tor_names, &config->cache.key,
+		ports->tor_nearly_full, ports->tor_nearly_full_arg);
+	if (t->upstream != NULL && t->inflight != NULL && t->names != NULL)
+		return t;
+	tor_addresses_close(t);
+	return NULL;
+}
+
+void
+tor_addresses_close(struct tor *t)
+{
+	if (t == NULL)
+		return;
+	inflight_free(t->inflight);
+	upstream_free(t->upstream);
+	tor_names_free(t->names);
+	free(t);
+}
+
+void
+tor_addresses_expire(struct tor *t, struct monotime now)
+{
+	upstream_expire(t->upstream, now);
+	inflight_expire(t->inflight, now);
+}
+
+bool
+tor_addresses_next_deadline(const struct tor *t, struct monotime *when)
+{
+	bool any = upstream_next_deadline(t->upstream, when);
+	struct monotime at;
+
+	if (inflight_next_deadline(t->inflight, &at))
+		any = monotime_first(any, at, when);
+	return any;
+}
+
+/* The addresses of a route */
+
 /* One target on its way to an address. */
 struct address {
 	struct inflight_waiter waiter;
@@ -13,8 +146,7 @@ struct address {
 };
 
 struct tor_addresses {
-	struct tor_dns *tor;
-	struct counters *counters;
+	struct tor *tor;
 	struct tor_asker asker;
 	struct share_keys keys;
 	struct trail *trail;
@@ -25,12 +157,49 @@ struct tor_addresses {
 };
 
 static enum reason
+join(struct tor *t, const char *name, struct share_keys keys,
+	struct inflight_waiter *waiter, struct monotime now)
+{
+	struct inflight_question question = {DNS_TYPE_A, name, keys};
+	struct inflight_joined joined;
+	enum reason reason;
+
+	question.keys.key[SHARE_ZONE] = share_zone(&t->config->cache.key, name);
+	reason = inflight_join(t->inflight, &question, now, waiter, &joined);
+	if (reason == REASON_NONE)
+		t->counters->tor_queries += joined.asked;
+	return reason;
+}
+
+/* A name that tor knows shows whether it has been restarted, and has forgotten all. */
+static void
+check_restart(struct tor *t, struct monotime now)
+{
+	const char *name = tor_names_any(t->names);
+
+	if (name == NULL || upstream_restarts(t->upstream) == t->checked)
+		return;
+	t->checked = upstream_restarts(t->upstream);
+	join(t, name, (struct share_keys){0}, NULL, now);
+}
+
+static enum reason
 ask(struct address *a, struct monotime now)
 {
 	struct tor_addresses *all = a->all;
-	enum reason reason =
-		tor_dns_ask(all->tor, a->host, &all->asker, all->keys, &a->waiter, now);
+	struct tor *t = all->tor;
+	enum reason reason;
 
+	if (upstream_is_down(t->upstream)) {
+		t->counters->tor_down_answers++;
+		return REASON_TOR_FAILED;
+	}
+	if (!tor_names_may_ask(t->names, a->host, &all->asker)) {
+		t->counters->tor_full++;
+		check_restart(t, now);
+		return REASON_TOR_FULL;
+	}
+	reason = join(t, a->host, all->keys, &a->waiter, now);
 	if (reason == REASON_NONE)
 		all->missing++;
 	return reason;
@@ -88,9 +257,9 @@ ask_again(struct tor_addresses *all, struct monotime now)
 		struct address *a = &all->address[i];
 		enum reason reason;
 
-		if (a->restarts == tor_dns_restarts(all->tor))
+		if (a->restarts == upstream_restarts(all->tor->upstream))
 			continue;
-		all->counters->tor_requeried++;
+		all->tor->counters->tor_requeried++;
 		if ((reason = ask(a, now)) != REASON_NONE)
 			return reason;
 	}
@@ -101,7 +270,7 @@ ask_again(struct tor_addresses *all, struct monotime now)
 static bool
 check_address(const struct address *a, uint32_t ip)
 {
-	if (tor_dns_has_address(a->all->tor, ip))
+	if (has_address(a->all->tor, ip))
 		return true;
 	trail_add(a->all->trail,
 		"tor: %u.%u.%u.%u for %s isn't in tor_addresses: is DNSPort another "
@@ -129,9 +298,9 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 		end_failed(all, REASON_TOR_ADDRESS, now);
 		return;
 	}
-	tor_dns_own(all->tor, a->host, &all->asker);
+	tor_names_own(all->tor->names, a->host, &all->asker);
 	a->target.ipv4 = answer->ipv4;
-	a->restarts = tor_dns_restarts(all->tor);
+	a->restarts = upstream_restarts(all->tor->upstream);
 	if (--all->missing > 0)
 		return;
 	if ((reason = ask_again(all, now)) != REASON_NONE)
@@ -168,8 +337,9 @@ ask_all(struct tor_addresses *all, const struct target_set *route, struct monoti
 }
 
 enum reason
-tor_addresses_start(const struct tor_addresses_request *req, struct monotime now,
-	tor_addresses_done *done, void *arg, struct tor_addresses **started)
+tor_addresses_start(struct tor *tor, const struct tor_addresses_request *req,
+	struct monotime now, tor_addresses_done *done, void *arg,
+	struct tor_addresses **started)
 {
 	const uint8_t n = req->route->n;
 	struct tor_addresses *all = calloc(1, sizeof(*all) + n * sizeof(all->address[0]));
@@ -177,8 +347,7 @@ tor_addresses_start(const struct tor_addresses_request *req, struct monotime now
 
 	if (all == NULL)
 		return REASON_NOMEM;
-	all->tor = req->tor;
-	all->counters = req->counters;
+	all->tor = tor;
 	all->asker = req->asker;
 	all->keys = req->keys;
 	all->trail = req->trail;

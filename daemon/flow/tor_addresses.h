@@ -1,14 +1,24 @@
-/* Tor's addresses for the targets of a route. They die with tor, so none is kept. */
+/* Tor's addresses for the targets of a route, from its DNSPort. They die with tor, so
+ * none is kept. */
 #ifndef FLOW_TOR_ADDRESSES_H
 #define FLOW_TOR_ADDRESSES_H
 
-#include "tor_dns.h"
+#include "flow/inflight.h"
+#include "flow/lookup.h"
+#include "tor_names.h"
 
+/* Tor's DNSPort, and the addresses of one route. */
+struct tor;
 struct tor_addresses;
 
+/* Both must outlive it; ports->tor isn't NULL. NULL: out of memory. */
+struct tor *tor_addresses_open(
+	const struct engine_config *config, const struct engine_ports *ports);
+
+/* Nothing may be started. NULL is fine. */
+void tor_addresses_close(struct tor *tor);
+
 struct tor_addresses_request {
-	struct tor_dns *tor;
-	struct counters *counters;
 	const struct target_set *route; /* not kept */
 	struct tor_asker asker; /* whose place of those that tor has a new name takes */
 	struct share_keys keys; /* of the user and the client who ask */
@@ -21,11 +31,15 @@ typedef void tor_addresses_done(void *arg, struct answer *answer, struct monotim
 
 /* Asks for an address for each target. REASON_NONE: *started is set, and done runs once,
  * never before this has returned. Otherwise the reason why nothing was started. */
-enum reason tor_addresses_start(const struct tor_addresses_request *request,
-	struct monotime now, tor_addresses_done *done, void *arg,
-	struct tor_addresses **started);
+enum reason tor_addresses_start(struct tor *tor,
+	const struct tor_addresses_request *request, struct monotime now,
+	tor_addresses_done *done, void *arg, struct tor_addresses **started);
 
 /* done won't run. */
 void tor_addresses_cancel(struct tor_addresses *addresses);
+
+/* Repeats and ends what is due. When to call it next; false: no need. */
+void tor_addresses_expire(struct tor *tor, struct monotime now);
+bool tor_addresses_next_deadline(const struct tor *tor, struct monotime *when);
 
 #endif

@@ -483,14 +483,6 @@ upstream_expire(struct upstream *u, struct monotime now)
 		dns_server_expire(u->server[i], now);
 }
 
-static void
-note_earlier(struct monotime at, struct monotime *when, bool *any)
-{
-	if (!*any || monotime_before(at, *when))
-		*when = at;
-	*any = true;
-}
-
 bool
 upstream_next_deadline(const struct upstream *u, struct monotime *when)
 {
@@ -499,11 +491,12 @@ upstream_next_deadline(const struct upstream *u, struct monotime *when)
 
 	for (size_t i = 0; i < u->config.tries; i++)
 		if (!TAILQ_EMPTY(&u->list[i]))
-			note_earlier(TAILQ_FIRST(&u->list[i])->deadline, when, &any);
+			any = monotime_first(
+				any, TAILQ_FIRST(&u->list[i])->deadline, when);
 	if (!TAILQ_EMPTY(&u->list[DUE]))
-		note_earlier(u->due_at, when, &any);
+		any = monotime_first(any, u->due_at, when);
 	for (size_t i = 0; i < u->n; i++)
 		if (dns_server_next_deadline(u->server[i], &at))
-			note_earlier(at, when, &any);
+			any = monotime_first(any, at, when);
 	return any;
 }

@@ -46,4 +46,14 @@ monotime_reached(struct monotime deadline, struct monotime now)
 	return deadline.ns <= now.ns;
 }
 
+/* Sets *first, which has been set before if any is true, to the earlier of it and t.
+ * Returns true, for the next call. */
+static inline bool
+monotime_first(bool any, struct monotime t, struct monotime *first)
+{
+	if (!any || monotime_before(t, *first))
+		*first = t;
+	return true;
+}
+
 #endif
