@@ -183,7 +183,7 @@ on_failure(cfg_t *cfg, const char *option)
 {
 	const char *text = cfg_getstr(cfg, option);
 
-	return on_failure_by_name(text, strlen(text));
+	return map_options_on_failure(text, strlen(text));
 }
 
 static void

@@ -156,7 +156,7 @@ check_on_failure(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *text = last_string(opt);
 
-	if (on_failure_by_name(text, strlen(text)) != ON_FAILURE_UNSET)
+	if (map_options_on_failure(text, strlen(text)) != ON_FAILURE_UNSET)
 		return 0;
 	return fault(cfg, opt, text, "expected defer or clearnet");
 }

@@ -205,12 +205,12 @@ start_bridge(struct wiring *w)
 }
 
 static enum reason
-cross_bridge(void *arg, const struct domain *domain, const struct policy *policy,
+cross_bridge(void *arg, const struct domain *domain, const struct map_options *options,
 	struct answer *answer, struct bridge_wait *wait)
 {
 	struct wiring *w = arg;
 
-	return bridge_route(w->bridge, domain, policy, answer, wait);
+	return bridge_route(w->bridge, domain, options, answer, wait);
 }
 
 static bool

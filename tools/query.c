@@ -97,13 +97,13 @@ query_map(const char *path, const struct map_image *map, const char *key,
 {
 	struct map_record r;
 	struct target_set route;
-	struct policy policy;
+	struct map_options options;
 
 	switch (find(map, w, &r)) {
 	case MAP_IMAGE_MISSING:
 		return answer(key, "not found", "", STATUS_NOT_FOUND);
 	case MAP_IMAGE_FOUND:
-		if (maprec_parse(r.value, r.len, &route, &policy, NULL) == MAPREC_BAD) {
+		if (maprec_parse(r.value, r.len, &route, &options, NULL) == MAPREC_BAD) {
 			warnx("%s: the record of %.*s is damaged", path, (int)r.keylen,
 				r.key);
 			return STATUS_NO_ANSWER;
@@ -189,11 +189,11 @@ print_record(const struct map_record *r)
 	struct map_entry entry;
 	struct map_error ignored;
 	struct target_set route;
-	struct policy policy;
+	struct map_options options;
 	size_t len = r->keylen + 1 + r->len;
 
 	if (r->keylen > MAP_KEY_MAX || r->len > MAP_VALUE_MAX ||
-		maprec_parse(r->value, r->len, &route, &policy, NULL) == MAPREC_BAD)
+		maprec_parse(r->value, r->len, &route, &options, NULL) == MAPREC_BAD)
 		return false;
 	memcpy(line, r->key, r->keylen);
 	line[r->keylen] = '\t';

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cursor.h"
 #include "core/maptext.h"
-#include "core/targetlist.h"
 
 /* The suspects that share a hash form a chain of those whose keys differ: nearly
  * always one. */

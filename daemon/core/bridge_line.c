@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/onion.h"
-#include "core/targetlist.h"
+#include "core/target_text.h"
 
 void
 bridge_line_make_plain(struct bridge_line *l)
@@ -64,19 +64,20 @@ bridge_line_write(char out[BRIDGE_LINE_MAX], const struct bridge_line *l)
 		n += (size_t)snprintf(out + n, BRIDGE_LINE_MAX - n, " %.*s:%u",
 			(int)t->hostlen, t->host, (unsigned)t->port);
 	}
-	return seal_line(out, n);
+	return line_checksum_add(out, n);
 }
 
 size_t
 bridge_line_write_used(char out[BRIDGE_LINE_USED_MAX], uint32_t ipv4, uint32_t day)
 {
-	return seal_line(out, write_ipv4(out, BRIDGE_LINE_USED_MAX, "used", ipv4, day));
+	return line_checksum_add(
+		out, write_ipv4(out, BRIDGE_LINE_USED_MAX, "used", ipv4, day));
 }
 
 size_t
 bridge_line_write_all_used(char out[BRIDGE_LINE_USED_MAX], uint32_t day)
 {
-	return seal_line(out,
+	return line_checksum_add(out,
 		(size_t)snprintf(out, BRIDGE_LINE_USED_MAX, "all-used %" PRIu32, day));
 }
 
@@ -128,7 +129,7 @@ read_target(struct cursor word, struct target_set *r)
 	uint16_t port;
 	bool more;
 
-	if (r->n == TARGETS_MAX || targetlist_next(&word, &host, &port, &more) != NULL ||
+	if (r->n == TARGETS_MAX || target_text_next(&word, &host, &port, &more) != NULL ||
 		more || word.p != word.end || cursor_len(host) > DOMAIN_MAX ||
 		onion_check(host.p, cursor_len(host), NULL) != ONION_OK)
 		return false;
@@ -222,7 +223,7 @@ bridge_line_read(const char *line, size_t len, struct bridge_line *l)
 	enum bridge_line_kind kind;
 	bool good;
 
-	if (!sealed_line(line, &len))
+	if (!line_checksum_check(line, &len))
 		return BRIDGE_LINE_DAMAGED;
 	c.end = line + len;
 	kind = read_kind(cursor_next_word(&c));

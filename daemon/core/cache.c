@@ -199,7 +199,7 @@ cache_get(struct cache *c, enum dns_type type, const struct domain *d,
 }
 
 static struct entry *
-pack(enum dns_type type, const struct domain *d, const struct fact *f)
+pack(enum dns_type type, const struct domain *d, const struct dns_fact *f)
 {
 	struct entry *e =
 		calloc(1, sizeof(*e) + d->len + target_set_packed_size(&f->set));
@@ -238,7 +238,7 @@ insert(struct cache *c, struct entry *e, uint32_t hash)
 
 unsigned
 cache_put(struct cache *c, enum dns_type type, const struct domain *d,
-	const struct fact *f, uint32_t ttl, struct monotime now)
+	const struct dns_fact *f, uint32_t ttl, struct monotime now)
 {
 	uint32_t hash = hash_of(c, type, d);
 	struct entry **p = find(c, type, d, hash);
@@ -275,7 +275,7 @@ unsigned
 cache_fail(struct cache *c, enum dns_type type, const struct domain *d, enum reason why,
 	struct monotime now)
 {
-	static const struct fact nothing = {.status = DNS_FAILED};
+	static const struct dns_fact nothing = {.status = DNS_FAILED};
 	uint32_t hash = hash_of(c, type, d);
 	struct entry *e = *find(c, type, d, hash);
 	unsigned evicted = 0;

@@ -138,12 +138,12 @@ static bool
 is_entry(struct map_check *c, const struct map_record *r)
 {
 	const size_t mx = strlen(MAP_MX_PREFIX);
-	struct policy policy;
+	struct map_options options;
 	struct target_set route;
 
 	if (r->len > MAP_VALUE_MAX || !map_key_valid(r->key, r->keylen))
 		return false;
-	switch (maprec_parse(r->value, r->len, &route, &policy, &c->memo)) {
+	switch (maprec_parse(r->value, r->len, &route, &options, &c->memo)) {
 	case MAPREC_ROUTE:
 	case MAPREC_NONE:
 		return true;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/targetlist.h"
+#include "core/target_text.h"
 
 /* How onion names are checked. */
 struct trust {
@@ -42,7 +42,7 @@ parse_targets(struct cursor *c, struct target_set *route, const struct trust *tr
 		uint16_t port;
 
 		if (route->n == TARGETS_MAX ||
-			targetlist_next(c, &host, &port, &more) != NULL)
+			target_text_next(c, &host, &port, &more) != NULL)
 			return MAPREC_BAD;
 		if (!is_onion(host.p, cursor_len(host), trust))
 			return MAPREC_BAD;
@@ -54,14 +54,14 @@ parse_targets(struct cursor *c, struct target_set *route, const struct trust *tr
 }
 
 static enum maprec_status
-parse(const char *value, size_t len, struct target_set *route, struct policy *policy,
-	const struct trust *trust)
+parse(const char *value, size_t len, struct target_set *route,
+	struct map_options *options, const struct trust *trust)
 {
 	struct cursor c = {value, value + len};
 	enum maprec_status st;
 
 	route->n = 0;
-	policy_clear(policy);
+	map_options_clear(options);
 	/* Most are a name, and nothing else. */
 	if (is_only_target(value, len, trust)) {
 		route->target[route->n++] = (struct target){
@@ -70,29 +70,29 @@ parse(const char *value, size_t len, struct target_set *route, struct policy *po
 	}
 	if (len == 1 && value[0] == '-')
 		return MAPREC_NONE;
-	if (cursor_take_word(&c, MAP_WORD_SRV))
+	if (cursor_skip_word(&c, MAP_WORD_SRV))
 		st = MAPREC_SRV;
 	else
 		st = parse_targets(&c, route, trust);
-	if (st == MAPREC_BAD || policy_parse(&c, policy) != NULL)
+	if (st == MAPREC_BAD || map_options_parse(&c, options) != NULL)
 		return MAPREC_BAD;
 	return st;
 }
 
 enum maprec_status
 maprec_parse(const char *value, size_t len, struct target_set *route,
-	struct policy *policy, struct onion_memo *memo)
+	struct map_options *options, struct onion_memo *memo)
 {
 	const struct trust trust = {.memo = memo};
 
-	return parse(value, len, route, policy, &trust);
+	return parse(value, len, route, options, &trust);
 }
 
 enum maprec_status
-maprec_parse_checked(
-	const char *value, size_t len, struct target_set *route, struct policy *policy)
+maprec_parse_checked(const char *value, size_t len, struct target_set *route,
+	struct map_options *options)
 {
 	const struct trust trust = {.checked = true};
 
-	return parse(value, len, route, policy, &trust);
+	return parse(value, len, route, options, &trust);
 }

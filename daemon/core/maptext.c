@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/maprec.h"
 #include "core/onion.h"
-#include "core/targetlist.h"
+#include "core/target_text.h"
 
 struct line {
 	const char *start;
@@ -126,7 +127,7 @@ parse_targets(struct line *l, struct map_entry *e)
 	while (more) {
 		struct cursor host;
 		uint16_t port;
-		const char *message = targetlist_next(&l->rest, &host, &port, &more);
+		const char *message = target_text_next(&l->rest, &host, &port, &more);
 
 		if (message != NULL)
 			return wrong(l, l->rest.p, message);
@@ -158,17 +159,17 @@ parse_rest(struct line *l, struct map_entry *e)
 	const char *start = l->rest.p, *message;
 
 	e->kind = MAP_TARGETS;
-	policy_clear(&e->policy);
+	map_options_clear(&e->options);
 	if (take_only_target(l, e))
 		return MAPTEXT_ENTRY;
-	if (cursor_take_word(&l->rest, "-")) {
+	if (cursor_skip_word(&l->rest, "-")) {
 		e->kind = MAP_NEVER;
 		cursor_skip_blanks(&l->rest);
 		return l->rest.p == l->rest.end
 			       ? MAPTEXT_ENTRY
 			       : wrong(l, l->rest.p, "nothing can stand after \"-\"");
 	}
-	if (cursor_take_word(&l->rest, MAP_WORD_SRV)) {
+	if (cursor_skip_word(&l->rest, MAP_WORD_SRV)) {
 		if (e->mx)
 			return wrong(
 				l, start, "an entry for an MX needs targets or \"-\"");
@@ -176,7 +177,7 @@ parse_rest(struct line *l, struct map_entry *e)
 	} else if (parse_targets(l, e) != MAPTEXT_ENTRY) {
 		return MAPTEXT_ERROR;
 	}
-	if ((message = policy_parse(&l->rest, &e->policy)) != NULL)
+	if ((message = map_options_parse(&l->rest, &e->options)) != NULL)
 		return wrong(l, l->rest.p, message);
 	return MAPTEXT_ENTRY;
 }
@@ -255,6 +256,6 @@ map_entry_value(const struct map_entry *e, char out[MAP_VALUE_MAX])
 		if (t->port != SMTP_PORT)
 			p += sprintf(p, ":%u", (unsigned)t->port);
 	}
-	p += policy_write(&e->policy, p);
+	p += map_options_write(&e->options, p);
 	return (size_t)(p - out);
 }

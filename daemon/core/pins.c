@@ -187,8 +187,8 @@ pending_for(const struct pins *p, const struct pin *pin, int64_t wall)
 }
 
 static enum pin_verdict
-judge_change(
-	const struct pins *p, const struct pin *pin, const struct fact *f, int64_t wall)
+judge_change(const struct pins *p, const struct pin *pin, const struct dns_fact *f,
+	int64_t wall)
 {
 	if (f->ad || p->config.hold_s == 0)
 		return PIN_RENEWED;
@@ -198,7 +198,7 @@ judge_change(
 }
 
 enum pin_verdict
-pins_judge(const struct pins *p, const struct domain *d, const struct fact *f,
+pins_judge(const struct pins *p, const struct domain *d, const struct dns_fact *f,
 	int64_t wall, struct target_set *use)
 {
 	const struct pin *pin = pin_of(p, d);
@@ -247,7 +247,7 @@ note_held(const struct pins *p, struct pin *pin, int64_t wall)
 }
 
 static bool
-note_verdict(struct pins *p, struct pin **at, const struct fact *f,
+note_verdict(struct pins *p, struct pin **at, const struct dns_fact *f,
 	enum pin_verdict verdict, int64_t wall)
 {
 	struct pin *pin = *at;
@@ -275,7 +275,7 @@ note_verdict(struct pins *p, struct pin **at, const struct fact *f,
 }
 
 bool
-pins_note(struct pins *p, const struct domain *d, const struct fact *f,
+pins_note(struct pins *p, const struct domain *d, const struct dns_fact *f,
 	enum pin_verdict verdict, int64_t wall)
 {
 	struct pin **at = find(p, d);
@@ -351,7 +351,7 @@ insert(struct pins *p, struct pin **at, const struct domain *d,
 }
 
 bool
-pins_add(struct pins *p, const struct domain *d, const struct fact *f, int64_t wall)
+pins_add(struct pins *p, const struct domain *d, const struct dns_fact *f, int64_t wall)
 {
 	const struct parents parents = parents_of(&p->config.key, d->text, d->len);
 	struct pin **at = find(p, d), *pin;
@@ -380,11 +380,11 @@ pins_accept(struct pins *p, const struct domain *d, int64_t wall)
 /* Disk */
 
 static void
-tell(const struct pin *pin, enum stored_kind kind, const char *packed, pins_each *each,
-	void *arg)
+tell(const struct pin *pin, enum state_line_kind kind, const char *packed,
+	pins_each *each, void *arg)
 {
-	const bool held = kind == STORED_HELD;
-	struct stored s = {.kind = kind,
+	const bool held = kind == STATE_LINE_HELD;
+	struct state_line s = {.kind = kind,
 		.type = DNS_TYPE_SRV,
 		.domain = {.len = pin->len},
 		.ttl = held ? (uint32_t)pin->pending_for : pin->day,
@@ -399,9 +399,9 @@ tell(const struct pin *pin, enum stored_kind kind, const char *packed, pins_each
 static void
 tell_pin(const struct pin *pin, pins_each *each, void *arg)
 {
-	tell(pin, STORED_PIN, pin->set, each, arg);
+	tell(pin, STATE_LINE_PIN, pin->set, each, arg);
 	if (pin->pending != NULL)
-		tell(pin, STORED_HELD, pin->pending, each, arg);
+		tell(pin, STATE_LINE_HELD, pin->pending, each, arg);
 }
 
 void
@@ -417,7 +417,7 @@ void
 pins_walk_domain(struct pins *p, const struct domain *d, pins_each *each, void *arg)
 {
 	const struct pin *pin = *find(p, d);
-	struct stored gone = {.kind = STORED_PIN,
+	struct state_line gone = {.kind = STATE_LINE_PIN,
 		.type = DNS_TYPE_SRV,
 		.domain = *d,
 		.fact = {.status = DNS_NONE}};
@@ -429,11 +429,11 @@ pins_walk_domain(struct pins *p, const struct domain *d, pins_each *each, void *
 }
 
 enum pins_loaded
-pins_load(struct pins *p, const struct stored *s, uint32_t today)
+pins_load(struct pins *p, const struct state_line *s, uint32_t today)
 {
 	struct pin **at = find(p, &s->domain), *pin = *at;
 
-	if (s->kind == STORED_HELD) {
+	if (s->kind == STATE_LINE_HELD) {
 		if (pin == NULL)
 			return PINS_LEFT_OUT;
 		if (!replace(&pin->pending, &s->fact.set))
@@ -442,7 +442,7 @@ pins_load(struct pins *p, const struct stored *s, uint32_t today)
 		pin->pending_for = pin->pending_noted = s->ttl;
 		return PINS_LOADED;
 	}
-	if (s->kind != STORED_PIN)
+	if (s->kind != STATE_LINE_PIN)
 		return PINS_LEFT_OUT;
 	if (pin != NULL)
 		drop(p, at);

@@ -15,12 +15,12 @@ struct crossing {
 
 bool
 crossing_needed(const struct engine_ports *ports, const struct domain *d,
-	const struct policy *policy, struct answer *a, struct bridge_wait *wait)
+	const struct map_options *options, struct answer *a, struct bridge_wait *wait)
 {
 	enum reason reason;
 
 	*wait = (struct bridge_wait){0};
-	reason = ports->bridge(ports->bridge_arg, d, policy, a, wait);
+	reason = ports->bridge(ports->bridge_arg, d, options, a, wait);
 	if (reason == REASON_NONE)
 		return wait->number != 0;
 	answer_set(a, OUTCOME_TEMP, reason);

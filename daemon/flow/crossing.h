@@ -14,7 +14,8 @@ TAILQ_HEAD(crossings, crossing);
 /* Puts the bridge's address in place of the route's targets, or a reason. True: the
  * answer is to wait for *wait. */
 bool crossing_needed(const struct engine_ports *ports, const struct domain *domain,
-	const struct policy *policy, struct answer *answer, struct bridge_wait *wait);
+	const struct map_options *options, struct answer *answer,
+	struct bridge_wait *wait);
 
 /* What the answer, which has the bridge's address, becomes if it can't wait for this
  * reason. */

@@ -70,7 +70,7 @@ need(struct inquiry *q, enum dns_type type, const struct domain *d)
 
 	n->type = type;
 	n->subject = *d;
-	trail_add(q->trail, "%s of %s: asking DNS", dns_type_name(type), d->text);
+	explain_add(q->explain, "%s of %s: asking DNS", dns_type_name(type), d->text);
 }
 
 /* Will it soon expire? Then it is renewed while it is still good. */
@@ -108,11 +108,11 @@ why_not_ask(struct inquiry *q, const struct cached *c)
 
 static enum dns_names_result
 get_fresh(struct inquiry *q, enum dns_type type, const struct domain *d,
-	const struct cached *c, struct fact *f)
+	const struct cached *c, struct dns_fact *f)
 {
 	inquiry_count(q, &inquiry_counters(q)->cache_hits);
-	fact_copy(f, &c->fact);
-	trail_add(q->trail, "%s of %s: in the cache for another %lld s%s",
+	dns_fact_copy(f, &c->fact);
+	explain_add(q->explain, "%s of %s: in the cache for another %lld s%s",
 		dns_type_name(type), d->text,
 		(long long)monotime_diff_ms(c->expires, q->now) / 1000,
 		f->ad ? ", validated" : "");
@@ -123,12 +123,12 @@ get_fresh(struct inquiry *q, enum dns_type type, const struct domain *d,
 /* DNS fails, for this reason. What has expired may still support a route. */
 static enum dns_names_result
 get_stale(struct inquiry *q, enum dns_type type, const struct domain *d,
-	const struct cached *c, enum reason failed, struct fact *f)
+	const struct cached *c, enum reason failed, struct dns_fact *f)
 {
-	fact_copy(f, &c->fact);
+	dns_fact_copy(f, &c->fact);
 	q->stale = failed;
 	inquiry_count(q, &inquiry_counters(q)->stale_answers);
-	trail_add(q->trail, "%s of %s: expired %lld s ago, but still of use",
+	explain_add(q->explain, "%s of %s: expired %lld s ago, but still of use",
 		dns_type_name(type), d->text,
 		(long long)monotime_diff_ms(q->now, c->expires) / 1000);
 	return NAME_RESOLVED;
@@ -136,7 +136,7 @@ get_stale(struct inquiry *q, enum dns_type type, const struct domain *d,
 
 static enum dns_names_result
 get_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
-	enum reason failed, struct fact *f)
+	enum reason failed, struct dns_fact *f)
 {
 	struct cached c;
 	enum cache_status st = cache_get(q->env->cache, type, d, q->now, &c);
@@ -151,7 +151,7 @@ get_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
 		need(q, type, d);
 		return NAME_NEEDED;
 	}
-	trail_add(q->trail, "%s of %s: %s", dns_type_name(type), d->text,
+	explain_add(q->explain, "%s of %s: %s", dns_type_name(type), d->text,
 		reason_text(failed));
 	if (st == CACHE_STALE)
 		return get_stale(q, type, d, &c, failed, f);
@@ -162,20 +162,20 @@ get_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
 
 enum dns_names_result
 dns_names_get(
-	struct inquiry *q, enum dns_type type, const struct domain *d, struct fact *f)
+	struct inquiry *q, enum dns_type type, const struct domain *d, struct dns_fact *f)
 {
 	const struct kept_answer *kept;
 
 	if (!in_dns(q->env->config, type, d)) {
-		*f = (struct fact){.status = DNS_NONE};
-		trail_add(q->trail, "%s of %s: not a name for DNS", dns_type_name(type),
-			d->text);
+		*f = (struct dns_fact){.status = DNS_NONE};
+		explain_add(q->explain, "%s of %s: not a name for DNS",
+			dns_type_name(type), d->text);
 		return NAME_RESOLVED;
 	}
 	kept = find_kept(q->kept, type, d);
 	if (kept != NULL && kept->fact.status != DNS_FAILED) {
 		inquiry_count(q, &inquiry_counters(q)->cache_misses);
-		fact_copy(f, &kept->fact);
+		dns_fact_copy(f, &kept->fact);
 		return NAME_RESOLVED;
 	}
 	return get_from_cache(

@@ -12,7 +12,7 @@ enum dns_names_result {
 
 /* Sets *fact, whose names are valid as long as the cache's, unless the name is needed. */
 enum dns_names_result dns_names_get(struct inquiry *q, enum dns_type type,
-	const struct domain *subject, struct fact *fact);
+	const struct domain *subject, struct dns_fact *fact);
 
 /* Writes the name that DNS is asked for: the subject, behind the prefix of the type.
  * False: it would be too long. */

@@ -49,7 +49,7 @@ keep(const struct dns_wait_name *n, const struct dns_answer *answer)
 		return NULL;
 	k->type = n->type;
 	k->subject = n->subject;
-	fact_of_answer(&k->fact, answer);
+	dns_fact_of_answer(&k->fact, answer);
 	target_set_pack(k->packed, &answer->srv);
 	target_set_unpack(k->packed, &k->fact.set);
 	return k;
@@ -59,25 +59,25 @@ static void
 explain(const struct dns_wait_name *n, const struct dns_answer *answer)
 {
 	const char *type = dns_type_name(n->type), *name = n->subject.text;
-	struct trail *trail = n->wait->trail;
+	struct explain *explain = n->wait->explain;
 
 	if (answer->status != DNS_FAILED)
-		trail_add(trail, "%s of %s: %s says, for %u s%s%s", type, name,
+		explain_add(explain, "%s of %s: %s says, for %u s%s%s", type, name,
 			answer->from != NULL ? answer->from : "DNS",
 			(unsigned)answer->ttl, answer->ad ? ", validated" : "",
 			answer->bare != DNS_BARE_NO ? ", without an SOA record" : "");
 	for (uint8_t i = 0; i < answer->srv.n; i++) {
 		const struct target *rr = &answer->srv.target[i];
 
-		trail_add(trail, "  %u %u %u %.*s", (unsigned)rr->priority,
+		explain_add(explain, "  %u %u %u %.*s", (unsigned)rr->priority,
 			(unsigned)rr->weight, (unsigned)rr->port, (int)rr->hostlen,
 			rr->host);
 	}
 	for (unsigned i = 0; i < answer->dropped && i < TARGETS_MAX; i++)
-		trail_add(trail, "  dropped: %s: %s", answer->drop[i].host,
+		explain_add(explain, "  dropped: %s: %s", answer->drop[i].host,
 			answer->drop[i].why);
 	if (answer->over > 0)
-		trail_add(trail, "  %u more left out", (unsigned)answer->over);
+		explain_add(explain, "  %u more left out", (unsigned)answer->over);
 }
 
 static void
@@ -87,7 +87,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	struct dns_wait *w = n->wait;
 	struct kept_answer *k = keep(n, answer);
 
-	if (w->trail != NULL)
+	if (w->explain != NULL)
 		explain(n, answer);
 	if (k != NULL)
 		SLIST_INSERT_HEAD(&w->kept, k, entry);

@@ -7,9 +7,9 @@
 /* Embedded in a lookup, which sets the first fields. */
 struct dns_wait {
 	struct inquiry_env *env;
-	struct share_keys keys; /* of the user and the client who ask */
-	int64_t deadline_ms;    /* how long one name may be waited for */
-	struct trail *trail;    /* NULL, or where to tell why */
+	struct share_keys keys;  /* of the user and the client who ask */
+	int64_t deadline_ms;     /* how long one name may be waited for */
+	struct explain *explain; /* NULL, or where to tell why */
 
 	/* An answer has come. REASON_NOMEM: it couldn't be kept, and it is no use to go
 	 * on waiting. It may free the wait. */

@@ -5,17 +5,17 @@
 #include "dns_names.h"
 
 bool
-downgrade_is_secure(const struct inquiry *q, const struct fact *f)
+downgrade_is_secure(const struct inquiry *q, const struct dns_fact *f)
 {
 	return f->ad ||
-	       !(q->policy.dnssec_require || q->env->config->dnssec == DNSSEC_REQUIRE);
+	       !(q->options.dnssec_require || q->env->config->dnssec == DNSSEC_REQUIRE);
 }
 
 void
 downgrade_refuse(struct inquiry *q)
 {
 	inquiry_count(q, &inquiry_counters(q)->insecure_refused);
-	trail_add(q->trail, "a route must be validated by DNSSEC here, and isn't");
+	explain_add(q->explain, "a route must be validated by DNSSEC here, and isn't");
 	if (q->env->config->on_insecure == ON_FAILURE_CLEARNET)
 		answer_set(q->answer, OUTCOME_NONE, REASON_NONE);
 	else
@@ -30,7 +30,7 @@ struct protection {
 
 /* False: it isn't known yet, or can't be, which is noted. */
 static bool
-learn(struct inquiry *q, enum dns_type type, const struct domain *d, struct fact *f,
+learn(struct inquiry *q, enum dns_type type, const struct domain *d, struct dns_fact *f,
 	struct protection *p)
 {
 	switch (dns_names_get(q, type, d, f)) {
@@ -50,11 +50,11 @@ static void
 look_for(struct inquiry *q, enum dns_type type, const struct domain *d,
 	struct protection *p)
 {
-	struct fact f;
+	struct dns_fact f;
 
 	if (!learn(q, type, d, &f, p) || f.status != DNS_RECORDS)
 		return;
-	trail_add(q->trail, "%s of %s: there", dns_type_name(type), d->text);
+	explain_add(q->explain, "%s of %s: there", dns_type_name(type), d->text);
 	p->found = true;
 }
 
@@ -64,19 +64,19 @@ look_for(struct inquiry *q, enum dns_type type, const struct domain *d,
 static void
 look_for_dane(struct inquiry *q, const struct domain *host, struct protection *p)
 {
-	struct fact address;
+	struct dns_fact address;
 
 	if (!learn(q, DNS_TYPE_A, host, &address, p))
 		return;
 	if (address.ad)
 		look_for(q, DNS_TYPE_TLSA, host, p);
 	else
-		trail_add(q->trail, "A of %s: not validated, so the host has no DANE",
+		explain_add(q->explain, "A of %s: not validated, so the host has no DANE",
 			host->text);
 }
 
 static void
-look_at_hosts(struct inquiry *q, const struct fact *mx, struct protection *p)
+look_at_hosts(struct inquiry *q, const struct dns_fact *mx, struct protection *p)
 {
 	if (mx->status == DNS_NONE && mx->dropped == 0)
 		look_for_dane(q, q->domain, p); /* RFC 5321 section 5.1 */
@@ -93,7 +93,7 @@ static struct protection
 find_protection(struct inquiry *q)
 {
 	struct protection p = {0};
-	struct fact mx;
+	struct dns_fact mx;
 
 	look_for(q, DNS_TYPE_TXT, q->domain, &p);
 	if (!p.found && learn(q, DNS_TYPE_MX, q->domain, &mx, &p))
@@ -108,7 +108,8 @@ downgrade_check(struct inquiry *q)
 
 	if (p.found) {
 		inquiry_count(q, &inquiry_counters(q)->protected_refused);
-		trail_add(q->trail, "clearnet is authenticated, and this route isn't");
+		explain_add(
+			q->explain, "clearnet is authenticated, and this route isn't");
 		answer_set(q->answer, OUTCOME_NONE, REASON_NONE);
 		return DOWNGRADE_REFUSED;
 	}

@@ -14,8 +14,8 @@ enum downgrade {
  * to on clearnet: MTA-STS (RFC 8461), DANE (RFC 7672). */
 enum downgrade downgrade_check(struct inquiry *q);
 
-/* Is this fact as secure as the domain's policy wants it? */
-bool downgrade_is_secure(const struct inquiry *q, const struct fact *fact);
+/* Is this fact as secure as the domain's options want it? */
+bool downgrade_is_secure(const struct inquiry *q, const struct dns_fact *fact);
 
 /* Ends the decision, for a fact that isn't, as on_insecure says. */
 void downgrade_refuse(struct inquiry *q);

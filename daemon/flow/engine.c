@@ -50,7 +50,7 @@ dns_answered(void *arg, enum dns_type type, const char *subject,
 	struct counters *c = e->parts.ports.counters;
 	struct cache *cache = e->parts.env.cache;
 	struct domain d = {.len = (uint8_t)strlen(subject)};
-	struct fact fact;
+	struct dns_fact fact;
 
 	memcpy(d.text, subject, d.len);
 	if (type == DNS_TYPE_SRV) {
@@ -58,7 +58,7 @@ dns_answered(void *arg, enum dns_type type, const char *subject,
 		c->srv_records_dropped += answer->over;
 	}
 	if (answer->status != DNS_FAILED) {
-		fact_of_answer(&fact, answer);
+		dns_fact_of_answer(&fact, answer);
 		c->cache_evictions += cache_put(
 			cache, type, &d, &fact, cache_ttl(&e->parts.config, answer), now);
 		return;

@@ -15,7 +15,7 @@ struct kept_answer {
 	SLIST_ENTRY(kept_answer) entry;
 	enum dns_type type;
 	struct domain subject;
-	struct fact fact;
+	struct dns_fact fact;
 	char packed[]; /* the set of the fact, which has the names */
 };
 
@@ -56,12 +56,12 @@ struct inquiry_env {
 struct effects {
 	size_t ncounted;
 	uint64_t *counted[INQUIRY_COUNTED];
-	size_t nrenew;        /* in env->renew */
-	bool is_mapped;       /* has the domain an entry of the map? */
-	bool map_asked;       /* the map was asked */
-	enum pin_verdict pin; /* what DNS says compared with the domain's pin, or */
-	bool pin_first_use;   /* it becomes the pin */
-	struct fact pinned;   /* this; its names are valid as long as the cache's */
+	size_t nrenew;          /* in env->renew */
+	bool is_mapped;         /* has the domain an entry of the map? */
+	bool map_asked;         /* the map was asked */
+	enum pin_verdict pin;   /* what DNS says compared with the domain's pin, or */
+	bool pin_first_use;     /* it becomes the pin */
+	struct dns_fact pinned; /* this; its names are valid as long as the cache's */
 };
 
 struct inquiry {
@@ -70,10 +70,10 @@ struct inquiry {
 	struct monotime now;
 	const struct kept_answers *kept; /* NULL: none */
 	enum reason give_up; /* not REASON_NONE: don't wait for what isn't known */
-	struct trail *trail;
+	struct explain *explain;
 
 	struct answer *answer; /* if it is decided */
-	struct policy policy;
+	struct map_options options;
 	enum route_origin origin; /* of what the map said last */
 	bool stale_would_do; /* an expired route is there, and is being asked for again */
 	enum reason

@@ -12,10 +12,10 @@ struct lookup {
 	const struct profile *profile;
 	struct pending pending;
 	struct domain domain;
-	struct policy policy;
+	struct map_options options;
 	lookup_done *done;
 	void *arg;
-	struct trail *trail;
+	struct explain *explain;
 
 	/* What it waits for: first DNS, then one of these, which are NULL otherwise. */
 	struct dns_wait dns;
@@ -33,9 +33,9 @@ start_inquiry(struct inquiry *q, struct engine_parts *parts, const struct domain
 	q->now = now;
 	q->kept = NULL;
 	q->give_up = REASON_NONE;
-	q->trail = NULL;
+	q->explain = NULL;
 	q->answer = answer;
-	policy_clear(&q->policy);
+	map_options_clear(&q->options);
 }
 
 static void
@@ -43,18 +43,18 @@ inquire_again(struct inquiry *q, struct lookup *l, enum reason give_up,
 	struct monotime now, struct answer *answer)
 {
 	start_inquiry(q, l->parts, &l->domain, now, answer);
-	q->trail = l->trail;
+	q->explain = l->explain;
 	q->kept = &l->dns.kept;
 	q->give_up = give_up;
 }
 
 /* The last step of every lookup. */
 static void
-conclude(struct engine_parts *parts, const struct domain *d, const struct policy *policy,
-	struct answer *a)
+conclude(struct engine_parts *parts, const struct domain *d,
+	const struct map_options *options, struct answer *a)
 {
-	enum on_failure on_failure = policy->on_failure != ON_FAILURE_UNSET
-					     ? policy->on_failure
+	enum on_failure on_failure = options->on_failure != ON_FAILURE_UNSET
+					     ? options->on_failure
 					     : parts->config.on_failure;
 	struct counters *c = parts->ports.counters;
 
@@ -127,7 +127,7 @@ finish(struct lookup *l, struct answer *a, struct monotime now)
 {
 	detach(l);
 	pending_charge(&l->pending, a, now);
-	conclude(l->parts, &l->domain, &l->policy, a);
+	conclude(l->parts, &l->domain, &l->options, a);
 	l->done(l->arg, a, now);
 	free_lookup(l);
 }
@@ -180,7 +180,7 @@ proceed_to_bridge(struct lookup *l, struct answer *a, struct monotime now)
 	enum reason reason = l->pending.why;
 	struct bridge_wait wait;
 
-	if (crossing_needed(&l->parts->ports, &l->domain, &l->policy, a, &wait)) {
+	if (crossing_needed(&l->parts->ports, &l->domain, &l->options, a, &wait)) {
 		if (!monotime_reached(l->pending.deadline_at, now))
 			reason = wait_for_bridge(l, &a->route, &wait);
 		if (reason == REASON_NONE) {
@@ -230,7 +230,7 @@ wait_for_tor(struct lookup *l, const struct answer *answer, struct monotime now)
 	const struct tor_addresses_request request = {.route = &answer->route,
 		.asker = asker_of(l, answer->origin),
 		.keys = l->pending.keys,
-		.trail = l->trail};
+		.explain = l->explain};
 
 	return tor_addresses_start(
 		l->parts->tor, &request, now, addressed, l, &l->addresses);
@@ -283,7 +283,7 @@ advance(struct lookup *l, enum reason give_up, struct monotime now)
 		route_decision_make(&q);
 	}
 	route_decision_apply(&q);
-	l->policy = q.policy;
+	l->options = q.options;
 	proceed(l, &a, now);
 }
 
@@ -328,7 +328,7 @@ stale(struct pending *p, struct monotime now)
 		return; /* an answer may still come */
 	l->pending.missed = true;
 	route_decision_apply(&q);
-	l->policy = q.policy;
+	l->options = q.options;
 	proceed(l, &a, now);
 }
 
@@ -349,7 +349,7 @@ new_lookup(struct engine_parts *parts, const struct lookup_request *req,
 	l->profile = req->profile;
 	l->done = req->done;
 	l->arg = req->arg;
-	l->trail = req->trail;
+	l->explain = req->explain;
 	l->pending.client = req->client;
 	l->pending.deadline = deadline;
 	l->pending.stale = stale;
@@ -362,7 +362,7 @@ new_lookup(struct engine_parts *parts, const struct lookup_request *req,
 	l->dns.env = &parts->env;
 	l->dns.keys = l->pending.keys;
 	l->dns.deadline_ms = l->pending.pace->deadline_ms;
-	l->dns.trail = l->trail;
+	l->dns.explain = l->explain;
 	l->dns.answered = answered;
 	l->dns.arg = l;
 	*pending = l;
@@ -378,11 +378,12 @@ key_answer(struct engine_parts *parts, const struct lookup_request *req, struct 
 	case DOMAIN_OK:
 		return false;
 	case DOMAIN_UNUSABLE:
-		trail_add(req->trail, "the key names no domain");
+		explain_add(req->explain, "the key names no domain");
 		answer_set(a, OUTCOME_NONE, REASON_NONE);
 		break;
 	case DOMAIN_ONION:
-		trail_add(req->trail, "the key ends in .onion, but isn't a valid name");
+		explain_add(
+			req->explain, "the key ends in .onion, but isn't a valid name");
 		answer_set(a, OUTCOME_FAIL, REASON_ONION_INVALID);
 		break;
 	case DOMAIN_UNKNOWN:
@@ -425,7 +426,7 @@ start_waiting(struct inquiry *q, const struct start *s, struct lookup **pending)
 
 	if ((reason = new_lookup(s->parts, s->req, q->now, &l)) != REASON_NONE)
 		return reason;
-	l->policy = q->policy;
+	l->options = q->options;
 	if ((reason = wait_for_lacking(l, s, q)) != REASON_NONE)
 		lookup_cancel(l);
 	else
@@ -438,7 +439,7 @@ static bool
 has_to_wait(struct inquiry *q, struct start *s)
 {
 	s->crosses = s->known && needs_bridge(s->req->profile, q->answer) &&
-		     crossing_needed(&s->parts->ports, q->domain, &q->policy, q->answer,
+		     crossing_needed(&s->parts->ports, q->domain, &q->options, q->answer,
 			     &s->wait);
 	return !s->known || s->crosses || needs_addresses(s->req->profile, q->answer);
 }
@@ -471,10 +472,10 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 	enum reason reason;
 
 	start_inquiry(&q, parts, &parts->domain, now, a);
-	q.trail = req->trail;
+	q.explain = req->explain;
 	parts->ports.counters->lookups++;
 	if (key_answer(parts, req, a)) {
-		conclude(parts, &parts->domain, &q.policy, a);
+		conclude(parts, &parts->domain, &q.options, a);
 		return LOOKUP_READY;
 	}
 	if ((start.known = route_decision_make(&q)))
@@ -485,6 +486,6 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 			return LOOKUP_PENDING;
 		do_without(&q, &start, reason);
 	}
-	conclude(parts, &parts->domain, &q.policy, a);
+	conclude(parts, &parts->domain, &q.options, a);
 	return LOOKUP_READY;
 }

@@ -27,7 +27,7 @@ count_verdict(struct inquiry *q, enum pin_verdict verdict)
 
 /* What has expired isn't news: the pin stays as it is, and is used. */
 bool
-pinning_compare(struct inquiry *q, struct fact *srv)
+pinning_compare(struct inquiry *q, struct dns_fact *srv)
 {
 	const struct engine_ports *ports = q->env->ports;
 	struct effects *fx = &q->effects;
@@ -49,14 +49,14 @@ pinning_compare(struct inquiry *q, struct fact *srv)
 			verdict = PIN_HELD;
 	}
 	if ((words = count_verdict(q, verdict)) != NULL)
-		trail_add(q->trail, "SRV of %s: %s", q->domain->text, words);
+		explain_add(q->explain, "SRV of %s: %s", q->domain->text, words);
 	if (verdict == PIN_CHANGED || verdict == PIN_HELD)
 		srv->status = DNS_RECORDS;
 	return verdict != PIN_NONE && srv->status == DNS_RECORDS;
 }
 
 void
-pinning_first_use(struct inquiry *q, const struct fact *srv)
+pinning_first_use(struct inquiry *q, const struct dns_fact *srv)
 {
 	if (q->env->ports->pins == NULL || q->stale != REASON_NONE)
 		return;
@@ -89,7 +89,8 @@ add_pin(struct inquiry *q)
 		return;
 	}
 	c->pins_new++;
-	trail_add(q->trail, "SRV of %s: pinned now, at its first use", q->domain->text);
+	explain_add(
+		q->explain, "SRV of %s: pinned now, at its first use", q->domain->text);
 	tell(q, q->domain, PIN_NONE);
 }
 

@@ -6,10 +6,10 @@
 
 /* What DNS says of the SRV becomes what is pinned, if it differs and isn't trusted as a
  * change. Returns whether the domain's route is pinned. */
-bool pinning_compare(struct inquiry *q, struct fact *srv);
+bool pinning_compare(struct inquiry *q, struct dns_fact *srv);
 
 /* The route is used, and isn't pinned yet: it will be once the decision stands. */
-void pinning_first_use(struct inquiry *q, const struct fact *srv);
+void pinning_first_use(struct inquiry *q, const struct dns_fact *srv);
 
 /* The decision stands: writes down what was found above. */
 void pinning_apply(struct inquiry *q);

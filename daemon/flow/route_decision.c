@@ -25,10 +25,10 @@ decide_onion(struct inquiry *q)
 	enum onion_status st = onion_check(d->text, d->len, NULL);
 
 	if (st != ONION_OK) {
-		trail_add(q->trail, "%s: %s", d->text, onion_reason(st));
+		explain_add(q->explain, "%s: %s", d->text, onion_reason(st));
 		return decided(q, OUTCOME_FAIL, REASON_ONION_INVALID);
 	}
-	trail_add(q->trail, "%s is its own target", d->text);
+	explain_add(q->explain, "%s is its own target", d->text);
 	decided(q, OUTCOME_ROUTE, REASON_NONE);
 	q->answer->route.n = 1;
 	q->answer->origin = ORIGIN_ONION;
@@ -69,8 +69,8 @@ find_keys(struct inquiry *q, const char *kind, const struct domain *d)
 		q->env->value.checked = false;
 		r = map->get(map, key, kindlen + len, &q->env->value);
 		if (r == MAP_HIT)
-			trail_add(q->trail, "map: %.*s  %.*s", (int)(kindlen + len), key,
-				(int)q->env->value.len, q->env->value.text);
+			explain_add(q->explain, "map: %.*s  %.*s", (int)(kindlen + len),
+				key, (int)q->env->value.len, q->env->value.text);
 		if (r != MAP_MISS)
 			return r;
 		name = memchr(name + 1, '.', len - 1);
@@ -88,7 +88,7 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 	uint32_t generation;
 
 	if (map == NULL) {
-		trail_add(q->trail, "map: there is none");
+		explain_add(q->explain, "map: there is none");
 		return MAP_MISS;
 	}
 	/* A miss is no miss if one map was asked for one key, and the next for another.
@@ -98,7 +98,7 @@ map_find(struct inquiry *q, const char *kind, const struct domain *d)
 		r = find_keys(q, kind, d);
 	} while (map->generation != generation);
 	if (r == MAP_MISS)
-		trail_add(q->trail, "map: no entry for %s%s", kind, d->text);
+		explain_add(q->explain, "map: no entry for %s%s", kind, d->text);
 	return r;
 }
 
@@ -106,7 +106,7 @@ static bool
 decided_broken_map(struct inquiry *q)
 {
 	inquiry_count(q, &inquiry_counters(q)->map_broken);
-	trail_add(q->trail, "map: damaged");
+	explain_add(q->explain, "map: damaged");
 	return decided(q, OUTCOME_TEMP, REASON_MAP);
 }
 
@@ -116,8 +116,8 @@ parse_entry(struct inquiry *q, struct target_set *route)
 	const struct map_value *v = &q->env->value;
 
 	if (v->checked)
-		return maprec_parse_checked(v->text, v->len, route, &q->policy);
-	return maprec_parse(v->text, v->len, route, &q->policy, &q->env->memo);
+		return maprec_parse_checked(v->text, v->len, route, &q->options);
+	return maprec_parse(v->text, v->len, route, &q->options, &q->env->memo);
 }
 
 /* What the entry in env->value says. MAPREC_SRV: nothing is decided by it. */
@@ -145,7 +145,7 @@ marked_without_entry(struct inquiry *q)
 {
 	const struct map_source *map = q->env->ports->map;
 
-	return map != NULL && map->generation != 0 && q->trail == NULL &&
+	return map != NULL && map->generation != 0 && q->explain == NULL &&
 	       cache_map_generation(q->env->cache, DNS_TYPE_SRV, q->domain) ==
 		       map->generation;
 }
@@ -223,11 +223,11 @@ next_host(const struct target_set *mx, const struct domain *after)
 }
 
 /* Is there an entry for this host? Then the decision is what it says. What the domain's
- * own entry says of the policy stays in force. */
+ * own entry has of options stays in force. */
 static bool
-decide_by_host(struct inquiry *q, const struct domain *host, const struct fact *mx)
+decide_by_host(struct inquiry *q, const struct domain *host, const struct dns_fact *mx)
 {
-	const struct policy own = q->policy;
+	const struct map_options own = q->options;
 	enum maprec_status st;
 
 	switch (map_find(q, MAP_MX_PREFIX, host)) {
@@ -239,11 +239,11 @@ decide_by_host(struct inquiry *q, const struct domain *host, const struct fact *
 		break;
 	}
 	st = read_entry(q);
-	q->policy.dnssec_require |= own.dnssec_require;
+	q->options.dnssec_require |= own.dnssec_require;
 	if (own.on_failure != ON_FAILURE_UNSET)
-		q->policy.on_failure = own.on_failure;
+		q->options.on_failure = own.on_failure;
 	if (own.tls.level != TLS_UNSET)
-		q->policy.tls = own.tls;
+		q->options.tls = own.tls;
 	if (st == MAPREC_SRV) /* onionmap doesn't write that */
 		return decided_broken_map(q);
 	if (st == MAPREC_ROUTE && !downgrade_is_secure(q, mx))
@@ -254,7 +254,7 @@ decide_by_host(struct inquiry *q, const struct domain *host, const struct fact *
 }
 
 static bool
-decide_by_hosts(struct inquiry *q, const struct fact *mx)
+decide_by_hosts(struct inquiry *q, const struct dns_fact *mx)
 {
 	const struct target *rr = NULL;
 	struct domain host;
@@ -273,7 +273,7 @@ decide_by_hosts(struct inquiry *q, const struct fact *mx)
 static bool
 decide_by_mx(struct inquiry *q)
 {
-	struct fact mx;
+	struct dns_fact mx;
 
 	switch (dns_names_get(q, DNS_TYPE_MX, q->domain, &mx)) {
 	case NAME_NEEDED:
@@ -290,7 +290,7 @@ decide_by_mx(struct inquiry *q)
 
 /* May the route be used? One that may is pinned at its first use. */
 static enum downgrade
-check_route(struct inquiry *q, const struct fact *srv, bool pinned)
+check_route(struct inquiry *q, const struct dns_fact *srv, bool pinned)
 {
 	enum downgrade downgrade = DOWNGRADE_NO;
 
@@ -306,7 +306,7 @@ check_route(struct inquiry *q, const struct fact *srv, bool pinned)
 }
 
 static bool
-decide_by_route(struct inquiry *q, const struct fact *srv, bool pinned)
+decide_by_route(struct inquiry *q, const struct dns_fact *srv, bool pinned)
 {
 	switch (check_route(q, srv, pinned)) {
 	case DOWNGRADE_UNKNOWN:
@@ -325,7 +325,7 @@ decide_by_route(struct inquiry *q, const struct fact *srv, bool pinned)
 static bool
 decide_by_srv(struct inquiry *q)
 {
-	struct fact srv;
+	struct dns_fact srv;
 	bool pinned;
 
 	switch (dns_names_get(q, DNS_TYPE_SRV, q->domain, &srv)) {
@@ -337,12 +337,12 @@ decide_by_srv(struct inquiry *q)
 		break;
 	}
 	if (srv.dropped > 0)
-		trail_add(q->trail, "SRV of %s: %u targets can't be used",
+		explain_add(q->explain, "SRV of %s: %u targets can't be used",
 			q->domain->text, (unsigned)srv.dropped);
 	pinned = pinning_compare(q, &srv);
 	if (srv.status == DNS_RECORDS)
 		return decide_by_route(q, &srv, pinned);
-	trail_add(q->trail, "SRV of %s: none", q->domain->text);
+	explain_add(q->explain, "SRV of %s: none", q->domain->text);
 	if (q->env->config->follow_mx)
 		return decide_by_mx(q);
 	return decided(q, OUTCOME_NONE, REASON_NONE);
@@ -354,14 +354,14 @@ doubt_stale(struct inquiry *q)
 {
 	if (q->stale == REASON_NONE || q->answer->outcome != OUTCOME_NONE)
 		return;
-	trail_add(q->trail, "that rests on what has expired, so it isn't certain");
+	explain_add(q->explain, "that rests on what has expired, so it isn't certain");
 	answer_set(q->answer, OUTCOME_TEMP, q->stale);
 }
 
 bool
 route_decision_make(struct inquiry *q)
 {
-	policy_clear(&q->policy);
+	map_options_clear(&q->options);
 	q->stale_would_do = false;
 	q->stale = REASON_NONE;
 	q->nneeded = 0;

@@ -149,7 +149,7 @@ struct tor_addresses {
 	struct tor *tor;
 	struct tor_asker asker;
 	struct share_keys keys;
-	struct trail *trail;
+	struct explain *explain;
 	tor_addresses_done *done;
 	void *arg;
 	uint8_t n, missing; /* addresses, and how many of them are still to come */
@@ -241,7 +241,7 @@ end_with_route(struct tor_addresses *all, struct monotime now)
 		const struct target *t = &all->address[i].target;
 
 		answer.route.target[answer.route.n++] = *t;
-		trail_add(all->trail, "tor: %s has the address %u.%u.%u.%u",
+		explain_add(all->explain, "tor: %s has the address %u.%u.%u.%u",
 			all->address[i].host, t->ipv4 >> 24, t->ipv4 >> 16 & 0xff,
 			t->ipv4 >> 8 & 0xff, t->ipv4 & 0xff);
 	}
@@ -272,7 +272,7 @@ check_address(const struct address *a, uint32_t ip)
 {
 	if (has_address(a->all->tor, ip))
 		return true;
-	trail_add(a->all->trail,
+	explain_add(a->all->explain,
 		"tor: %u.%u.%u.%u for %s isn't in tor_addresses: is DNSPort another "
 		"resolver's?",
 		ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff, ip & 0xff, a->host);
@@ -287,7 +287,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	enum reason reason;
 
 	if (answer->status != DNS_RECORDS) {
-		trail_add(all->trail, "tor: no address for %s", a->host);
+		explain_add(all->explain, "tor: no address for %s", a->host);
 		end_failed(all,
 			answer->reason == REASON_DNS_TIMEOUT ? REASON_TOR_TIMEOUT
 							     : REASON_TOR_FAILED,
@@ -350,7 +350,7 @@ tor_addresses_start(struct tor *tor, const struct tor_addresses_request *req,
 	all->tor = tor;
 	all->asker = req->asker;
 	all->keys = req->keys;
-	all->trail = req->trail;
+	all->explain = req->explain;
 	all->done = done;
 	all->arg = arg;
 	all->n = n;

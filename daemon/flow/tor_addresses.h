@@ -20,9 +20,9 @@ void tor_addresses_close(struct tor *tor);
 
 struct tor_addresses_request {
 	const struct target_set *route; /* not kept */
-	struct tor_asker asker; /* whose place of those that tor has a new name takes */
-	struct share_keys keys; /* of the user and the client who ask */
-	struct trail *trail;    /* NULL, or where to tell why; it is kept */
+	struct tor_asker asker;  /* whose place of those that tor has a new name takes */
+	struct share_keys keys;  /* of the user and the client who ask */
+	struct explain *explain; /* NULL, or where to tell why; it is kept */
 };
 
 /* The answer is the route with addresses, or a temporary failure; valid, its names

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/stored.h"
+#include "core/state_line.h"
 #include "net/log.h"
 #include "statefile.h"
 #include "watch.h"
@@ -43,10 +43,10 @@ take_line(void *arg, const char *text, size_t len)
 {
 	struct cachefile *c = arg;
 	struct cached old = {0};
-	struct stored s;
+	struct state_line s;
 	int64_t left;
 
-	if (!stored_read(text, len, &s) || s.kind != STORED_CACHE) {
+	if (!state_line_read(text, len, &s) || s.kind != STATE_LINE_CACHE) {
 		c->damaged++;
 		return;
 	}
@@ -102,7 +102,7 @@ put_line(
 	void *arg, enum dns_type type, const struct domain *d, const struct cached *known)
 {
 	struct cachefile *c = arg;
-	struct stored s = {.kind = STORED_CACHE,
+	struct state_line s = {.kind = STATE_LINE_CACHE,
 		.type = type,
 		.domain = *d,
 		.when = (int64_t)c->wall +
@@ -110,14 +110,14 @@ put_line(
 		.ttl = known->ttl,
 		.ad_unasked = !c->config.ask_ad,
 		.fact = known->fact};
-	char line[STORED_MAX];
+	char line[STATE_LINE_MAX];
 
 	if (type == DNS_TYPE_SRV) {
 		s.prefix = c->config.srv_prefix;
 		s.prefixlen = strlen(s.prefix);
 	}
 	if (s.when >= 0)
-		fwrite(line, 1, stored_write(line, &s), c->out);
+		fwrite(line, 1, state_line_write(line, &s), c->out);
 }
 
 static bool

@@ -15,7 +15,7 @@ struct command {
 	void *arg;
 	struct lookup *lookup; /* NULL: none is pending */
 	enum answer_style style;
-	struct trail trail;
+	struct explain explain;
 	char key[COMMAND_MAX];
 };
 
@@ -57,7 +57,7 @@ any_listener(const struct command_deps *deps, enum answer_style style)
 
 /* Of the later lookups only what the first one hasn't said. */
 static void
-print_tor(FILE *out, const struct trail *t)
+print_tor(FILE *out, const struct explain *t)
 {
 	const char *p = t->text, *end = t->text + t->len;
 
@@ -86,7 +86,7 @@ print_failure(const struct command *c, const struct target *t)
 static void
 print_outcome(const struct command *c, const struct answer *a)
 {
-	const struct trail *t = &c->trail;
+	const struct explain *t = &c->explain;
 
 	fprintf(c->out, "%.*s", (int)t->len, t->text);
 	fprintf(c->out, "outcome: %s%s%s\n", outcomes[a->outcome],
@@ -106,7 +106,7 @@ print_lookup(struct command *c, const struct answer *a)
 	if (c->style == STYLE_ONION)
 		print_outcome(c, a);
 	else
-		print_tor(c->out, &c->trail);
+		print_tor(c->out, &c->explain);
 	print_answers(c, a);
 	while (++c->style < STYLES)
 		if (any_listener(c->deps, c->style))
@@ -151,9 +151,9 @@ look_up(struct command *c, struct answer *a)
 		.keylen = strlen(c->key),
 		.done = explained,
 		.arg = c,
-		.trail = &c->trail};
+		.explain = &c->explain};
 
-	c->trail.len = 0;
+	c->explain.len = 0;
 	return lookup_start(c->deps->engine, &req, loop_now(), a, &c->lookup) ==
 	       LOOKUP_READY;
 }
@@ -202,21 +202,21 @@ pins_kept(const struct command_deps *deps, FILE *out)
 }
 
 static void
-print_pin(void *arg, const struct stored *s)
+print_pin(void *arg, const struct state_line *s)
 {
 	FILE *out = arg;
-	time_t when = (time_t)(s->kind == STORED_HELD ? s->when - s->ttl : s->when);
+	time_t when = (time_t)(s->kind == STATE_LINE_HELD ? s->when - s->ttl : s->when);
 	struct tm tm;
 	char date[32] = "";
 
-	if (s->kind == STORED_PIN && s->fact.set.n == 0) {
+	if (s->kind == STATE_LINE_PIN && s->fact.set.n == 0) {
 		fprintf(out, "%s isn't pinned any more: no route\n", s->domain.text);
 		return;
 	}
 	if (gmtime_r(&when, &tm) != NULL)
 		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	fprintf(out, "%s %s since %s:", s->domain.text,
-		s->kind == STORED_PIN ? "pinned" : "held back", date);
+		s->kind == STATE_LINE_PIN ? "pinned" : "held back", date);
 	if (s->fact.set.n == 0)
 		fprintf(out, " no route");
 	for (uint8_t i = 0; i < s->fact.set.n; i++)
@@ -227,9 +227,9 @@ print_pin(void *arg, const struct stored *s)
 }
 
 static void
-print_if_held(void *arg, const struct stored *s)
+print_if_held(void *arg, const struct state_line *s)
 {
-	if (s->kind == STORED_HELD)
+	if (s->kind == STATE_LINE_HELD)
 		print_pin(arg, s);
 }
 

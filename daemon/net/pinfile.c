@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/stored.h"
+#include "core/state_line.h"
 #include "net/log.h"
 #include "statefile.h"
 #include "statelog.h"
@@ -29,10 +29,10 @@ static void
 take_line(void *arg, const char *text, size_t len)
 {
 	struct reading *r = arg;
-	struct stored s;
+	struct state_line s;
 
 	r->lines++;
-	if (!stored_read(text, len, &s)) {
+	if (!state_line_read(text, len, &s)) {
 		r->damaged++;
 		return;
 	}
@@ -55,12 +55,12 @@ struct writing {
 };
 
 static void
-put_line(void *arg, const struct stored *s)
+put_line(void *arg, const struct state_line *s)
 {
 	struct writing *w = arg;
-	char line[STORED_MAX];
+	char line[STATE_LINE_MAX];
 
-	fwrite(line, 1, stored_write(line, s), w->to);
+	fwrite(line, 1, state_line_write(line, s), w->to);
 	w->lines++;
 }
 
@@ -103,12 +103,12 @@ write_all(struct pinfile *f, size_t *lines)
 }
 
 static void
-append_line(void *arg, const struct stored *s)
+append_line(void *arg, const struct state_line *s)
 {
 	struct pinfile *f = arg;
-	char line[STORED_MAX];
+	char line[STATE_LINE_MAX];
 
-	if (statelog_append(f->log, line, stored_write(line, s)) == 0) {
+	if (statelog_append(f->log, line, state_line_write(line, s)) == 0) {
 		f->config.counters->state_failures++;
 		log_warnx("%s: a change isn't kept", f->path);
 	}

@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 #include "core/domain.h"
-#include "core/policy.h"
+#include "core/line_checksum.h"
 #include "core/quotas.h"
-#include "core/sealed.h"
 #include "core/target.h"
+#include "core/tls_policy.h"
 
 /* What an address stands for. Days count from 1970 on; 0: not known. */
 struct bridge_line {
@@ -42,10 +42,10 @@ void bridge_line_make_plain(struct bridge_line *);
  * The writers return the length, with the newline and without the NUL behind it. */
 #define BRIDGE_LINE_MAX                                                                  \
 	(128 + DOMAIN_MAX + TLS_POLICY_MAX +                                             \
-		TARGETS_MAX * (DOMAIN_MAX + sizeof(" :65535")) + SEAL_LEN)
+		TARGETS_MAX * (DOMAIN_MAX + sizeof(" :65535")) + LINE_CHECKSUM_LEN)
 size_t bridge_line_write(char out[BRIDGE_LINE_MAX], const struct bridge_line *);
 
-#define BRIDGE_LINE_USED_MAX (64 + SEAL_LEN)
+#define BRIDGE_LINE_USED_MAX (64 + LINE_CHECKSUM_LEN)
 size_t bridge_line_write_used(
 	char out[BRIDGE_LINE_USED_MAX], uint32_t ipv4, uint32_t day);
 size_t bridge_line_write_all_used(char out[BRIDGE_LINE_USED_MAX], uint32_t day);

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/dns_fact.h"
 #include "core/domain.h"
-#include "core/fact.h"
 #include "core/monotime.h"
 #include "core/siphash.h"
 
@@ -34,7 +34,7 @@ enum cache_status {
 /* Fresh or stale, fact is set, and its names are views of the entry, valid until the next
  * cache_put() or cache_fail(). */
 struct cached {
-	struct fact fact;
+	struct dns_fact fact;
 	uint32_t ttl; /* seconds from the answer to its expiry */
 	struct monotime expires;
 	enum reason failing; /* it was asked in vain a moment ago: no use to ask again;
@@ -52,7 +52,7 @@ enum cache_status cache_get(struct cache *, enum dns_type, const struct domain *
  * forgotten what was there. Returns how many other entries were evicted. Out of memory
  * only means that nothing is remembered. */
 unsigned cache_put(struct cache *, enum dns_type, const struct domain *,
-	const struct fact *, uint32_t ttl, struct monotime now);
+	const struct dns_fact *, uint32_t ttl, struct monotime now);
 
 /* Remembers a failure beside what is there, if anything: for failure_s, and twice as long
  * each time that it fails again, up to eight times and CACHE_FAILURE_MAX. Returns as

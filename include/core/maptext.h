@@ -3,7 +3,7 @@
  *	example.org    NAME.onion:2525, NAME2.onion   # in this order
  *	.example.org   NAME.onion                     # every name below example.org
  *	intern.example -                              # never over Tor
- *	example.net    srv dnssec=require             # as DNS says, with a policy
+ *	example.net    srv dnssec=require             # as DNS says, with options
  *	mx:mx.host.example NAME.onion                 # domains whose MX that is
  */
 #ifndef CORE_MAPTEXT_H
@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #include "core/domain.h"
+#include "core/map_options.h"
 #include "core/onion.h"
-#include "core/policy.h"
 #include "core/target.h"
 
 enum map_kind {
@@ -31,7 +31,7 @@ struct map_entry {
 	bool below; /* written with a leading dot */
 	bool mx;    /* written with "mx:": domains whose mail server has this name */
 	enum map_kind kind;
-	struct policy policy;
+	struct map_options options;
 	struct target_set targets; /* only for MAP_TARGETS */
 	char name[TARGETS_MAX][DOMAIN_MAX];
 };
@@ -55,11 +55,11 @@ enum maptext_status maptext_parse(const char *line, size_t len, struct map_entry
 
 /* How an entry stands in the cdb: the key is the domain, with what stands before it in
  * the text, "mx:" or a dot; the value is "-", "srv" or the targets with port 25 left out,
- * "A.onion, B.onion:2525", and then the policy. Both return the length, to which no NUL
+ * "A.onion, B.onion:2525", and then the options. Both return the length, to which no NUL
  * belongs. */
 #define MAP_MX_PREFIX "mx:"
 #define MAP_KEY_MAX (DOMAIN_MAX + 1 + sizeof(MAP_MX_PREFIX) - 1)
-#define MAP_VALUE_MAX (TARGETS_MAX * (DOMAIN_MAX + sizeof(":65535, ")) + POLICY_MAX)
+#define MAP_VALUE_MAX (TARGETS_MAX * (DOMAIN_MAX + sizeof(":65535, ")) + MAP_OPTIONS_MAX)
 size_t map_entry_key(const struct map_entry *, char out[MAP_KEY_MAX]);
 bool map_key_valid(const char *key, size_t len);
 size_t map_entry_value(const struct map_entry *, char out[MAP_VALUE_MAX]);

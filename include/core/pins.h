@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/dns_fact.h"
 #include "core/domain.h"
-#include "core/fact.h"
 #include "core/quotas.h"
 #include "core/siphash.h"
-#include "core/stored.h"
+#include "core/state_line.h"
 
 struct pins;
 
@@ -52,12 +52,12 @@ void pins_free(struct pins *);
  * to what is pinned, a view until the next call that changes something. Changes nothing.
  * wall: seconds since 1970. */
 enum pin_verdict pins_judge(const struct pins *pins, const struct domain *domain,
-	const struct fact *srv, int64_t wall, struct target_set *use);
+	const struct dns_fact *srv, int64_t wall, struct target_set *use);
 
 /* Notes what pins_judge() has found, with the same arguments. Returns whether that has
  * changed something that is to be written to the disk; without memory for it nothing is
  * changed, and the next verdict is the same. */
-bool pins_note(struct pins *pins, const struct domain *domain, const struct fact *srv,
+bool pins_note(struct pins *pins, const struct domain *domain, const struct dns_fact *srv,
 	enum pin_verdict verdict, int64_t wall);
 
 /* Drops a pin that has gone unused, if max are there. False: none has; else *gone is its
@@ -66,7 +66,8 @@ bool pins_make_room(struct pins *pins, int64_t wall, struct domain *gone);
 
 /* Pins the targets of a domain that has none. False: no place is left for it, or no
  * memory. */
-bool pins_add(struct pins *, const struct domain *, const struct fact *, int64_t wall);
+bool pins_add(
+	struct pins *, const struct domain *, const struct dns_fact *, int64_t wall);
 
 /* Makes what is held back the domain's pin. False: nothing is. */
 bool pins_accept(struct pins *, const struct domain *, int64_t wall);
@@ -78,11 +79,11 @@ uint32_t pins_day(int64_t wall);
 
 /* Disk: pins_walk() calls each for a domain's pin, and for what is held back after it, in
  * the order of their last use. The same lines, later ones over earlier ones, read back
- * with pins_load() make the same pins. A domain that lost its pin is a STORED_PIN without
- * records. A STORED_HELD was last seen at its when, as its ttl, in seconds, had passed of
- * its hold. The ttl of a STORED_PIN is the day of its last use; if that isn't known, 0,
- * or is to come, it counts as today. */
-typedef void pins_each(void *arg, const struct stored *);
+ * with pins_load() make the same pins. A domain that lost its pin is a STATE_LINE_PIN
+ * without records. A STATE_LINE_HELD was last seen at its when, as its ttl, in seconds,
+ * had passed of its hold. The ttl of a STATE_LINE_PIN is the day of its last use; if that
+ * isn't known, 0, or is to come, it counts as today. */
+typedef void pins_each(void *arg, const struct state_line *);
 void pins_walk(struct pins *, pins_each *, void *arg);
 void pins_walk_domain(struct pins *, const struct domain *, pins_each *, void *arg);
 
@@ -91,6 +92,6 @@ enum pins_loaded {
 	PINS_LEFT_OUT,  /* the line isn't one of pins, or max are there */
 	PINS_NO_MEMORY, /* what is pinned would be lost */
 };
-enum pins_loaded pins_load(struct pins *, const struct stored *, uint32_t today);
+enum pins_loaded pins_load(struct pins *, const struct state_line *, uint32_t today);
 
 #endif

@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 #include "core/answer.h"
-#include "core/policy.h"
 #include "core/render.h"
+#include "core/tls_policy.h"
 
 #define PROTO_REQUEST_MAX 4096 /* bytes, framing included */
 #define PROTO_REPLY_MAX 4096   /* tcp_table(5): with the newline */

@@ -11,10 +11,10 @@
 #include "core/cache.h"
 #include "core/counters.h"
 #include "core/domain.h"
+#include "core/map_options.h"
 #include "core/monotime.h"
 #include "core/net4.h"
 #include "core/pins.h"
-#include "core/policy.h"
 #include "core/render.h"
 #include "flow/sources.h"
 #include "flow/upstream.h"
@@ -90,8 +90,8 @@ struct engine_ports {
 	/* Makes the bridge's address the only target of an answer. Anything but
 	 * REASON_NONE: there is none. The wait is all zeros, and may be set; then
 	 * engine_bridge_kept() ends it. NULL: no profile may have STYLE_BRIDGE. */
-	enum reason (*bridge)(void *arg, const struct domain *, const struct policy *,
-		struct answer *, struct bridge_wait *);
+	enum reason (*bridge)(void *arg, const struct domain *,
+		const struct map_options *, struct answer *, struct bridge_wait *);
 	void *bridge_arg;
 
 	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */

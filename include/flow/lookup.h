@@ -10,7 +10,7 @@
 
 #include "core/answer.h"
 #include "core/budget.h"
-#include "core/trail.h"
+#include "core/explain.h"
 #include "flow/engine.h"
 
 struct lookup;
@@ -36,7 +36,7 @@ struct lookup_request {
 	size_t keylen;
 	lookup_done *done;
 	void *arg;
-	struct trail *trail; /* NULL, or where to tell why; must live until the end */
+	struct explain *explain; /* NULL, or where to tell why; must live until the end */
 };
 
 enum lookup_status {

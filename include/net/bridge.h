@@ -9,7 +9,7 @@
 
 #include "core/bridge_table.h"
 #include "core/counters.h"
-#include "core/policy.h"
+#include "core/map_options.h"
 #include "core/target.h"
 #include "flow/lookup.h"
 #include "net/addr.h"
@@ -59,8 +59,8 @@ void bridge_close(struct bridge *);
 
 /* Makes the address for the route of a domain's answer its only target; see struct
  * engine_ports in flow/lookup.h. */
-enum reason bridge_route(struct bridge *, const struct domain *, const struct policy *,
-	struct answer *, struct bridge_wait *);
+enum reason bridge_route(struct bridge *, const struct domain *,
+	const struct map_options *, struct answer *, struct bridge_wait *);
 
 /* The TLS policy for a nexthop of ours, "[127.42.3.4]:14525" or a bare address. False: it
  * isn't one. TLS_UNSET never comes out: without an option it is TLS_MAY. */

@@ -1,5 +1,5 @@
-/* The cache of DNS answers over a restart: a file of its lines (core/stored.h), read at
- * the start, written every now and then and at the end. */
+/* The cache of DNS answers over a restart: a file of its lines (core/state_line.h), read
+ * at the start, written every now and then and at the end. */
 #ifndef NET_CACHEFILE_H
 #define NET_CACHEFILE_H
 

@@ -1,4 +1,5 @@
-/* Pins on disk: a log of their lines (core/stored.h), of which the last one counts. */
+/* Pins on disk: a log of their lines (core/state_line.h), of which the last one counts.
+ */
 #ifndef NET_PINFILE_H
 #define NET_PINFILE_H
 

@@ -27,7 +27,7 @@ from harness.clients import NONE, ROUTE, TEMP
 from harness.daemon import ONIONMXD
 from harness.onion import mistyped, onion
 from harness.proc import LOOPBACK, free_port, wait_until
-from harness.stored import line
+from harness.state_line import line
 
 A, B, C, D = (onion(seed) for seed in "abcd")
 

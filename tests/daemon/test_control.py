@@ -17,7 +17,7 @@ from harness.daemon import ONIONMAP, ONIONMXD, listeners_in
 from harness.onion import onion
 from harness.preload import Clock
 from harness.proc import SLACK, Process, wait_until
-from harness.stored import pin
+from harness.state_line import pin
 
 A, B = onion("a"), onion("b")
 CLIENTS_MAX = 16

@@ -9,7 +9,7 @@ from harness.clients import ROUTE, connect, read_all
 from harness.daemon import listeners_in
 from harness.onion import mistyped, onion
 from harness.proc import SLACK, wait_until
-from harness.stored import cached
+from harness.state_line import cached
 from harness.unbound import srv
 
 A, B = onion("a"), onion("b")

@@ -17,7 +17,7 @@ from harness.clients import NONE, ROUTE, TEMP
 from harness.daemon import ONIONMXD
 from harness.onion import mistyped, onion
 from harness.proc import SLACK, Process, wait_until
-from harness.stored import held, pin
+from harness.state_line import held, pin
 
 A, B, C = onion("a"), onion("b"), onion("c")
 SECRETS = ("x.example", A[:-6], B[:-6], C[:-6])

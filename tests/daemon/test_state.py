@@ -14,7 +14,7 @@ from harness.clients import NONE, ROUTE, TEMP, connect
 from harness.nsd import sign, write_zone
 from harness.onion import mistyped, onion
 from harness.proc import wait_until
-from harness.stored import NAME, cached, fact, line, pin
+from harness.state_line import NAME, cached, fact, line, pin
 from harness.unbound import srv
 
 MB = 1024 * 1024

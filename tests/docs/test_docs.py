@@ -264,7 +264,7 @@ def test_readme_states_the_limits():
     mine, others = (int(ms) / 1000 for ms in docs.code_derived()["deadline_ms"])
     assert f"within {mine:g} s to Exim, within {others:g} s to the others" in readme
     for name, value in re.findall(r"`(on_failure|answer) = (\w+)`", readme):
-        source = docs.text("daemon/config_check.c") + docs.text("daemon/core/policy.c")
+        source = docs.text("daemon/config_check.c") + docs.text("daemon/core/map_options.c")
         assert f'"{value}"' in source, name
 
 

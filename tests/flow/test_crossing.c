@@ -16,11 +16,11 @@ static struct bridge {
 static struct profile *profile;
 
 static enum reason
-cross(void *arg, const struct domain *d, const struct policy *policy, struct answer *a,
-	struct bridge_wait *wait)
+cross(void *arg, const struct domain *d, const struct map_options *options,
+	struct answer *a, struct bridge_wait *wait)
 {
 	(void)arg;
-	(void)policy;
+	(void)options;
 	bridge.asked++;
 	bridge.origin = a->origin;
 	strcpy(bridge.domain, d->text);

@@ -263,7 +263,7 @@ an_mx_that_may_be_forged(void **state)
 	assert_outcome(&r, OUTCOME_TEMP, REASON_INSECURE);
 	r = look_hosted(&w, "b.example", validated(dns_mx("signed.example", 10)));
 	assert_route(&r, C_ONION, 25);
-	/* the domain's own policy is in force, too */
+	/* the domain's own options are in force, too */
 	r = look_hosted(&w, "own.example", dns_mx("mx1.host.example", 10));
 	assert_outcome(&r, OUTCOME_TEMP, REASON_INSECURE);
 	assert_int_equal(w.counters.insecure_refused, 2);

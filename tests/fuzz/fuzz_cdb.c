@@ -22,12 +22,12 @@ is_good(const struct map_image *m)
 static void
 require_entry(const struct map_record *r)
 {
-	struct policy policy;
+	struct map_options options;
 	struct target_set route;
 
 	require(map_key_valid(r->key, r->keylen));
 	require(r->len <= MAP_VALUE_MAX);
-	require(maprec_parse(r->value, r->len, &route, &policy, NULL) != MAPREC_BAD);
+	require(maprec_parse(r->value, r->len, &route, &options, NULL) != MAPREC_BAD);
 }
 
 /* Whatever is asked for, and in the whole image: the sanitizer sees what is read. */

@@ -6,9 +6,9 @@
 #include "net/pinfile.h"
 
 static void
-pin(struct pins *pins, enum stored_kind kind, const char *domain, const char *onion)
+pin(struct pins *pins, enum state_line_kind kind, const char *domain, const char *onion)
 {
-	struct stored s = {.kind = kind, .type = DNS_TYPE_SRV, .when = 1795612345};
+	struct state_line s = {.kind = kind, .type = DNS_TYPE_SRV, .when = 1795612345};
 
 	require(domain_from_name(&s.domain, domain, strlen(domain)) == DOMAIN_OK);
 	s.fact.status = onion == NULL ? DNS_NONE : DNS_RECORDS;
@@ -30,11 +30,11 @@ make_pins(void)
 	struct pins *pins = pins_new(&pins_config);
 
 	require(pins != NULL);
-	pin(pins, STORED_PIN, "a.example", ONION_A);
-	pin(pins, STORED_PIN, "b.example", ONION_A);
-	pin(pins, STORED_HELD, "b.example", ONION_B);
-	pin(pins, STORED_PIN, "c.example", ONION_B);
-	pin(pins, STORED_HELD, "c.example", NULL);
+	pin(pins, STATE_LINE_PIN, "a.example", ONION_A);
+	pin(pins, STATE_LINE_PIN, "b.example", ONION_A);
+	pin(pins, STATE_LINE_HELD, "b.example", ONION_B);
+	pin(pins, STATE_LINE_PIN, "c.example", ONION_B);
+	pin(pins, STATE_LINE_HELD, "c.example", NULL);
 	return pins;
 }
 

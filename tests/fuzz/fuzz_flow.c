@@ -165,14 +165,14 @@ done(void *arg, const struct answer *a, struct monotime now)
 }
 
 static enum reason
-cross(void *arg, const struct domain *d, const struct policy *policy, struct answer *a,
-	struct bridge_wait *wait)
+cross(void *arg, const struct domain *d, const struct map_options *options,
+	struct answer *a, struct bridge_wait *wait)
 {
 	const unsigned how = next();
 
 	(void)arg;
 	(void)d;
-	(void)policy;
+	(void)options;
 	if (how % 8 == 0)
 		return REASON_BRIDGE_FULL;
 	if (how % 2 == 0)

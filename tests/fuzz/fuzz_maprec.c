@@ -6,13 +6,13 @@
 
 /* The route as onionmap would write it. */
 static size_t
-write_value(const struct target_set *r, const struct policy *policy, bool srv,
+write_value(const struct target_set *r, const struct map_options *options, bool srv,
 	char out[MAP_VALUE_MAX])
 {
 	static struct map_entry e;
 
 	e.kind = srv ? MAP_SRV : MAP_TARGETS;
-	e.policy = *policy;
+	e.options = *options;
 	target_set_copy(&e.targets, r);
 	return map_entry_value(&e, out);
 }
@@ -47,7 +47,7 @@ same(const struct target_set *a, const struct target_set *b)
 }
 
 static bool
-same_policy(const struct policy *a, const struct policy *b)
+same_options(const struct map_options *a, const struct map_options *b)
 {
 	return a->on_failure == b->on_failure && a->dnssec_require == b->dnssec_require &&
 	       a->tls.level == b->tls.level &&
@@ -59,26 +59,26 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *copy = fuzz_alloc(size), *value = fuzz_alloc(MAP_VALUE_MAX);
 	enum maprec_status st, again_st;
-	struct policy policy, again_policy;
+	struct map_options options, again_options;
 	struct target_set r, again;
 
 	memcpy(copy, data, size);
-	st = maprec_parse(copy, size, &r, &policy, NULL);
+	st = maprec_parse(copy, size, &r, &options, NULL);
 	require(st <= MAPREC_BAD);
-	again_st = maprec_parse_checked(copy, size, &again, &again_policy);
+	again_st = maprec_parse_checked(copy, size, &again, &again_options);
 	require(st == MAPREC_BAD || again_st == st);
 	require(st == MAPREC_BAD ||
-		(same(&r, &again) && same_policy(&policy, &again_policy)));
+		(same(&r, &again) && same_options(&options, &again_options)));
 	require((st == MAPREC_NONE) == (size == 1 && copy[0] == '-'));
 	require(st == MAPREC_ROUTE || st == MAPREC_BAD || r.n == 0);
 	if (st == MAPREC_ROUTE || st == MAPREC_SRV) {
-		size_t n = write_value(&r, &policy, st == MAPREC_SRV, value);
+		size_t n = write_value(&r, &options, st == MAPREC_SRV, value);
 
 		if (st == MAPREC_ROUTE)
 			check_route(&r, copy, size);
-		require(maprec_parse(value, n, &again, &again_policy, NULL) == st);
+		require(maprec_parse(value, n, &again, &again_options, NULL) == st);
 		require(same(&r, &again));
-		require(same_policy(&policy, &again_policy));
+		require(same_options(&options, &again_options));
 	}
 	free(value);
 	free(copy);

@@ -51,14 +51,14 @@ check_value(const struct map_entry *e, const char *value, size_t len)
 	static const enum maprec_status as[] = {[MAP_TARGETS] = MAPREC_ROUTE,
 		[MAP_NEVER] = MAPREC_NONE,
 		[MAP_SRV] = MAPREC_SRV};
-	struct policy policy;
+	struct map_options options;
 	struct target_set r;
 
-	require(maprec_parse(value, len, &r, &policy, NULL) == as[e->kind]);
-	require(policy.on_failure == e->policy.on_failure);
-	require(policy.dnssec_require == e->policy.dnssec_require);
-	require(policy.tls.level == e->policy.tls.level);
-	require(strcmp(policy.tls.name.text, e->policy.tls.name.text) == 0);
+	require(maprec_parse(value, len, &r, &options, NULL) == as[e->kind]);
+	require(options.on_failure == e->options.on_failure);
+	require(options.dnssec_require == e->options.dnssec_require);
+	require(options.tls.level == e->options.tls.level);
+	require(strcmp(options.tls.name.text, e->options.tls.name.text) == 0);
 	require(r.n == e->targets.n && (e->kind == MAP_TARGETS) == (e->targets.n > 0));
 	for (uint8_t i = 0; i < r.n; i++)
 		require(target_is(&r.target[i], &e->targets.target[i]));

@@ -129,8 +129,8 @@ shell_get(struct map_source *map, const char *key, size_t len, struct map_value 
 }
 
 static enum reason
-shell_cross(void *arg, const struct domain *d, const struct policy *p, struct answer *a,
-	struct bridge_wait *wait)
+shell_cross(void *arg, const struct domain *d, const struct map_options *p,
+	struct answer *a, struct bridge_wait *wait)
 {
 	(void)arg;
 	(void)d;

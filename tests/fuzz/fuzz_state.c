@@ -8,7 +8,7 @@
 #include <fcntl.h>
 
 #include "core/bridge_table.h"
-#include "core/sealed.h"
+#include "core/line_checksum.h"
 #include "net/cachefile.h"
 #include "net/pinfile.h"
 
@@ -30,15 +30,16 @@ struct records {
 static struct text
 make_file(const uint8_t *data, size_t size, uint8_t place, uint8_t change)
 {
-	struct text file = {fuzz_alloc((size + 1) * (SEAL_LEN + 2)), 0};
+	struct text file = {fuzz_alloc((size + 1) * (LINE_CHECKSUM_LEN + 2)), 0};
 	size_t start = 0;
 
 	for (size_t i = 0; i < size; i++) {
 		const bool last = i + 1 == size || data[i + 1] == '\n';
 
 		if (data[i] == '!' && last) {
-			file.len =
-				start + seal_line(file.p + start, file.len - start) - 1;
+			file.len = start +
+				   line_checksum_add(file.p + start, file.len - start) -
+				   1;
 			continue;
 		}
 		file.p[file.len++] = (char)data[i];
@@ -122,7 +123,7 @@ require_same(struct records *a, struct records *b)
 /* Stored lines: does an undamaged one say this? */
 
 struct search {
-	const struct stored *wanted;
+	const struct state_line *wanted;
 	bool found;
 	size_t bad; /* lines that aren't of this file */
 	bool cache;
@@ -142,10 +143,11 @@ static bool
 look(void *arg, const char *text, size_t len)
 {
 	struct search *search = arg;
-	const struct stored *w = search->wanted;
-	struct stored s;
+	const struct state_line *w = search->wanted;
+	struct state_line s;
 
-	if (!stored_read(text, len, &s) || (s.kind == STORED_CACHE) != search->cache)
+	if (!state_line_read(text, len, &s) ||
+		(s.kind == STATE_LINE_CACHE) != search->cache)
 		search->bad++;
 	else if (w != NULL && s.kind == w->kind && s.type == w->type &&
 		 s.domain.len == w->domain.len &&
@@ -156,7 +158,7 @@ look(void *arg, const char *text, size_t len)
 }
 
 static struct search
-search(const struct text *file, const struct stored *wanted, bool cache)
+search(const struct text *file, const struct state_line *wanted, bool cache)
 {
 	struct search s = {.wanted = wanted, .cache = cache};
 
@@ -172,15 +174,15 @@ struct reading {
 };
 
 static void
-take_pin(void *arg, const struct stored *s)
+take_pin(void *arg, const struct state_line *s)
 {
 	struct reading *r = arg;
-	char line[STORED_MAX];
+	char line[STATE_LINE_MAX];
 
 	/* A pin without records only says that there was one. */
-	require((s->kind == STORED_PIN && s->fact.set.n == 0) ||
+	require((s->kind == STATE_LINE_PIN && s->fact.set.n == 0) ||
 		search(r->file, s, false).found);
-	add(&r->records, line, stored_write(line, s));
+	add(&r->records, line, state_line_write(line, s));
 }
 
 static void
@@ -320,16 +322,16 @@ static void
 take_cached(void *arg, enum dns_type type, const struct domain *d, const struct cached *c)
 {
 	struct reading *r = arg;
-	struct stored s = {.kind = STORED_CACHE,
+	struct state_line s = {.kind = STATE_LINE_CACHE,
 		.type = type,
 		.domain = *d,
 		.ttl = c->ttl,
 		.fact = c->fact};
-	char line[STORED_MAX];
+	char line[STATE_LINE_MAX];
 
 	require(search(r->file, &s, true).found);
 	if (monotime_diff_ms(c->expires, loop_now()) > SOON_MS)
-		add(&r->records, line, stored_write(line, &s));
+		add(&r->records, line, state_line_write(line, &s));
 }
 
 static void

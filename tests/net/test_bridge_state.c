@@ -147,14 +147,14 @@ assign(struct table *t, enum route_origin origin, const char *host, unsigned por
 	uint32_t *ipv4, struct bridge_wait *wait)
 {
 	const struct domain domain = {.len = 11, .text = "example.org"};
-	struct policy policy;
+	struct map_options options;
 	struct answer a = {.origin = origin, .route.n = 1};
 
-	policy_clear(&policy);
+	map_options_clear(&options);
 	memset(wait, 0, sizeof(*wait));
 	a.route.target[0] = (struct target){
 		.host = host, .hostlen = (uint8_t)strlen(host), .port = (uint16_t)port};
-	return bridge_state_assign(t->state, &domain, &policy, &a, ipv4, wait);
+	return bridge_state_assign(t->state, &domain, &options, &a, ipv4, wait);
 }
 
 /* Until it is on the disk. */

@@ -405,13 +405,13 @@ connect_bridge(struct bridge *bridge)
 				   .target = {{.host = ONION,
 					   .port = 25,
 					   .hostlen = sizeof(ONION) - 1}}}};
-	const struct policy policy = {0};
+	const struct map_options options = {0};
 	struct domain domain = {0};
 	struct bridge_wait wait = {0};
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-	assert_int_equal(bridge_route(bridge, &domain, &policy, &a, &wait), REASON_NONE);
+	assert_int_equal(bridge_route(bridge, &domain, &options, &a, &wait), REASON_NONE);
 	in.sin_addr.s_addr = htonl(a.route.target[0].ipv4);
 	in.sin_port = htons(a.route.target[0].port);
 	assert_true(connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0 ||

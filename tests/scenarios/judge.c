@@ -112,9 +112,9 @@ was_version(const struct world *w, unsigned domain, unsigned version)
 /* Pins */
 
 static void
-is_pin(void *arg, const struct stored *s)
+is_pin(void *arg, const struct state_line *s)
 {
-	if (s->kind == STORED_PIN && s->fact.set.n > 0)
+	if (s->kind == STATE_LINE_PIN && s->fact.set.n > 0)
 		*(bool *)arg = true;
 }
 

@@ -171,7 +171,7 @@ static enum bridge_table_loaded
 load(struct bridge_table *b, const char *text, uint32_t today)
 {
 	char line[1024];
-	size_t n = seal_line(line, (size_t)sprintf(line, "%s", text));
+	size_t n = line_checksum_add(line, (size_t)sprintf(line, "%s", text));
 
 	return bridge_table_load(b, line, n - 1, today);
 }
@@ -526,7 +526,7 @@ check_line(struct bridge_line l, const char *text)
 
 	if (text != NULL) {
 		assert_memory_equal(line, text, strlen(text));
-		assert_int_equal(n, strlen(text) + SEAL_LEN);
+		assert_int_equal(n, strlen(text) + LINE_CHECKSUM_LEN);
 	}
 	assert_in_range(n, 1, BRIDGE_LINE_MAX - 1);
 	exact = malloc(n - 1);
@@ -602,7 +602,7 @@ test_lines_of_use(void **state)
 	assert_memory_equal(line, "all-used 20000 ", 15);
 	assert_int_equal(bridge_line_read(line, n - 1, &got), BRIDGE_LINE_ALL_USED);
 	assert_int_equal(got.day, 20000);
-	n = seal_line(line, (size_t)sprintf(line, "used 1.2.3.4 0"));
+	n = line_checksum_add(line, (size_t)sprintf(line, "used 1.2.3.4 0"));
 	assert_int_equal(bridge_line_read(line, n - 1, &got), BRIDGE_LINE_USED);
 }
 
@@ -662,7 +662,7 @@ test_refused(void **state)
 		char line[1024];
 		size_t n = (size_t)sprintf(line, "%s", rows[i]);
 
-		n = seal_line(line, n);
+		n = line_checksum_add(line, n);
 		row_assert(rows[i],
 			bridge_line_read(line, n - 1, &l) == BRIDGE_LINE_DAMAGED);
 	}

@@ -58,17 +58,18 @@ same_set(const struct target_set *a, const struct target_set *b)
 }
 
 /* An empty set is an absence. */
-static struct fact
+static struct dns_fact
 make_fact(const struct target_set *set)
 {
-	return (struct fact){.status = set->n > 0 ? DNS_RECORDS : DNS_NONE, .set = *set};
+	return (struct dns_fact){
+		.status = set->n > 0 ? DNS_RECORDS : DNS_NONE, .set = *set};
 }
 
 static unsigned
 put_set(struct cache *c, const struct domain *d, const struct target_set *set,
 	int64_t ttl)
 {
-	struct fact f = make_fact(set);
+	struct dns_fact f = make_fact(set);
 
 	return cache_put(c, DNS_TYPE_SRV, d, &f, (uint32_t)ttl, now);
 }
@@ -224,7 +225,7 @@ test_said(void **state)
 	struct cache *c = new_cache(4);
 	struct domain d = unit_domain("example.org");
 	struct target_set set = make_set(1, 2);
-	struct fact f = make_fact(&set);
+	struct dns_fact f = make_fact(&set);
 	struct cached got;
 
 	(void)state;
@@ -240,7 +241,7 @@ test_said(void **state)
 	assert_int_equal(got.expires.ns, monotime_add_s(now, 60).ns);
 	assert_int_equal(got.failing, REASON_NONE);
 	/* records that nothing is kept of but that they are there */
-	f = (struct fact){.status = DNS_RECORDS};
+	f = (struct dns_fact){.status = DNS_RECORDS};
 	cache_put(c, DNS_TYPE_TXT, &d, &f, 60, now);
 	assert_int_equal(cache_get(c, DNS_TYPE_TXT, &d, now, &got), CACHE_FRESH);
 	assert_int_equal(got.fact.status, DNS_RECORDS);
@@ -260,7 +261,7 @@ test_types(void **state)
 	(void)state;
 	for (enum dns_type t = 0; t < DNS_TYPES; t++) {
 		struct target_set set = make_set(t, (uint8_t)t);
-		struct fact f = make_fact(&set);
+		struct dns_fact f = make_fact(&set);
 
 		assert_int_equal(cache_get(c, t, &d, now, &got), CACHE_MISS);
 		assert_int_equal(cache_put(c, t, &d, &f, 60, now), 0);
@@ -623,7 +624,7 @@ model_put(struct model *m, struct cache *c, unsigned name, unsigned seed, int64_
 {
 	struct domain d = {.len = 11};
 	struct target_set set = make_set(seed, (uint8_t)(seed % 4));
-	struct fact f = make_fact(&set);
+	struct dns_fact f = make_fact(&set);
 	unsigned i = model_find(m, name);
 	bool evicts = i == m->n && m->n == CAPACITY;
 

@@ -94,39 +94,39 @@ static const char *const by_hand[] = {
 };
 
 static enum maprec_status
-parse(const char *value, size_t len, struct target_set *route, struct policy *policy,
-	char copy[])
+parse(const char *value, size_t len, struct target_set *route,
+	struct map_options *options, char copy[])
 {
 	memcpy(copy, value, len);
-	return maprec_parse(copy, len, route, policy, NULL);
+	return maprec_parse(copy, len, route, options, NULL);
 }
 
 /* What has been taken once is read in the same way without a look at the checksums. */
 static void
 check_trusted(const char *row, const char *value, size_t len)
 {
-	struct policy policy, trusted_policy;
+	struct map_options options, trusted_options;
 	struct target_set r, trusted;
-	enum maprec_status st = maprec_parse(value, len, &r, &policy, NULL);
+	enum maprec_status st = maprec_parse(value, len, &r, &options, NULL);
 
 	row_assert(
-		row, maprec_parse_checked(value, len, &trusted, &trusted_policy) == st);
+		row, maprec_parse_checked(value, len, &trusted, &trusted_options) == st);
 	row_assert(row, trusted.n == r.n);
 	for (uint8_t i = 0; i < r.n; i++) {
 		row_assert(row, trusted.target[i].host == r.target[i].host);
 		row_assert(row, trusted.target[i].hostlen == r.target[i].hostlen);
 		row_assert(row, trusted.target[i].port == r.target[i].port);
 	}
-	row_assert(row, trusted_policy.on_failure == policy.on_failure);
-	row_assert(row, trusted_policy.dnssec_require == policy.dnssec_require);
-	row_assert(row, trusted_policy.tls.level == policy.tls.level);
-	assert_string_equal(trusted_policy.tls.name.text, policy.tls.name.text);
+	row_assert(row, trusted_options.on_failure == options.on_failure);
+	row_assert(row, trusted_options.dnssec_require == options.dnssec_require);
+	row_assert(row, trusted_options.tls.level == options.tls.level);
+	assert_string_equal(trusted_options.tls.name.text, options.tls.name.text);
 }
 
 static void
 test_parse(void **state)
 {
-	struct policy policy;
+	struct map_options options;
 	struct target_set r;
 
 	(void)state;
@@ -135,13 +135,13 @@ test_parse(void **state)
 		char *copy = malloc(rows[i].len > 0 ? rows[i].len : 1);
 
 		assert_non_null(copy);
-		row_assert(rows[i].value, parse(rows[i].value, rows[i].len, &r, &policy,
+		row_assert(rows[i].value, parse(rows[i].value, rows[i].len, &r, &options,
 						  copy) == rows[i].status);
 		if (rows[i].status != MAPREC_BAD) {
 			row_assert(
-				rows[i].value, policy.on_failure == rows[i].on_failure);
+				rows[i].value, options.on_failure == rows[i].on_failure);
 			row_assert(
-				rows[i].value, policy.dnssec_require == rows[i].require);
+				rows[i].value, options.dnssec_require == rows[i].require);
 		}
 		if (rows[i].status == MAPREC_ROUTE) {
 			row_assert(rows[i].value, r.n == rows[i].n);
@@ -158,13 +158,13 @@ test_parse(void **state)
 static void
 test_by_hand(void **state)
 {
-	struct policy policy;
+	struct map_options options;
 	struct target_set r;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(by_hand); i++) {
 		row_assert(by_hand[i], maprec_parse(by_hand[i], strlen(by_hand[i]), &r,
-					       &policy, NULL) == MAPREC_ROUTE);
+					       &options, NULL) == MAPREC_ROUTE);
 		row_assert(by_hand[i], r.n == 2);
 		row_assert(by_hand[i], r.target[0].hostlen == ONION_LEN);
 		assert_memory_equal(r.target[0].host, ONION_A, ONION_LEN);
@@ -179,12 +179,12 @@ static void
 test_targets(void **state)
 {
 	const char value[] = ONION_C ":2525, " ONION_A ", mail." ONION_B ":65535";
-	struct policy policy;
+	struct map_options options;
 	struct target_set r;
 
 	(void)state;
 	assert_int_equal(
-		maprec_parse(value, sizeof(value) - 1, &r, &policy, NULL), MAPREC_ROUTE);
+		maprec_parse(value, sizeof(value) - 1, &r, &options, NULL), MAPREC_ROUTE);
 	assert_int_equal(r.n, 3);
 	assert_int_equal(r.target[0].hostlen, ONION_LEN);
 	assert_memory_equal(r.target[0].host, ONION_C, ONION_LEN);
@@ -203,7 +203,7 @@ test_limit(void **state)
 	char *value = malloc(MAP_VALUE_MAX);
 	struct map_entry e = {0};
 	struct answer a;
-	struct policy policy;
+	struct map_options options;
 	struct target_set r;
 	size_t len;
 
@@ -213,7 +213,7 @@ test_limit(void **state)
 	e.targets = a.route;
 	len = map_entry_value(&e, value);
 	assert_int_equal(len, TARGETS_MAX * (DOMAIN_MAX + 8) - 2);
-	assert_int_equal(maprec_parse(value, len, &r, &policy, NULL), MAPREC_ROUTE);
+	assert_int_equal(maprec_parse(value, len, &r, &options, NULL), MAPREC_ROUTE);
 	assert_int_equal(r.n, TARGETS_MAX);
 	for (unsigned i = 0; i < TARGETS_MAX; i++) {
 		assert_int_equal(r.target[i].hostlen, DOMAIN_MAX);
@@ -224,7 +224,7 @@ test_limit(void **state)
 	assert_non_null(value);
 	memcpy(value + len, ", " ONION_A, sizeof(", " ONION_A) - 1);
 	assert_int_equal(
-		maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r, &policy, NULL),
+		maprec_parse(value, len + sizeof(", " ONION_A) - 1, &r, &options, NULL),
 		MAPREC_BAD);
 	free(value);
 }

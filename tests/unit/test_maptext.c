@@ -224,7 +224,7 @@ test_target_limit(void **state)
 	struct map_entry e;
 	struct map_error err;
 	struct target_set r;
-	struct policy policy;
+	struct map_options options;
 
 	(void)state;
 	for (unsigned i = 0; i < TARGETS_MAX; i++) {
@@ -234,7 +234,7 @@ test_target_limit(void **state)
 	assert_int_equal(parse(line, strlen(line), &e, &err), MAPTEXT_ENTRY);
 	assert_int_equal(e.targets.n, TARGETS_MAX);
 	assert_int_equal(
-		maprec_parse(value, map_entry_value(&e, value), &r, &policy, NULL),
+		maprec_parse(value, map_entry_value(&e, value), &r, &options, NULL),
 		MAPREC_ROUTE);
 	assert_int_equal(r.n, TARGETS_MAX);
 	strcat(line, ",");

@@ -17,10 +17,10 @@ new_pins(size_t max)
 }
 
 /* The targets as text: "A", "AB", "" for none; a digit after a letter is the port. */
-static struct fact
+static struct dns_fact
 fact(const char *targets)
 {
-	struct fact f = {.status = *targets == '\0' ? DNS_NONE : DNS_RECORDS};
+	struct dns_fact f = {.status = *targets == '\0' ? DNS_NONE : DNS_RECORDS};
 
 	for (; *targets != '\0'; targets++) {
 		struct target *rr = &f.set.target[f.set.n++];
@@ -40,8 +40,8 @@ fact(const char *targets)
 
 /* As the flow does it: judged as often as it likes, and noted once. */
 static enum pin_verdict
-judge_and_note(struct pins *p, const struct domain *d, const struct fact *f, int64_t wall,
-	struct target_set *use)
+judge_and_note(struct pins *p, const struct domain *d, const struct dns_fact *f,
+	int64_t wall, struct target_set *use)
 {
 	struct target_set first = f->set;
 	enum pin_verdict verdict = pins_judge(p, d, f, wall, &first);
@@ -60,7 +60,7 @@ static enum pin_verdict
 check(struct pins *p, const char *says, int64_t wall, const char *used)
 {
 	struct domain d = unit_domain("example.org");
-	struct fact f = fact(says), want = fact(used);
+	struct dns_fact f = fact(says), want = fact(used);
 	struct target_set use = f.set;
 	enum pin_verdict verdict = judge_and_note(p, &d, &f, wall, &use);
 
@@ -77,7 +77,7 @@ static void
 add(struct pins *p, const char *targets)
 {
 	struct domain d = unit_domain("example.org");
-	struct fact f = fact(targets);
+	struct dns_fact f = fact(targets);
 
 	assert_true(pins_add(p, &d, &f, NOW));
 }
@@ -87,7 +87,7 @@ test_first_use(void **state)
 {
 	struct domain d = unit_domain("example.org"), other = unit_domain("b.example");
 	struct pins *p = new_pins(1);
-	struct fact f = fact("A");
+	struct dns_fact f = fact("A");
 
 	(void)state;
 	assert_int_equal(check(p, "A", NOW, "A"), PIN_NONE);
@@ -106,7 +106,7 @@ test_same(void **state)
 {
 	struct domain d = unit_domain("example.org");
 	struct pins *p = new_pins(10);
-	struct fact f = fact("AB");
+	struct dns_fact f = fact("AB");
 	struct target_set use;
 
 	(void)state;
@@ -165,7 +165,7 @@ test_a_hold_is_noted_in_steps(void **state)
 {
 	struct domain d = unit_domain("example.org");
 	struct pins *p = new_pins(10);
-	struct fact b = fact("B");
+	struct dns_fact b = fact("B");
 	unsigned noted = 0;
 
 	(void)state;
@@ -219,7 +219,7 @@ test_validated(void **state)
 {
 	struct domain d = unit_domain("example.org");
 	struct pins *p = new_pins(10);
-	struct fact b = fact("B"), none = fact("");
+	struct dns_fact b = fact("B"), none = fact("");
 	struct target_set use;
 
 	(void)state;
@@ -270,17 +270,17 @@ test_accept(void **state)
 struct disk {
 	struct pins *to;
 	unsigned lines;
-	char line[10][STORED_MAX];
+	char line[10][STATE_LINE_MAX];
 	size_t len[10];
 };
 
 static void
-keep(void *arg, const struct stored *s)
+keep(void *arg, const struct state_line *s)
 {
 	struct disk *disk = arg;
 
 	assert_in_range(disk->lines, 0, 9);
-	disk->len[disk->lines] = stored_write(disk->line[disk->lines], s) - 1;
+	disk->len[disk->lines] = state_line_write(disk->line[disk->lines], s) - 1;
 	disk->lines++;
 }
 
@@ -288,10 +288,10 @@ static struct pins *
 reload(const struct disk *disk)
 {
 	struct pins *p = new_pins(10);
-	struct stored s;
+	struct state_line s;
 
 	for (unsigned i = 0; i < disk->lines; i++) {
-		assert_true(stored_read(disk->line[i], disk->len[i], &s));
+		assert_true(state_line_read(disk->line[i], disk->len[i], &s));
 		assert_int_equal(pins_load(p, &s, pins_day(NOW)), PINS_LOADED);
 	}
 	return p;
@@ -303,7 +303,7 @@ test_disk(void **state)
 	struct domain d = unit_domain("example.org");
 	static struct disk disk;
 	struct pins *p = new_pins(10), *again;
-	struct stored held;
+	struct state_line held;
 
 	(void)state;
 	add(p, "AB");
@@ -330,9 +330,10 @@ test_disk(void **state)
 	assert_int_equal(pins_count(again), 0);
 
 	/* nothing is held back where nothing is pinned */
-	held = (struct stored){.kind = STORED_HELD, .domain = d, .fact = fact("A")};
+	held = (struct state_line){
+		.kind = STATE_LINE_HELD, .domain = d, .fact = fact("A")};
 	assert_int_equal(pins_load(again, &held, NOW), PINS_LEFT_OUT);
-	held.kind = STORED_CACHE;
+	held.kind = STATE_LINE_CACHE;
 	assert_int_equal(pins_load(again, &held, NOW), PINS_LEFT_OUT);
 	pins_free(again);
 	pins_free(p);
@@ -345,7 +346,7 @@ static bool
 add_at(struct pins *p, const char *name, int64_t wall)
 {
 	struct domain d = unit_domain(name);
-	struct fact f = fact("A");
+	struct dns_fact f = fact("A");
 
 	return pins_add(p, &d, &f, wall);
 }
@@ -356,7 +357,7 @@ test_room(void **state)
 {
 	struct domain used = unit_domain("b.example"), gone;
 	struct pins *p = new_pins(3);
-	struct fact f = fact("A"), other = fact("B");
+	struct dns_fact f = fact("A"), other = fact("B");
 	const int64_t later = NOW + UNUSED;
 
 	(void)state;
@@ -412,13 +413,13 @@ test_days_on_disk(void **state)
 	static struct disk disk;
 	struct pins *p = new_pins(10);
 	struct domain gone;
-	struct stored s;
+	struct state_line s;
 
 	(void)state;
 	assert_true(add_at(p, "a.example", 1000 * DAY));
 	pins_walk(p, keep, &disk);
 	pins_free(p);
-	assert_true(stored_read(disk.line[0], disk.len[0], &s));
+	assert_true(state_line_read(disk.line[0], disk.len[0], &s));
 	assert_int_equal(s.ttl, 1000);
 	for (uint32_t today = 1000; today > 0; today -= 500) {
 		p = new_pins(1);

@@ -28,7 +28,7 @@ struct bridge {
 };
 
 enum reason
-bridge_route(struct bridge *b, const struct domain *d, const struct policy *p,
+bridge_route(struct bridge *b, const struct domain *d, const struct map_options *p,
 	struct answer *a, struct bridge_wait *wait)
 {
 	enum reason reason;

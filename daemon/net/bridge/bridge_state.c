@@ -369,14 +369,14 @@ quota_of(const struct bridge_state *s, enum route_origin origin)
 
 enum reason
 bridge_state_assign(struct bridge_state *s, const struct domain *domain,
-	const struct policy *policy, const struct answer *answer, uint32_t *ipv4,
+	const struct map_options *options, const struct answer *answer, uint32_t *ipv4,
 	struct bridge_wait *wait)
 {
 	const uint32_t day = today(s);
 	struct bridge_line l = {.quota = quota_of(s, answer->origin),
 		.parents =
 			parents_of(&s->config.addresses.key, domain->text, domain->len),
-		.tls = policy->tls,
+		.tls = options->tls,
 		.route = answer->route};
 	enum bridge_table_status status;
 	char line[BRIDGE_LINE_MAX];

@@ -36,7 +36,7 @@ void bridge_state_close(struct bridge_state *state);
  * none, which is counted. The wait is all zeros, and set if the address isn't on the disk
  * yet. */
 enum reason bridge_state_assign(struct bridge_state *state, const struct domain *domain,
-	const struct policy *policy, const struct answer *answer, uint32_t *ipv4,
+	const struct map_options *options, const struct answer *answer, uint32_t *ipv4,
 	struct bridge_wait *wait);
 
 /* What an address stands for; see bridge_table_get(). */

@@ -1,4 +1,4 @@
-"""The lines of the daemon's state (include/core/stored.h), made without the daemon."""
+"""The lines of the daemon's state (include/core/state_line.h), made without the daemon."""
 
 import time
 

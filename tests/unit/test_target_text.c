@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "core/targetlist.h"
+#include "core/target_text.h"
 
 static void
 test_cursor(void **state)
@@ -90,7 +90,7 @@ test_next(void **state)
 
 		assert_non_null(copy);
 		memcpy(copy + 1, rows[i].text, len);
-		error = targetlist_next(&c, &host, &port, &more);
+		error = target_text_next(&c, &host, &port, &more);
 		row_assert(rows[i].text, (error == NULL) == (rows[i].host != NULL));
 		row_assert(rows[i].text, (size_t)(c.p - copy - 1) == rows[i].at);
 		row_assert(rows[i].text, more == rows[i].more);
@@ -117,7 +117,7 @@ test_whole_list(void **state)
 	(void)state;
 	for (size_t i = 0; more; i++) {
 		assert_in_range(i, 0, 2);
-		assert_null(targetlist_next(&c, &host, &port, &more));
+		assert_null(target_text_next(&c, &host, &port, &more));
 		assert_int_equal(cursor_len(host), 1);
 		assert_int_equal(port, i == 1 ? 2 : 25);
 		seen[i] = *host.p;
@@ -134,5 +134,5 @@ main(void)
 		cmocka_unit_test(test_whole_list),
 	};
 
-	return cmocka_run_group_tests_name("targetlist", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("target_text", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "core/trail.h"
+#include "core/explain.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 /* Is this line there already? A decision is made anew with each answer, and what is said
  * again each time is said once. */
 static bool
-is_there(const struct trail *t, const char *line, size_t len)
+is_there(const struct explain *t, const char *line, size_t len)
 {
 	const char *p = t->text, *end = t->text + t->len;
 
@@ -33,7 +33,7 @@ make_printable(char *line, size_t len)
 }
 
 void
-trail_write(struct trail *t, const char *format, ...)
+explain_write(struct explain *t, const char *format, ...)
 {
 	size_t room;
 	va_list args;

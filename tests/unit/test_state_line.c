@@ -1,12 +1,12 @@
 #include "unit.h"
 
 #include "core/siphash.h"
-#include "core/stored.h"
+#include "core/state_line.h"
 
-static struct stored
-example(enum stored_kind kind, enum dns_type type)
+static struct state_line
+example(enum state_line_kind kind, enum dns_type type)
 {
-	struct stored s = {.kind = kind,
+	struct state_line s = {.kind = kind,
 		.type = type,
 		.domain = unit_domain("example.org"),
 		.when = 1795612345,
@@ -26,7 +26,7 @@ example(enum stored_kind kind, enum dns_type type)
 
 /* Puts the right checksum behind a line. */
 static size_t
-seal(const char *text, char line[STORED_MAX])
+seal(const char *text, char line[STATE_LINE_MAX])
 {
 	static const struct siphash_key key = {0x6f6e696f6e6d7864, 1};
 	unsigned long sum = siphash13(&key, text, strlen(text));
@@ -35,18 +35,18 @@ seal(const char *text, char line[STORED_MAX])
 }
 
 static bool
-read_sealed(const char *text, struct stored *s)
+read_sealed(const char *text, struct state_line *s)
 {
-	char line[STORED_MAX];
+	char line[STATE_LINE_MAX];
 
-	return stored_read(line, seal(text, line), s);
+	return state_line_read(line, seal(text, line), s);
 }
 
 static void
 test_line(void **state)
 {
-	struct stored s = example(STORED_CACHE, DNS_TYPE_SRV);
-	char line[STORED_MAX], want[STORED_MAX];
+	struct state_line s = example(STATE_LINE_CACHE, DNS_TYPE_SRV);
+	char line[STATE_LINE_MAX], want[STATE_LINE_MAX];
 	size_t n;
 
 	(void)state;
@@ -54,7 +54,7 @@ test_line(void **state)
 	s.fact.dropped = 3;
 	s.prefix = "_onion-mx._tcp.x";
 	s.prefixlen = strlen("_onion-mx._tcp.");
-	n = stored_write(line, &s);
+	n = state_line_write(line, &s);
 	seal("cache SRV _onion-mx._tcp.example.org 1795612345 3600 + a 3 10 5 "
 	     "25 " ONION_A,
 		want);
@@ -64,18 +64,18 @@ test_line(void **state)
 }
 
 static void
-check_round_trip(const struct stored *s)
+check_round_trip(const struct state_line *s)
 {
-	char line[STORED_MAX];
+	char line[STATE_LINE_MAX];
 	char *exact;
-	size_t n = stored_write(line, s);
-	struct stored got;
+	size_t n = state_line_write(line, s);
+	struct state_line got;
 
-	assert_in_range(n, 1, STORED_MAX);
+	assert_in_range(n, 1, STATE_LINE_MAX);
 	assert_int_equal(line[n - 1], '\n');
 	exact = malloc(n - 1);
 	memcpy(exact, line, n - 1);
-	assert_true(stored_read(exact, n - 1, &got));
+	assert_true(state_line_read(exact, n - 1, &got));
 	assert_int_equal(got.kind, s->kind);
 	assert_int_equal(got.type, s->type);
 	assert_int_equal(got.prefixlen, s->prefixlen);
@@ -104,9 +104,9 @@ check_round_trip(const struct stored *s)
 	/* no byte of it can change without that showing */
 	for (size_t i = 0; i < n - 1; i++) {
 		exact[i] ^= 1;
-		assert_false(stored_read(exact, n - 1, &got));
+		assert_false(state_line_read(exact, n - 1, &got));
 		exact[i] ^= 1;
-		assert_false(stored_read(exact, i, &got));
+		assert_false(state_line_read(exact, i, &got));
 	}
 	free(exact);
 }
@@ -115,11 +115,11 @@ static void
 test_round_trip(void **state)
 {
 	static struct answer longest;
-	struct stored s;
+	struct state_line s;
 
 	(void)state;
 	for (enum dns_type t = DNS_TYPE_A; t < DNS_TYPES; t++) {
-		s = example(STORED_CACHE, t);
+		s = example(STATE_LINE_CACHE, t);
 		check_round_trip(&s);
 		s.prefix = "_a._b-c.";
 		s.prefixlen = strlen(s.prefix);
@@ -130,9 +130,9 @@ test_round_trip(void **state)
 		s.fact.dropped = 65535;
 		check_round_trip(&s);
 	}
-	s = example(STORED_PIN, DNS_TYPE_SRV);
+	s = example(STATE_LINE_PIN, DNS_TYPE_SRV);
 	check_round_trip(&s);
-	s = example(STORED_HELD, DNS_TYPE_SRV);
+	s = example(STATE_LINE_HELD, DNS_TYPE_SRV);
 	s.fact.ad = true;
 	check_round_trip(&s);
 	unit_longest_route(&longest);
@@ -199,7 +199,7 @@ test_refused(void **state)
 		"pin A example.org 1795612345 3600 + - 0",
 		"held TXT example.org 1795612345 3600 + - 0",
 	};
-	struct stored s;
+	struct state_line s;
 
 	(void)state;
 	assert_true(read_sealed(HEAD " 10 5 25 " ONION_A, &s));
@@ -210,8 +210,8 @@ test_refused(void **state)
 static void
 test_too_many(void **state)
 {
-	char text[STORED_MAX] = HEAD;
-	struct stored s;
+	char text[STATE_LINE_MAX] = HEAD;
+	struct state_line s;
 
 	(void)state;
 	for (int i = 0; i < TARGETS_MAX; i++)
@@ -232,5 +232,5 @@ main(void)
 		cmocka_unit_test(test_too_many),
 	};
 
-	return cmocka_run_group_tests_name("stored", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("state_line", tests, NULL, NULL);
 }

@@ -4,14 +4,14 @@
 
 #include "core/onion.h"
 #include "core/siphash.h"
-#include "core/stored.h"
+#include "core/state_line.h"
 
 static void
-check(const struct stored *s)
+check(const struct state_line *s)
 {
 	bool srv = s->type == DNS_TYPE_SRV;
 
-	require(s->kind <= STORED_HELD && s->type < DNS_TYPES);
+	require(s->kind <= STATE_LINE_HELD && s->type < DNS_TYPES);
 	require(domain_is_canonical(s->domain.text, s->domain.len));
 	require(s->domain.text[s->domain.len] == '\0' && s->when >= 0);
 	require(s->fact.status != DNS_FAILED && s->fact.reason == REASON_NONE);
@@ -32,21 +32,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct siphash_key key = {0x6f6e696f6e6d7864, 1};
 	char *line = fuzz_alloc(size + 18);
-	static char again[STORED_MAX];
-	struct stored s, t;
+	static char again[STATE_LINE_MAX];
+	struct state_line s, t;
 
 	memcpy(line, data, size);
-	if (stored_read(line, size, &s))
+	if (state_line_read(line, size, &s))
 		check(&s);
 	snprintf(line + size, 18, " %016lx", (unsigned long)siphash13(&key, line, size));
-	if (stored_read(line, size + 17, &s)) {
+	if (state_line_read(line, size + 17, &s)) {
 		size_t n;
 
 		check(&s);
-		n = stored_write(again, &s);
-		require(n <= STORED_MAX && again[n - 1] == '\n');
+		n = state_line_write(again, &s);
+		require(n <= STATE_LINE_MAX && again[n - 1] == '\n');
 		require(fuzz_printable(again, n - 1));
-		require(stored_read(again, n - 1, &t));
+		require(state_line_read(again, n - 1, &t));
 		check(&t);
 	}
 	free(line);

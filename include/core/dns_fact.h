@@ -1,10 +1,10 @@
 /* What DNS has said of a name, without the message in which it came. */
-#ifndef CORE_FACT_H
-#define CORE_FACT_H
+#ifndef CORE_DNS_FACT_H
+#define CORE_DNS_FACT_H
 
 #include "core/dnsmsg.h"
 
-struct fact {
+struct dns_fact {
 	enum dns_status status;
 	enum reason reason;    /* for DNS_FAILED */
 	bool ad;               /* validated by a resolver of this machine */
@@ -14,7 +14,7 @@ struct fact {
 
 /* The names are those of the answer. */
 static inline void
-fact_of_answer(struct fact *f, const struct dns_answer *a)
+dns_fact_of_answer(struct dns_fact *f, const struct dns_answer *a)
 {
 	f->status = a->status;
 	f->reason = a->reason;
@@ -25,7 +25,7 @@ fact_of_answer(struct fact *f, const struct dns_answer *a)
 
 /* Of the set's room only what is used; the names stay where they are. */
 static inline void
-fact_copy(struct fact *to, const struct fact *from)
+dns_fact_copy(struct dns_fact *to, const struct dns_fact *from)
 {
 	to->status = from->status;
 	to->reason = from->reason;

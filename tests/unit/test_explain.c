@@ -1,18 +1,18 @@
 #include "unit.h"
 
-#include "core/trail.h"
+#include "core/explain.h"
 
 static void
 test_lines(void **state)
 {
-	struct trail t = {0};
+	struct explain t = {0};
 
 	(void)state;
-	trail_add(NULL, "nobody asks: %d", 1);
-	trail_add(&t, "one");
-	trail_add(&t, "%s %d", "two", 2);
-	trail_add(&t, "one");
-	trail_add(&t, "two %d", 2);
+	explain_add(NULL, "nobody asks: %d", 1);
+	explain_add(&t, "one");
+	explain_add(&t, "%s %d", "two", 2);
+	explain_add(&t, "one");
+	explain_add(&t, "two %d", 2);
 	assert_int_equal(t.len, strlen("one\ntwo 2\n"));
 	assert_memory_equal(t.text, "one\ntwo 2\n", t.len);
 }
@@ -21,7 +21,7 @@ test_lines(void **state)
 static void
 test_full(void **state)
 {
-	static struct trail t;
+	static struct explain t;
 	char line[1000];
 
 	(void)state;
@@ -29,25 +29,25 @@ test_full(void **state)
 	line[sizeof(line) - 1] = '\0';
 	for (int i = 0; i < 100; i++) {
 		line[0] = (char)('!' + i);
-		trail_add(&t, "%s", line);
+		explain_add(&t, "%s", line);
 	}
-	assert_int_equal(t.len, TRAIL_MAX / 1000 * 1000);
-	line[TRAIL_MAX - t.len - 1] = '\0';
-	trail_add(&t, "%s", line);
-	assert_int_equal(t.len, TRAIL_MAX);
-	assert_int_equal(t.text[TRAIL_MAX - 1], '\n');
-	trail_add(&t, "%s", "");
-	assert_int_equal(t.len, TRAIL_MAX);
+	assert_int_equal(t.len, EXPLAIN_MAX / 1000 * 1000);
+	line[EXPLAIN_MAX - t.len - 1] = '\0';
+	explain_add(&t, "%s", line);
+	assert_int_equal(t.len, EXPLAIN_MAX);
+	assert_int_equal(t.text[EXPLAIN_MAX - 1], '\n');
+	explain_add(&t, "%s", "");
+	assert_int_equal(t.len, EXPLAIN_MAX);
 }
 
 static void
 what_a_terminal_would_obey_is_left_out(void **state)
 {
-	static struct trail t;
+	static struct explain t;
 
 	(void)state;
-	trail_add(&t, "map: %s", "\x1b[2J \r\n\t\x7f\xc3\xa9~");
-	trail_add(&t, "map: %s", "\x1b[2J \n\n\t\x7f\xc3\xa9~");
+	explain_add(&t, "map: %s", "\x1b[2J \r\n\t\x7f\xc3\xa9~");
+	explain_add(&t, "map: %s", "\x1b[2J \n\n\t\x7f\xc3\xa9~");
 	assert_int_equal(t.len, strlen("map: ?[2J ??????~\n"));
 	assert_memory_equal(t.text, "map: ?[2J ??????~\n", t.len);
 }
@@ -61,5 +61,5 @@ main(void)
 		cmocka_unit_test(what_a_terminal_would_obey_is_left_out),
 	};
 
-	return cmocka_run_group_tests_name("trail", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("explain", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "core/sealed.h"
+#include "core/line_checksum.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ checksum(const char *text, size_t len, char out[CHECKSUM_LEN + 1])
 }
 
 size_t
-seal_line(char *text, size_t len)
+line_checksum_add(char *text, size_t len)
 {
 	char sum[CHECKSUM_LEN + 1];
 
@@ -26,7 +26,7 @@ seal_line(char *text, size_t len)
 }
 
 bool
-sealed_line(const char *line, size_t *len)
+line_checksum_check(const char *line, size_t *len)
 {
 	char sum[CHECKSUM_LEN + 1];
 	size_t text;

@@ -1,24 +1,24 @@
-#include "core/stored.h"
+#include "core/state_line.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/cursor.h"
+#include "core/line_checksum.h"
 #include "core/onion.h"
-#include "core/sealed.h"
-#include "core/targetlist.h"
 
 static const char *const kinds[] = {
-	[STORED_CACHE] = "cache",
-	[STORED_PIN] = "pin",
-	[STORED_HELD] = "held",
+	[STATE_LINE_CACHE] = "cache",
+	[STATE_LINE_PIN] = "pin",
+	[STATE_LINE_HELD] = "held",
 };
 
 size_t
-stored_write(char out[STORED_MAX], const struct stored *s)
+state_line_write(char out[STATE_LINE_MAX], const struct state_line *s)
 {
 	const struct target_set *set = &s->fact.set;
-	size_t n = (size_t)snprintf(out, STORED_MAX,
+	size_t n = (size_t)snprintf(out, STATE_LINE_MAX,
 		"%s %s %.*s%s %" PRId64 " %" PRIu32 " %c %c %u", kinds[s->kind],
 		dns_type_name(s->type), (int)s->prefixlen, s->prefix ? s->prefix : "",
 		s->domain.text, s->when, s->ttl,
@@ -31,11 +31,11 @@ stored_write(char out[STORED_MAX], const struct stored *s)
 	for (uint8_t i = 0; i < set->n; i++) {
 		const struct target *rr = &set->target[i];
 
-		n += (size_t)snprintf(out + n, STORED_MAX - n, " %u %u %u %.*s",
+		n += (size_t)snprintf(out + n, STATE_LINE_MAX - n, " %u %u %u %.*s",
 			(unsigned)rr->priority, (unsigned)rr->weight, (unsigned)rr->port,
 			(int)rr->hostlen, rr->host);
 	}
-	return seal_line(out, n);
+	return line_checksum_add(out, n);
 }
 
 /* Reading */
@@ -57,20 +57,20 @@ take_number(struct cursor *c, uint64_t max, uint64_t *value)
 }
 
 static bool
-take_kind(struct cursor *c, struct stored *s)
+take_kind(struct cursor *c, struct state_line *s)
 {
 	struct cursor word = cursor_next_word(c);
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (cursor_is(word, kinds[i])) {
-			s->kind = (enum stored_kind)i;
+			s->kind = (enum state_line_kind)i;
 			return true;
 		}
 	return false;
 }
 
 static bool
-take_type(struct cursor *c, struct stored *s)
+take_type(struct cursor *c, struct state_line *s)
 {
 	struct cursor word = cursor_next_word(c);
 
@@ -84,7 +84,7 @@ take_type(struct cursor *c, struct stored *s)
 
 /* Labels that begin with an underscore, and then a domain. */
 static bool
-take_domain(struct cursor *c, struct stored *s)
+take_domain(struct cursor *c, struct state_line *s)
 {
 	struct cursor word = cursor_next_word(c);
 	size_t len;
@@ -102,7 +102,7 @@ take_domain(struct cursor *c, struct stored *s)
 	}
 	s->prefixlen = (size_t)(word.p - s->prefix);
 	len = (size_t)(word.end - word.p);
-	if (s->prefixlen > STORED_PREFIX_MAX || !domain_is_canonical(word.p, len))
+	if (s->prefixlen > STATE_LINE_PREFIX_MAX || !domain_is_canonical(word.p, len))
 		return false;
 	s->domain = (struct domain){.len = (uint8_t)len};
 	memcpy(s->domain.text, word.p, len);
@@ -110,7 +110,7 @@ take_domain(struct cursor *c, struct stored *s)
 }
 
 static bool
-take_head(struct cursor *c, struct stored *s)
+take_head(struct cursor *c, struct state_line *s)
 {
 	uint64_t when, ttl, dropped;
 	struct cursor status, ad;
@@ -127,14 +127,14 @@ take_head(struct cursor *c, struct stored *s)
 	s->when = (int64_t)when;
 	s->ttl = (uint32_t)ttl;
 	s->ad_unasked = *ad.p == '?';
-	s->fact = (struct fact){.status = *status.p == '+' ? DNS_RECORDS : DNS_NONE,
+	s->fact = (struct dns_fact){.status = *status.p == '+' ? DNS_RECORDS : DNS_NONE,
 		.ad = *ad.p == 'a',
 		.dropped = (uint16_t)dropped};
 	return true;
 }
 
 static bool
-take_record(struct cursor *c, struct stored *s)
+take_record(struct cursor *c, struct state_line *s)
 {
 	struct target_set *set = &s->fact.set;
 	struct target *rr;
@@ -163,21 +163,21 @@ take_record(struct cursor *c, struct stored *s)
 
 /* Do the records go with the type, and with what is said of them? */
 static bool
-makes_sense(const struct stored *s)
+makes_sense(const struct state_line *s)
 {
 	bool has_targets = s->type == DNS_TYPE_SRV || s->type == DNS_TYPE_MX;
 
-	if (s->kind != STORED_CACHE && s->type != DNS_TYPE_SRV)
+	if (s->kind != STATE_LINE_CACHE && s->type != DNS_TYPE_SRV)
 		return false;
 	return (s->fact.set.n > 0) == (has_targets && s->fact.status == DNS_RECORDS);
 }
 
 bool
-stored_read(const char *line, size_t len, struct stored *s)
+state_line_read(const char *line, size_t len, struct state_line *s)
 {
 	struct cursor c = {line, line};
 
-	if (!sealed_line(line, &len))
+	if (!line_checksum_check(line, &len))
 		return false;
 	c.end = line + len;
 	if (!take_head(&c, s))
