@@ -60,8 +60,8 @@ dns_server_is_down(const struct dns_server *s)
 	return s->breaker.open;
 }
 
-uint32_t
-dns_server_restarts(const struct dns_server *s)
+static uint32_t
+restarts_of(const struct dns_server *s)
 {
 	return s->restarts + s->source->restarts;
 }
@@ -215,4 +215,96 @@ dns_server_next_deadline(const struct dns_server *s, struct monotime *when)
 	if (s->breaker.probing)
 		*when = s->probe != NULL ? s->probe_deadline : s->breaker.probe;
 	return s->breaker.probing;
+}
+
+/* Sets of servers */
+
+static struct dns_server *
+find(const struct dns_servers *set, const struct dns_source *source)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->server[i]->source == source)
+			return set->server[i];
+	return NULL;
+}
+
+/* Moves those of a set that aren't in the other one. */
+static void
+take_others(const struct dns_servers *set, const struct dns_servers *other,
+	struct dns_servers *to)
+{
+	*to = (struct dns_servers){0};
+	for (size_t i = 0; i < set->n; i++)
+		if (find(other, set->server[i]->source) == NULL)
+			to->server[to->n++] = set->server[i];
+}
+
+static bool
+make_set(struct dns_servers *new, const struct dns_servers *old,
+	const struct upstream_config *config, struct dns_source *const source[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct dns_server *s = find(old, source[i]);
+
+		if (find(new, source[i]) != NULL)
+			continue;
+		if (s == NULL && (s = dns_server_new(config, source[i])) == NULL)
+			return false;
+		new->server[new->n++] = s;
+	}
+	return true;
+}
+
+bool
+dns_servers_replace(struct dns_servers *set, const struct upstream_config *config,
+	struct dns_source *const source[], size_t n, struct dns_servers *gone)
+{
+	struct dns_servers new = {.restarts = set->restarts};
+
+	if (!make_set(&new, set, config, source, n)) {
+		take_others(&new, set, gone);
+		dns_servers_free(gone);
+		return false;
+	}
+	take_others(set, &new, gone);
+	for (size_t i = 0; i < gone->n; i++)
+		new.restarts += restarts_of(gone->server[i]) + 1;
+	*set = new;
+	return true;
+}
+
+void
+dns_servers_free(struct dns_servers *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		dns_server_free(set->server[i]);
+}
+
+bool
+dns_servers_are_down(const struct dns_servers *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (!dns_server_is_down(set->server[i]))
+			return false;
+	return true;
+}
+
+uint32_t
+dns_servers_restarts(const struct dns_servers *set)
+{
+	uint32_t restarts = set->restarts;
+
+	for (size_t i = 0; i < set->n; i++)
+		restarts += restarts_of(set->server[i]);
+	return restarts;
+}
+
+size_t
+dns_servers_index(const struct dns_servers *set, const struct dns_server *server)
+{
+	size_t i = 0;
+
+	while (set->server[i] != server)
+		i++;
+	return i;
 }

@@ -43,10 +43,7 @@ struct upstream_query {
 
 struct upstream {
 	struct upstream_config config;
-	struct dns_server *server[UPSTREAM_SERVERS];
-	size_t n;
-	uint32_t restarts; /* possible ones; more than those of all servers that have left
-			    */
+	struct dns_servers servers;
 
 	/* Those of a round, the first that ends first: its timeout is the same for all.
 	 * And those that are due to be asked of another server, from due_at on. */
@@ -64,20 +61,13 @@ alarm_caller(const struct upstream *u)
 bool
 upstream_is_down(const struct upstream *u)
 {
-	for (size_t i = 0; i < u->n; i++)
-		if (!dns_server_is_down(u->server[i]))
-			return false;
-	return true;
+	return dns_servers_are_down(&u->servers);
 }
 
 uint32_t
 upstream_restarts(const struct upstream *u)
 {
-	uint32_t restarts = u->restarts;
-
-	for (size_t i = 0; i < u->n; i++)
-		restarts += dns_server_restarts(u->server[i]);
-	return restarts;
+	return dns_servers_restarts(&u->servers);
 }
 
 /* Questions */
@@ -171,7 +161,7 @@ attempt(struct upstream_query *q, size_t i, struct monotime now)
 	q->deadline = monotime_add_ms(now, u->config.timeout_ms << q->round);
 	move(q, &u->list[q->round]);
 	alarm_caller(u);
-	return start_attempt(q, u->server[i], now);
+	return start_attempt(q, u->servers.server[i], now);
 }
 
 /* The next server to ask in this round; n: there is none. Those that don't work are
@@ -181,15 +171,16 @@ static size_t
 choose(const struct upstream_query *q)
 {
 	const struct upstream *u = q->upstream;
-	bool down = upstream_is_down(u);
+	const struct dns_servers *all = &u->servers;
+	bool down = dns_servers_are_down(all);
 
 	if (q->total >= u->config.tries * UPSTREAM_SERVERS)
-		return u->n;
-	for (size_t i = 0; i < u->n; i++)
+		return all->n;
+	for (size_t i = 0; i < all->n; i++)
 		if (((q->asked | q->failed) & 1U << i) == 0 &&
-			(down || !dns_server_is_down(u->server[i])))
+			(down || !dns_server_is_down(all->server[i])))
 			return i;
-	return u->n;
+	return all->n;
 }
 
 static bool
@@ -212,9 +203,9 @@ ask_next(struct upstream_query *q, struct monotime now)
 	const struct upstream *u = q->upstream;
 	size_t i = choose(q);
 
-	if (i == u->n && next_round(q))
+	if (i == u->servers.n && next_round(q))
 		i = choose(q);
-	if (i == u->n)
+	if (i == u->servers.n)
 		end_failed(q, q->reason, now);
 	else if (!attempt(q, i, now))
 		end_failed(q, REASON_NOMEM, now);
@@ -234,16 +225,6 @@ set_due(struct upstream_query *q, struct monotime now)
 	alarm_caller(u);
 }
 
-static size_t
-server_index(const struct upstream *u, const struct dns_server *server)
-{
-	size_t i = 0;
-
-	while (u->server[i] != server)
-		i++;
-	return i;
-}
-
 static void
 answered(void *arg, const struct dns_answer *answer, struct monotime now)
 {
@@ -251,7 +232,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	struct upstream_query *q = a->query;
 	const bool was_latest = q->latest == a;
 	const bool same_server = q->latest != NULL && q->latest->server == a->server;
-	const size_t i = server_index(q->upstream, a->server);
+	const size_t i = dns_servers_index(&q->upstream->servers, a->server);
 	const enum reason why =
 		dns_server_answered(a->server, q->type, q->name, answer, a->since, now);
 
@@ -299,7 +280,7 @@ upstream_ask(struct upstream *u, enum dns_type type, const char *name,
 	memcpy(q->name, name, len + 1);
 	q->list = &u->list[0];
 	TAILQ_INSERT_TAIL(q->list, q, entry);
-	if (u->n == 0) {
+	if (u->servers.n == 0) {
 		set_due(q, now);
 		return q;
 	}
@@ -310,15 +291,6 @@ upstream_ask(struct upstream *u, enum dns_type type, const char *name,
 }
 
 /* Servers that come and go */
-
-static struct dns_server *
-find_server(const struct upstream *u, const struct dns_source *source)
-{
-	for (size_t i = 0; i < u->n; i++)
-		if (dns_server_source(u->server[i]) == source)
-			return u->server[i];
-	return NULL;
-}
 
 /* Cancels what the question had asked of the server. */
 static void
@@ -337,7 +309,7 @@ leave_server(
 }
 
 static void
-remove_server(struct upstream *u, struct dns_server *server, struct monotime now)
+all_leave_server(struct upstream *u, struct dns_server *server, struct monotime now)
 {
 	for (size_t i = 0; i <= DUE; i++) {
 		struct upstream_query *q, *next;
@@ -347,8 +319,6 @@ remove_server(struct upstream *u, struct dns_server *server, struct monotime now
 			leave_server(q, server, now);
 		}
 	}
-	u->restarts += dns_server_restarts(server) + 1;
-	dns_server_free(server);
 }
 
 /* Those that have failed, or were asked, aren't the same any more. */
@@ -362,61 +332,18 @@ forget_servers(struct upstream *u)
 			q->asked = q->failed = 0;
 }
 
-/* Frees those that aren't in force. */
-static void
-free_unused(const struct upstream *u, struct dns_server *const server[], size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (find_server(u, dns_server_source(server[i])) == NULL)
-			dns_server_free(server[i]);
-}
-
-static bool
-is_repeated(struct dns_source *const source[], size_t i)
-{
-	for (size_t j = 0; j < i; j++)
-		if (source[j] == source[i])
-			return true;
-	return false;
-}
-
-/* Makes them of those in force and of new ones, each once. False: out of memory. */
-static bool
-make_servers(const struct upstream *u, struct dns_source *const source[], size_t n,
-	struct dns_server *server[UPSTREAM_SERVERS], size_t *made)
-{
-	*made = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct dns_server *s;
-
-		if (is_repeated(source, i))
-			continue;
-		if ((s = find_server(u, source[i])) == NULL &&
-			(s = dns_server_new(&u->config, source[i])) == NULL) {
-			free_unused(u, server, *made);
-			return false;
-		}
-		server[(*made)++] = s;
-	}
-	return true;
-}
-
 bool
 upstream_set_servers(struct upstream *u, struct dns_source *const source[], size_t n,
 	struct monotime now)
 {
-	struct dns_server *old[UPSTREAM_SERVERS], *new[UPSTREAM_SERVERS];
-	const size_t nold = u->n;
+	struct dns_servers gone;
 
-	if (!make_servers(u, source, n, new, &n))
+	if (!dns_servers_replace(&u->servers, &u->config, source, n, &gone))
 		return false;
-	memcpy(old, u->server, sizeof(old));
-	memcpy(u->server, new, n * sizeof(new[0]));
-	u->n = n;
 	forget_servers(u);
-	for (size_t i = 0; i < nold; i++)
-		if (find_server(u, dns_server_source(old[i])) == NULL)
-			remove_server(u, old[i], now);
+	for (size_t i = 0; i < gone.n; i++)
+		all_leave_server(u, gone.server[i], now);
+	dns_servers_free(&gone);
 	return true;
 }
 
@@ -447,8 +374,7 @@ upstream_free(struct upstream *u)
 		while ((q = TAILQ_FIRST(&u->list[i])) != NULL)
 			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 			upstream_cancel(q);
-	for (size_t i = 0; i < u->n; i++)
-		dns_server_free(u->server[i]);
+	dns_servers_free(&u->servers);
 	free(u);
 }
 
@@ -479,8 +405,8 @@ upstream_expire(struct upstream *u, struct monotime now)
 			// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 			monotime_reached(q->deadline, now))
 			timed_out(q, now);
-	for (size_t i = 0; i < u->n; i++)
-		dns_server_expire(u->server[i], now);
+	for (size_t i = 0; i < u->servers.n; i++)
+		dns_server_expire(u->servers.server[i], now);
 }
 
 bool
@@ -495,8 +421,8 @@ upstream_next_deadline(const struct upstream *u, struct monotime *when)
 				any, TAILQ_FIRST(&u->list[i])->deadline, when);
 	if (!TAILQ_EMPTY(&u->list[DUE]))
 		any = monotime_first(any, u->due_at, when);
-	for (size_t i = 0; i < u->n; i++)
-		if (dns_server_next_deadline(u->server[i], &at))
+	for (size_t i = 0; i < u->servers.n; i++)
+		if (dns_server_next_deadline(u->servers.server[i], &at))
 			any = monotime_first(any, at, when);
 	return any;
 }
