@@ -35,14 +35,15 @@ end(void *arg)
 	struct daemon *d = arg;
 
 	if (d->ending) {
-		log_warnx("told to end again: not waiting for %zu clients",
+		log_warnx("second termination signal: not waiting for %zu clients",
 			clients_count(d->parts.clients));
 		loop_stop(d->parts.loop);
 		return;
 	}
 	d->ending = true;
 	sd_notify_send("STOPPING=1");
-	log_info("ending");
+	log_info("terminating: %zu clients are connected",
+		clients_count(d->parts.clients));
 	wiring_stop_listening(&d->parts);
 	d->draining = d->parts.bridge == NULL ? 1 : 2;
 	if (d->parts.bridge != NULL)
@@ -116,7 +117,7 @@ daemon_run(struct daemon *d)
 	log_info("ready, %zu listeners", d->parts.config->nlisteners);
 	sd_notify_send("READY=1");
 	loop_run(d->parts.loop);
-	log_info("ended");
+	log_info("terminated");
 }
 
 void

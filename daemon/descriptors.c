@@ -96,13 +96,13 @@ descriptors_share(const struct config *config)
 
 	if (have < all) {
 		share(&d, &n, (size_t)have);
-		log_warnx("the limit of %ju file descriptors is too small for this "
-			  "configuration, which may need %zu: %zu for clients of "
-			  "listeners, %zu for the bridge, %zu for DNS, %zu for others; "
-			  "raise LimitNOFILE, or lower max_clients",
+		log_warnx("the limit of %ju file descriptors is too low: this "
+			  "configuration may need %zu, which are %zu for clients of "
+			  "listeners, %zu for the bridge, %zu for DNS and %zu for "
+			  "others; raise LimitNOFILE or lower max_clients",
 			(uintmax_t)have, all, n.clients, n.bridge, n.dns, n.others);
-		log_warnx("until then %zu clients at once are served by all listeners, "
-			  "and %zu by the bridge",
+		log_warnx("with this limit the listeners serve %zu clients at once, and "
+			  "the bridge %zu",
 			d.clients, n.bridge > 0 ? d.bridge_clients : 0);
 	}
 	d.reserve = d.clients / (2 * config->nlisteners);

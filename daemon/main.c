@@ -71,6 +71,7 @@ parse_options(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
+		fprintf(stderr, "%s: unexpected argument '%s'\n", argv[0], argv[optind]);
 		usage(stderr);
 		exit(2);
 	}
@@ -120,7 +121,7 @@ leave_terminal(int ready, enum log_level level)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null < 0 || chdir("/") < 0) {
-		log_error("can't go to the background");
+		log_error("can't run in the background");
 		return false;
 	}
 	log_open(true, level);
@@ -167,7 +168,7 @@ main(int argc, char **argv)
 	if (!resolver_library_fits())
 		return 1;
 	if (!o.foreground && !o.check_only && (ready = go_to_background()) < 0) {
-		log_error("can't go to the background");
+		log_error("can't run in the background");
 		return 1;
 	}
 	if ((config = config_load(o.file)) == NULL)

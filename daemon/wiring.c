@@ -68,8 +68,8 @@ static void
 tor_nearly_full(void *arg, unsigned percent)
 {
 	(void)arg;
-	log_warnx("tor was asked for %u %% of a share of max_tor_names, and frees none "
-		  "until it is restarted",
+	log_warnx("tor holds addresses for %u %% of a share of max_tor_names, and frees "
+		  "none until it is restarted",
 		percent);
 }
 

@@ -41,12 +41,11 @@ remove_stale(const struct listener_config *c, const char *path)
 	if (lstat(path, &st) < 0) {
 		if (errno == ENOENT)
 			return true;
-		log_error("listener %s: %s", c->name, path);
+		log_error("listener %s: can't examine %s", c->name, path);
 		return false;
 	}
 	if (!S_ISSOCK(st.st_mode)) {
-		log_errorx("listener %s: %s is in the way and isn't a socket", c->name,
-			path);
+		log_errorx("listener %s: %s exists and isn't a socket", c->name, path);
 		return false;
 	}
 	if (is_alive(&c->addr)) {
@@ -55,7 +54,7 @@ remove_stale(const struct listener_config *c, const char *path)
 		return false;
 	}
 	if (unlink(path) < 0 && errno != ENOENT) {
-		log_error("listener %s: can't remove %s", c->name, path);
+		log_error("listener %s: can't remove the old socket %s", c->name, path);
 		return false;
 	}
 	return true;
@@ -70,13 +69,14 @@ set_owner(struct acceptor *a, int fd, const char *path)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-		log_errorx("listener %s: %s has been replaced", c->name, path);
+		log_errorx("listener %s: %s was replaced right after its creation",
+			c->name, path);
 		return false;
 	}
 	a->dev = st.st_dev;
 	a->ino = st.st_ino;
 	if ((st.st_mode & 0777) != c->mode) {
-		log_errorx("listener %s: %s has got the mode %04o instead of %04o: does "
+		log_errorx("listener %s: %s has mode %04o instead of %04o: does "
 			   "its directory have a default ACL?",
 			c->name, path, (unsigned)st.st_mode & 0777, (unsigned)c->mode);
 		return false;
@@ -91,13 +91,13 @@ set_owner(struct acceptor *a, int fd, const char *path)
 
 /* It has its mode since bind(), and nobody can have connected: listen() comes later. */
 static bool
-take_file(struct acceptor *a, const char *path)
+set_up_file(struct acceptor *a, const char *path)
 {
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	bool good;
 
 	if (fd < 0) {
-		log_error("listener %s: %s", a->config->name, path);
+		log_error("listener %s: can't open %s", a->config->name, path);
 		return false;
 	}
 	good = set_owner(a, fd, path);
@@ -124,6 +124,40 @@ limit_send_buffer(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
+static const char *
+address_text(const struct listener_config *c, char buffer[NET_ADDR_TEXT])
+{
+	const char *path = net_addr_path(&c->addr);
+
+	if (path != NULL)
+		return path;
+	net_addr_text(&c->addr, buffer);
+	return buffer;
+}
+
+/* The address, and what must be there. */
+static void
+log_bind_error(const struct listener_config *c, int error)
+{
+	const bool is_unix = net_addr_path(&c->addr) != NULL;
+	char text[NET_ADDR_TEXT];
+	const char *hint = "";
+
+	if (is_unix && error == ENOENT)
+		hint = " (the directory must exist)";
+	else if (is_unix && error == EACCES)
+		hint = " (the daemon's user must have write permission for the "
+		       "directory)";
+	else if (error == EACCES)
+		hint = " (a port below 1024 needs CAP_NET_BIND_SERVICE)";
+	else if (error == EADDRINUSE)
+		hint = " (another process is bound to it)";
+	else if (error == EADDRNOTAVAIL)
+		hint = " (an interface must have this address)";
+	log_errorx("listener %s: can't bind %s: %s%s", c->name, address_text(c, text),
+		strerror(error), hint);
+}
+
 static bool
 bind_and_listen(struct acceptor *a)
 {
@@ -131,6 +165,7 @@ bind_and_listen(struct acceptor *a)
 	const struct sockaddr *sa = (const struct sockaddr *)&c->addr.sa;
 	const char *path = net_addr_path(&c->addr);
 	const int on = 1;
+	char text[NET_ADDR_TEXT];
 	mode_t before;
 	int rc;
 
@@ -146,15 +181,16 @@ bind_and_listen(struct acceptor *a)
 	rc = bind(a->fd, sa, c->addr.len);
 	umask(before);
 	if (rc < 0) {
-		log_error("listener %s: can't bind", c->name);
+		log_bind_error(c, errno);
 		return false;
 	}
-	if (path != NULL && !take_file(a, path)) {
+	if (path != NULL && !set_up_file(a, path)) {
 		remove_socket(a);
 		return false;
 	}
 	if (listen(a->fd, BACKLOG) < 0) {
-		log_error("listener %s: can't listen", c->name);
+		log_error("listener %s: can't listen on %s", c->name,
+			address_text(c, text));
 		remove_socket(a);
 		return false;
 	}

@@ -39,7 +39,7 @@ note_time(struct cachefile *c)
 /* Reading */
 
 static void
-take_line(void *arg, const char *text, size_t len)
+read_line(void *arg, const char *text, size_t len)
 {
 	struct cachefile *c = arg;
 	struct cached old = {0};
@@ -85,20 +85,23 @@ cachefile_open(const struct cachefile_config *config)
 		return NULL;
 	}
 	if (access(config->dir, W_OK | X_OK) < 0)
-		log_warn("%s: what is known won't outlive a restart", config->dir);
+		log_warn("can't write to state_dir %s: the cache will not survive a "
+			 "restart",
+			config->dir);
 	note_time(c);
-	if (!statefile_read(c->path, take_line, c))
-		log_warn("%s: not read to its end", c->path);
+	if (!statefile_read(c->path, read_line, c))
+		log_warn("can't read all of the cache from %s", c->path);
 	if (c->damaged > 0)
-		log_warnx("%s: %zu damaged lines left out", c->path, c->damaged);
-	log_info("%zu names in the cache from before", engine_known(config->engine));
+		log_warnx("%s: ignored %zu damaged lines", c->path, c->damaged);
+	log_info("restored %zu cache entries from %s", engine_known(config->engine),
+		c->path);
 	return c;
 }
 
 /* Writing */
 
 static void
-put_line(
+write_line(
 	void *arg, enum dns_type type, const struct domain *d, const struct cached *known)
 {
 	struct cachefile *c = arg;
@@ -126,7 +129,7 @@ save(struct cachefile *c)
 	if ((c->out = statefile_create(c->path)) == NULL)
 		return false;
 	note_time(c);
-	engine_recall(c->config.engine, put_line, c);
+	engine_recall(c->config.engine, write_line, c);
 	return statefile_commit(c->out, c->path, false);
 }
 
@@ -136,7 +139,7 @@ note_failure(struct cachefile *c, bool failed)
 	if (failed)
 		c->config.counters->state_failures++;
 	if (failed && !c->failed)
-		log_warnx("%s: can't be written", c->path);
+		log_warnx("can't write the cache to %s", c->path);
 	c->failed = failed;
 }
 

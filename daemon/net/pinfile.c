@@ -26,7 +26,7 @@ struct reading {
 };
 
 static void
-take_line(void *arg, const char *text, size_t len)
+read_line(void *arg, const char *text, size_t len)
 {
 	struct reading *r = arg;
 	struct state_line s;
@@ -55,7 +55,7 @@ struct writing {
 };
 
 static void
-put_line(void *arg, const struct state_line *s)
+write_line(void *arg, const struct state_line *s)
 {
 	struct writing *w = arg;
 	char line[STATE_LINE_MAX];
@@ -70,11 +70,11 @@ tidy(void *arg, FILE *from, FILE *to)
 	const struct pins_config *config = arg;
 	struct reading r = {.pins = pins_new(config), .today = UINT32_MAX};
 	struct writing w = {.to = to};
-	bool good = r.pins != NULL && statefile_read_from(from, take_line, &r) &&
+	bool good = r.pins != NULL && statefile_read_from(from, read_line, &r) &&
 		    !r.no_memory;
 
 	if (good)
-		pins_walk(r.pins, put_line, &w);
+		pins_walk(r.pins, write_line, &w);
 	pins_free(r.pins);
 	return good ? w.lines : SIZE_MAX;
 }
@@ -95,7 +95,7 @@ write_all(struct pinfile *f, size_t *lines)
 
 	if (w.to == NULL)
 		return may_pass(errno);
-	pins_walk(f->config.pins, put_line, &w);
+	pins_walk(f->config.pins, write_line, &w);
 	if (!statefile_commit(w.to, f->path, true))
 		return may_pass(errno);
 	*lines = w.lines;
@@ -110,7 +110,9 @@ append_line(void *arg, const struct state_line *s)
 
 	if (statelog_append(f->log, line, state_line_write(line, s)) == 0) {
 		f->config.counters->state_failures++;
-		log_warnx("%s: a change isn't kept", f->path);
+		log_warnx("%s: no room to queue a changed pin: the change is lost at a "
+			  "restart",
+			f->path);
 	}
 }
 
@@ -133,7 +135,7 @@ kept(void *arg, uint64_t upto)
 
 	(void)upto;
 	if (f->failing)
-		log_warnx("%s: can be written again", f->path);
+		log_warnx("%s is writable again", f->path);
 	f->failing = false;
 }
 
@@ -146,7 +148,8 @@ failed(void *arg, int error)
 	if (!f->failing) {
 		errno = error;
 		log_warn(
-			"%s: what is pinned isn't kept until it can be written", f->path);
+			"can't write %s: until then changed pins don't survive a restart",
+			f->path);
 	}
 	f->failing = true;
 }
@@ -162,11 +165,13 @@ keep_damaged(const struct pinfile *f, size_t damaged)
 	if (damaged == 0)
 		return true;
 	if (!statefile_keep_old(f->path, old)) {
-		log_warn("%s: %zu lines are damaged, or more than max_pins", f->path,
-			damaged);
+		log_warn("%s: %zu lines are damaged or beyond max_pins, and no copy of "
+			 "the file can be made",
+			f->path, damaged);
 		return false;
 	}
-	log_warnx("%s: %zu lines are damaged, or more than max_pins; they are left in %s",
+	log_warnx("%s: ignored %zu lines that are damaged or beyond max_pins; a copy of "
+		  "the file is %s",
 		f->path, damaged, old);
 	return true;
 }
@@ -197,7 +202,7 @@ open_file(struct pinfile *f)
 	bool kept_damaged;
 	size_t lines;
 
-	if (!statefile_read(f->path, take_line, &r))
+	if (!statefile_read(f->path, read_line, &r))
 		return false;
 	if (r.no_memory) {
 		errno = ENOMEM;
@@ -237,6 +242,6 @@ pinfile_close(struct pinfile *f)
 	if (f == NULL)
 		return;
 	if (!statelog_close(f->log))
-		log_warnx("%s: the last changes aren't kept", f->path);
+		log_warnx("%s: the last changes can't be written and are lost", f->path);
 	free(f);
 }

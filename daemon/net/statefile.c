@@ -17,7 +17,7 @@ statefile_path(char out[STATEFILE_PATH_MAX], const char *dir, const char *name)
 	/* Room for ".tmp" as well. */
 	if (n > 0 && n + 5 < STATEFILE_PATH_MAX)
 		return true;
-	log_errorx("%s: the path is too long", dir);
+	log_errorx("state_dir %s: the path is too long", dir);
 	return false;
 }
 

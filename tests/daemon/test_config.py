@@ -249,6 +249,10 @@ def test_usage(args):
     assert done.returncode == 2 and "usage" in done.stderr and done.stdout == ""
 
 
+def test_an_unexpected_argument_is_named():
+    assert "unexpected argument 'start'\n" in run("start").stderr
+
+
 def test_the_default_listeners_are_the_documented_ones(lab):
     """An empty file is a whole configuration; only its map is missing here."""
     path = write(lab, 'map = ""\n')

@@ -301,11 +301,10 @@ def test_out_of_file_descriptors(lab):
 
 
 TOO_FEW = re.compile(
-    r"warning: the limit of 64 file descriptors is too small for this configuration, which "
-    r"may need 13477: 12800 for clients of listeners, 0 for the bridge, 576 for DNS, 101 for "
-    r"others; raise LimitNOFILE, or lower max_clients\n"
-    r".*warning: until then (\d+) clients at once are served by all listeners, and 0 by the"
-    r" bridge\n"
+    r"warning: the limit of 64 file descriptors is too low: this configuration may need 13477, "
+    r"which are 12800 for clients of listeners, 0 for the bridge, 576 for DNS and 101 for "
+    r"others; raise LimitNOFILE or lower max_clients\n"
+    r".*warning: with this limit the listeners serve (\d+) clients at once, and the bridge 0\n"
 )
 
 

@@ -466,7 +466,7 @@ def test_damage(lab, state, dns, case):
     kept = {f"d{i}.example" for i in range(10) if i not in lost}
     assert {domain for domain, _, _ in listed(daemon)} == kept
     assert len(warnings(daemon)) == 1
-    assert f"{state}/pins: {damaged} lines are damaged" in warnings(daemon)[0]
+    assert f"{state}/pins: ignored {damaged} lines that are damaged" in warnings(daemon)[0]
     assert f"{state}/pins.old" in warnings(daemon)[0]
     assert (state / "pins.old").read_bytes() == damage(text)
     daemon.terminate()
@@ -532,7 +532,7 @@ def test_a_smaller_max_pins(lab, state, dns):
     (state / "pins").write_bytes(text)
     daemon = start(lab, state, dns, max_pins=3)
     assert len(listed(daemon)) == 3
-    assert "2 lines are damaged, or more than max_pins" in warnings(daemon)[0]
+    assert "ignored 2 lines that are damaged or beyond max_pins" in warnings(daemon)[0]
     assert (state / "pins.old").read_bytes() == text
 
 
@@ -590,7 +590,7 @@ def test_a_full_disk(lab, state, dns, room):
     dns.on("x.example", does.one("b"))
     assert ask(daemon).hosts() == [A]
     wait_until(lambda: daemon.counted("state_failures") > 0, "a try")
-    told = f"onionmxd: warning: {state}/pins: what is pinned isn't kept until it can be "
+    told = f"onionmxd: warning: can't write {state}/pins: until then changed pins "
     assert [text.startswith(told) for text in warnings(daemon)].count(True) == 1
     assert not (state / "pins.tmp").exists()
     unlimited(daemon)
@@ -611,7 +611,7 @@ def test_half_a_line(lab, state, dns):
     daemon.hang_up()
     daemon.args = daemon.args[2:]
     daemon.start()
-    assert f"{state}/pins: 1 lines are damaged" in daemon.output()
+    assert f"{state}/pins: ignored 1 lines that are damaged" in daemon.output()
     assert len(listed(daemon)) == 1000
 
 
@@ -653,7 +653,7 @@ def test_a_read_only_state(lab, state, dns):
     dns.on("y.example", does.one("b"))
     assert ask(daemon).hosts() == [A]
     assert ask(daemon, "y.example").hosts() == [B]
-    told = f"onionmxd: warning: {state}/pins: what is pinned isn't kept until it can be "
+    told = f"onionmxd: warning: can't write {state}/pins: until then changed pins "
     wait_until(lambda: told in daemon.output(), "a warning")
     end(daemon, "terminate")
     assert (state / "pins").read_bytes() == before

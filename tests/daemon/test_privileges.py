@@ -381,7 +381,7 @@ def test_the_cache_is_a_file(lab, what):
     else:
         path.mkdir()
     daemon = lab.daemon(map=MAP, state_dir=str(state))
-    assert f"warning: {path}: not read" in daemon.output()
+    assert f"warning: can't read all of the cache from {path}" in daemon.output()
     if what == "directory":
         path.rmdir()
     daemon.terminate()

@@ -55,8 +55,17 @@ def test_a_busy_port(lab):
             }
         )
         assert fails_to_start(daemon)
-    assert "x" in daemon.output() and "in use" in daemon.output()
+    said = f"listener x: can't bind {address}: Address already in use (another process is "
+    assert said in daemon.output()
     assert not sock.exists()
+
+
+def test_a_directory_that_is_missing(lab):
+    path = lab.dir / "none/x.sock"
+    daemon = lab.make_daemon(one_listener(lab, address=f"unix:{path}"))
+    assert fails_to_start(daemon)
+    said = f"listener x: can't bind {path}: No such file or directory (the directory must exist)"
+    assert said in daemon.output()
 
 
 @pytest.mark.parametrize("what", ["file", "directory", "link", "fifo"])
