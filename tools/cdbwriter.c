@@ -10,7 +10,7 @@
 #include "core/mapsum.h"
 #include "core/maptext.h"
 #include "core/text.h"
-#include "flusher.h"
+#include "writeback.h"
 
 /* Large enough that handing one over costs nothing beside filling it. */
 #define BLOCKS 3
@@ -34,7 +34,7 @@ _Static_assert(RECORD_MAX <= BLOCK, "a record fits into a block");
 struct cdbwriter {
 	struct cdb_make make; /* both the thread's, until it has ended */
 	struct map_sum sum;
-	struct flusher *flusher;
+	struct writeback *writeback;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* of all below, but not of what is in the blocks */
 	pthread_cond_t changed;
@@ -60,7 +60,7 @@ write_block(struct cdbwriter *w, const struct block *b)
 		map_sum_add(&w->sum, p, r.keylen, r.len);
 		p += r.keylen + r.len;
 	}
-	flusher_written(w->flusher, w->make.cdb_dpos);
+	writeback_written(w->writeback, w->make.cdb_dpos);
 	return true;
 }
 
@@ -135,10 +135,10 @@ cdbwriter_new(int fd)
 	cdb_make_start(&w->make, fd);
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->changed, NULL);
-	if ((w->flusher = flusher_new(fd)) != NULL &&
+	if ((w->writeback = writeback_new(fd)) != NULL &&
 		(errno = pthread_create(&w->thread, NULL, write_blocks, w)) == 0)
 		return w;
-	flusher_free(w->flusher);
+	writeback_free(w->writeback);
 	free(w);
 	return NULL;
 }
@@ -206,7 +206,7 @@ cdbwriter_finish(struct cdbwriter *w)
 	int error;
 
 	pthread_join(w->thread, NULL);
-	flusher_free(w->flusher);
+	writeback_free(w->writeback);
 	error = w->error;
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->mutex);

@@ -1,3 +1,5 @@
+#include "compile.h"
+
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -9,12 +11,11 @@
 #include "cdbwriter.h"
 #include "core/mapimage.h"
 #include "core/maptext.h"
+#include "dup_hash.h"
+#include "dup_report.h"
 #include "input.h"
-#include "onionmap.h"
 #include "outfile.h"
-#include "repeats.h"
 #include "report.h"
-#include "seen.h"
 
 #define LINES_A_LOOK 65536 /* at the progress; few maps are that long */
 
@@ -22,7 +23,7 @@
 struct compile {
 	struct report report;
 	struct input *in;
-	struct seen *seen;
+	struct dup_hash *keys;
 	struct outfile *out;      /* NULL: only check */
 	struct cdbwriter *writer; /* NULL: nothing is to be written any more */
 	uint64_t size;            /* of the map */
@@ -69,7 +70,7 @@ add_entry(struct compile *c, const struct map_entry *e, uint32_t line)
 	size_t keylen = map_entry_key(e, key), len = map_entry_value(e, value);
 
 	c->entries++;
-	if (!seen_add(c->seen, line, key, keylen))
+	if (!dup_hash_add(c->keys, line, key, keylen))
 		return failed(c);
 	count_size(c, line, keylen, len);
 	if (c->report.errors > 0)
@@ -144,7 +145,7 @@ read_text(struct compile *c)
 		return false;
 	if (c->writer != NULL)
 		cdbwriter_end(c->writer);
-	done = repeats_report(c->seen, c->in, &c->report);
+	done = dup_report_all(c->keys, c->in, &c->report);
 	if (input_changed(c->in)) {
 		warnx("%s: changed while it was being read", c->report.name);
 		return false;
@@ -183,7 +184,7 @@ summarise(const struct compile *c)
 static bool
 start(struct compile *c, const char *text, const char *map)
 {
-	if ((c->in = input_open(text)) == NULL || (c->seen = seen_new()) == NULL)
+	if ((c->in = input_open(text)) == NULL || (c->keys = dup_hash_new()) == NULL)
 		return failed(c);
 	if (map == NULL)
 		return true;
@@ -210,7 +211,7 @@ compile(const char *text, const char *map)
 	       (map == NULL || write_map(&c));
 	stop_writing(&c);
 	outfile_abandon(c.out);
-	seen_free(c.seen);
+	dup_hash_free(c.keys);
 	input_close(c.in);
 	return done ? STATUS_OK : STATUS_ERRORS;
 }

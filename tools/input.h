@@ -1,4 +1,4 @@
-/* A text, line by line, and any of its lines again: repeats.c needs that. What isn't
+/* A text, line by line, and any of its lines again: dup_report.c needs that. What isn't
  * a regular file is copied into memory first. */
 #ifndef TOOLS_INPUT_H
 #define TOOLS_INPUT_H

@@ -1,5 +1,3 @@
-#include "onionmap.h"
-
 #include <err.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -10,8 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "cli.h"
 #include "commands.h"
+#include "compile.h"
+#include "daemon_client.h"
+#include "query.h"
 #include "version.h"
 
 struct command {
@@ -50,10 +52,14 @@ static const char explanation[] =
 	"is\n"
 	"damaged. For those that ask a daemon: 3 there is no answer.\n";
 
+/* What is allowed instead. c: NULL if the command isn't known. */
 static enum exit_status
-usage(void)
+usage(const struct command *c)
 {
-	fputs("try: onionmap --help\n", stderr);
+	if (c != NULL)
+		fprintf(stderr, "usage: onionmap %s %s\n", c->cli.name, c->cli.usage);
+	else
+		fputs("try: onionmap --help\n", stderr);
 	return STATUS_USAGE;
 }
 
@@ -122,20 +128,61 @@ find_command(const char *name)
 	return NULL;
 }
 
+/* word: the one that getopt_long(3) has read last. */
+static enum exit_status
+wrong_option(const struct command *c, int opt, const char *word)
+{
+	const char *command = c == NULL ? "" : c->cli.name,
+		   *colon = c == NULL ? "" : ": ";
+	const bool is_long = strncmp(word, "--", 2) == 0;
+
+	if (opt == ':')
+		warnx("%s%soption %s needs a value", command, colon, word);
+	else if (is_long || optopt == 0)
+		warnx("%s%sunknown option %s", command, colon, word);
+	else
+		warnx("%s%sunknown option -%c", command, colon, optopt);
+	return usage(c);
+}
+
+/* Only long options are known to all commands. */
+static enum exit_status
+foreign_option(const struct command *c, int index)
+{
+	warnx("%s: unknown option --%s", c->cli.name, long_options[index].name);
+	return usage(c);
+}
+
+static enum exit_status
+run_with(const struct command *c, const struct arguments *args)
+{
+	if (args->n < c->min) {
+		warnx("%s: an argument is missing", c->cli.name);
+		return usage(c);
+	}
+	if (args->n > c->max) {
+		warnx("%s: unexpected argument %s", c->cli.name, args->operand[c->max]);
+		return usage(c);
+	}
+	return c->run(args);
+}
+
+/* Options and operands come in any order. */
 static enum exit_status
 run(const struct command *c, int argc, char **argv)
 {
 	struct arguments args = {0};
 	char letters[16];
-	int opt;
+	int opt, index = -1;
 
-	/* "+": options end where the operands begin. */
-	snprintf(letters, sizeof(letters), "+%s", c->cli.letters);
-	while ((opt = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
+	snprintf(letters, sizeof(letters), ":%s", c->cli.letters);
+	while ((opt = getopt_long(argc, argv, letters, long_options, &index)) != -1) {
 		if (opt == 'h')
 			return print_help();
-		if (opt == '?' || strchr(letters, opt) == NULL)
-			return usage();
+		if (opt == '?' || opt == ':')
+			return wrong_option(c, opt, argv[optind - 1]);
+		if (strchr(letters, opt) == NULL) /* that of another command */
+			return foreign_option(c, index);
 		if (opt == 'o')
 			args.output = optarg;
 		else
@@ -143,12 +190,7 @@ run(const struct command *c, int argc, char **argv)
 	}
 	args.n = argc - optind;
 	args.operand = argv + optind;
-	if (args.n < c->min || args.n > c->max) {
-		warnx("%s: too %s arguments", c->cli.name,
-			args.n < c->min ? "few" : "many");
-		return usage();
-	}
-	return c->run(&args);
+	return run_with(c, &args);
 }
 
 /* No file may get the number of a standard stream: messages would end up in it. */
@@ -164,11 +206,31 @@ streams_open(void)
 }
 
 static enum exit_status
+no_command(const char *wrong)
+{
+	if (wrong == NULL)
+		fputs("onionmap: a command is missing: expected", stderr);
+	else
+		fprintf(stderr, "onionmap: unknown command %s: expected", wrong);
+	for (size_t i = 0; i < COUNT(commands); i++)
+		fprintf(stderr, "%s %s",
+			i == 0                    ? ""
+			: i + 1 < COUNT(commands) ? ","
+						  : " or",
+			commands[i].cli.name);
+	putc('\n', stderr);
+	return usage(NULL);
+}
+
+static enum exit_status
 dispatch(int argc, char **argv)
 {
 	const struct command *c;
+	int opt;
 
-	switch (getopt_long(argc, argv, "+hV", long_options, NULL)) {
+	opterr = 0;
+	/* "+": what stands behind the command is the command's. */
+	switch (opt = getopt_long(argc, argv, "+:hV", long_options, NULL)) {
 	case -1:
 		break;
 	case 'h':
@@ -177,19 +239,15 @@ dispatch(int argc, char **argv)
 		puts("onionmap " VERSION);
 		return finish_output();
 	default:
-		return usage();
+		return wrong_option(NULL, opt, argv[optind - 1]);
 	}
-	if (optind == argc) {
-		warnx("no command");
-		return usage();
-	}
-	if ((c = find_command(argv[optind])) == NULL) {
-		warnx("no such command: %s", argv[optind]);
-		return usage();
-	}
+	if (optind == argc)
+		return no_command(NULL);
+	if ((c = find_command(argv[optind])) == NULL)
+		return no_command(argv[optind]);
 	argc -= optind;
 	argv += optind;
-	optind = 1;
+	optind = 0; /* begins anew, as getopt(3) says of GNU's */
 	return run(c, argc, argv);
 }
 

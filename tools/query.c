@@ -1,3 +1,5 @@
+#include "query.h"
+
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +11,6 @@
 #include "core/maprec.h"
 #include "core/maptext.h"
 #include "core/onion.h"
-#include "onionmap.h"
 
 static bool
 open_map(const char *path, struct cdbfile *map)

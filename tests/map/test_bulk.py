@@ -22,7 +22,7 @@ SMALL_SIZE = 100_000
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
     build = tmp_path_factory.mktemp("build")
-    flags = f"-O1 -g -DSEEN_HASH_BITS=3 -DCDBFILE_SIZE_MAX={SMALL_SIZE}"
+    flags = f"-O1 -g -DDUP_HASH_BITS=3 -DCDBFILE_SIZE_MAX={SMALL_SIZE}"
     env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     subprocess.run(
         ["make", "-s", "-j2", f"B={build}", f"OPT={flags}", f"{build}/onionmap"],

@@ -45,28 +45,69 @@ def test_version(option):
     assert result.out.startswith("onionmap ")
 
 
+COMMANDS = "compile, check, query, dump, explain, pin or counters"
+PIN = "expected list, held or accept DOMAIN"
+
+
 @pytest.mark.parametrize(
-    "args",
+    "line, message",
     [
-        [],
-        ["nonsense"],
-        ["--nonsense"],
-        ["compile"],
-        ["compile", "a", "b"],
-        ["compile", "-"],
-        ["compile", "-o"],
-        ["check"],
-        ["check", "-o", "x", "y"],
-        ["query", "map.cdb"],
-        ["dump"],
-        ["dump", "a", "b"],
+        ("", f"a command is missing: expected {COMMANDS}"),
+        ("nonsense", f"unknown command nonsense: expected {COMMANDS}"),
+        ("--nonsense", "unknown option --nonsense"),
+        ("-x compile a", "unknown option -x"),
+        ("compile", "compile: an argument is missing"),
+        ("compile a b", "compile: unexpected argument b"),
+        ("compile -o x a b", "compile: unexpected argument b"),
+        ("compile -", "compile: standard input needs -o OUT.cdb"),
+        ("compile -o", "compile: option -o needs a value"),
+        ("compile a --output", "compile: option --output needs a value"),
+        ("compile a --help=x", "compile: unknown option --help=x"),
+        ("compile a -hx", None),
+        ("compile a -s x", "compile: unknown option -s"),
+        ("compile a --socket x", "compile: unknown option --socket"),
+        ("check", "check: an argument is missing"),
+        ("check -o x y", "check: unknown option -o"),
+        ("check x --output=y", "check: unknown option --output"),
+        ("query map.cdb", "query: an argument is missing"),
+        ("dump", "dump: an argument is missing"),
+        ("dump a b", "dump: unexpected argument b"),
+        ("explain", "explain: an argument is missing"),
+        ("counters x", "counters: unexpected argument x"),
+        ("pin", "pin: an argument is missing"),
+        ("pin nonsense", f"pin: unexpected argument nonsense: {PIN}"),
+        ("pin list x", f"pin: unexpected argument x: {PIN}"),
+        ("pin accept", "pin accept: a domain is missing"),
+        ("pin accept a b", "pin: unexpected argument b"),
     ],
 )
-def test_wrong_usage(args, tmp_path):
-    result = onionmap(*args, cwd=tmp_path)
-    assert result.status == 2
-    assert result.err
+def test_wrong_usage(line, message, tmp_path):
+    result = onionmap(*line.split(), cwd=tmp_path)
+    if message is None:  # help is asked for first
+        assert result.status == 0
+        return
+    assert result.status == 2 and result.out == ""
+    first, *rest = result.err.splitlines()
+    assert first == f"onionmap: {message}"
+    assert all(text.startswith(("usage: onionmap ", "try: ")) for text in rest)
     assert names(tmp_path) == []
+
+
+def test_options_behind_operands(tmp_path):
+    (tmp_path / "d.txt").write_text(USUAL)
+    for args in (["d.txt", "-o", "x"], ["d.txt", "--output=x"], ["d.txt", "-ox", "--"]):
+        assert onionmap("compile", *args, cwd=tmp_path).status == 0
+        assert names(tmp_path) == ["d.txt", "x"]
+        (tmp_path / "x").unlink()
+    result = onionmap("explain", "example.org", "-s", tmp_path / "none")
+    assert result.status == 3 and str(tmp_path / "none") in result.err
+
+
+def test_an_operand_that_begins_like_an_option(tmp_path):
+    path = good_map(tmp_path, USUAL)
+    assert onionmap("query", path, "-x@example.org").status == 2
+    result = onionmap("query", path, "--", "-x@example.org")
+    assert result.status in (0, 1) and result.err == ""
 
 
 # Compiling

@@ -1,4 +1,4 @@
-#include "seen.h"
+#include "dup_hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,23 +7,23 @@
 #include "core/siphash.h"
 
 /* Fewer bits make more suspects: for the tests. */
-#ifndef SEEN_HASH_BITS
-#define SEEN_HASH_BITS 64
+#ifndef DUP_HASH_BITS
+#define DUP_HASH_BITS 64
 #endif
 
 #define FIRST_CAPACITY 4096
 #define SMALL 32 /* from here on, insertion is the faster way to sort */
 
-struct seen {
+struct dup_hash {
 	struct siphash_key key;
 	uint64_t *word; /* by line: its hash, 0 if it has no key */
 	size_t n, capacity;
 };
 
-struct seen *
-seen_new(void)
+struct dup_hash *
+dup_hash_new(void)
 {
-	struct seen *s = calloc(1, sizeof(*s));
+	struct dup_hash *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
@@ -34,7 +34,7 @@ seen_new(void)
 }
 
 void
-seen_free(struct seen *s)
+dup_hash_free(struct dup_hash *s)
 {
 	if (s == NULL)
 		return;
@@ -43,7 +43,7 @@ seen_free(struct seen *s)
 }
 
 static bool
-grow(struct seen *s, size_t least)
+grow(struct dup_hash *s, size_t least)
 {
 	size_t capacity = s->capacity == 0 ? FIRST_CAPACITY : s->capacity;
 	uint64_t *word;
@@ -60,10 +60,10 @@ grow(struct seen *s, size_t least)
 }
 
 bool
-seen_add(struct seen *s, uint32_t line, const char *key, size_t keylen)
+dup_hash_add(struct dup_hash *s, uint32_t line, const char *key, size_t keylen)
 {
 	uint64_t hash = siphash13(&s->key, key, keylen) >>
-			(64 - SEEN_HASH_BITS) << (64 - SEEN_HASH_BITS);
+			(64 - DUP_HASH_BITS) << (64 - DUP_HASH_BITS);
 
 	if (!grow(s, line))
 		return false;
@@ -133,7 +133,7 @@ radix_sort(uint64_t *w, size_t n, unsigned shift)
 /* Puts the line in place of the low bits of each hash; mask tells which these are.
  * Lines without a key are dropped. */
 static void
-pack(struct seen *s, uint64_t *mask)
+pack(struct dup_hash *s, uint64_t *mask)
 {
 	size_t packed = 0;
 
@@ -147,7 +147,7 @@ pack(struct seen *s, uint64_t *mask)
 
 /* How many of the sorted words from i on have the same hash. */
 static size_t
-run_length(const struct seen *s, size_t i, uint64_t mask)
+run_length(const struct dup_hash *s, size_t i, uint64_t mask)
 {
 	size_t n = 1;
 
@@ -158,7 +158,7 @@ run_length(const struct seen *s, size_t i, uint64_t mask)
 
 /* Fills in the suspects, unless out is NULL; returns how many there are. */
 static size_t
-collect(const struct seen *s, uint64_t mask, struct suspect *out)
+collect(const struct dup_hash *s, uint64_t mask, struct suspect *out)
 {
 	size_t n = 0, run;
 
@@ -185,7 +185,7 @@ by_line(const void *va, const void *vb)
 }
 
 bool
-seen_suspects(struct seen *s, struct suspect **suspects, size_t *n)
+dup_hash_suspects(struct dup_hash *s, struct suspect **suspects, size_t *n)
 {
 	bool enough = true;
 	uint64_t mask;

@@ -1,4 +1,5 @@
-/* The commands that ask a running onionmxd, by its control socket. */
+#include "daemon_client.h"
+
 #include <err.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -9,8 +10,6 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "onionmap.h"
 
 #define DEFAULT_SOCKET "/run/onionmxd/control.sock"
 #define COMMAND_MAX 512
@@ -111,7 +110,9 @@ ask_for(const struct arguments *args, const char *command, const char *argument)
 		argument == NULL ? "" : " ", argument == NULL ? "" : argument);
 
 	if (n < 0 || (size_t)n >= sizeof(line) || strchr(line, '\n')[1] != '\0') {
-		warnx("not a domain or an address");
+		warnx("%s: expected a domain or an address, in one line of less than %d "
+		      "bytes",
+			command, COMMAND_MAX);
 		return STATUS_USAGE;
 	}
 	return ask(args, line);
@@ -136,12 +137,20 @@ command_pin(const struct arguments *args)
 		const char *name, *command;
 		int operands;
 	} kinds[] = {{"list", "pins", 1}, {"held", "held", 1}, {"accept", "accept", 2}};
+	const char *unexpected = args->operand[0];
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(args->operand[0], kinds[i].name) == 0 &&
-			args->n == kinds[i].operands)
-			return ask_for(args, kinds[i].command,
-				args->n == 2 ? args->operand[1] : NULL);
-	warnx("pin: expected list, held or accept DOMAIN");
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(args->operand[0], kinds[i].name) != 0)
+			continue;
+		if (args->n == kinds[i].operands)
+			return ask_for(args, kinds[i].command, args->operand[1]);
+		unexpected = args->operand[1];
+	}
+	if (unexpected == NULL)
+		warnx("pin accept: a domain is missing");
+	else
+		warnx("pin: unexpected argument %s: expected list, held or accept "
+		      "DOMAIN",
+			unexpected);
 	return STATUS_USAGE;
 }

@@ -1,4 +1,4 @@
-#include "repeats.h"
+#include "dup_report.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ struct place {
 	size_t next; /* in the chain; 0 ends it */
 };
 
-struct repeats {
+struct dup_report {
 	struct input *in;
 	struct report *report;
 	struct suspect *suspect;
@@ -59,7 +59,7 @@ same_route(const struct map_entry *a, const struct map_entry *b)
 }
 
 static void
-report(struct repeats *r, const struct input_line *line, uint32_t earlier)
+report(struct dup_report *r, const struct input_line *line, uint32_t earlier)
 {
 	struct cursor c = {line->text, line->text + line->len};
 	char key[MAP_KEY_MAX];
@@ -73,7 +73,7 @@ report(struct repeats *r, const struct input_line *line, uint32_t earlier)
 }
 
 static size_t
-index_of(const struct repeats *r, uint32_t line)
+index_of(const struct dup_report *r, uint32_t line)
 {
 	size_t low = 0, high = r->n;
 
@@ -89,7 +89,7 @@ index_of(const struct repeats *r, uint32_t line)
 }
 
 static bool
-reread(struct repeats *r, size_t i)
+reread(struct dup_report *r, size_t i)
 {
 	size_t len;
 
@@ -106,7 +106,7 @@ reread(struct repeats *r, size_t i)
 
 /* Compares suspect i, which stands on this line, with those before it. */
 static bool
-examine(struct repeats *r, size_t i, const struct input_line *line)
+examine(struct dup_report *r, size_t i, const struct input_line *line)
 {
 	size_t other = index_of(r, r->suspect[i].first);
 
@@ -131,7 +131,7 @@ examine(struct repeats *r, size_t i, const struct input_line *line)
 }
 
 static bool
-examine_all(struct repeats *r)
+examine_all(struct dup_report *r)
 {
 	struct input_line line;
 	size_t i = 0;
@@ -157,16 +157,16 @@ examine_all(struct repeats *r)
 }
 
 bool
-repeats_report(struct seen *seen, struct input *in, struct report *rep)
+dup_report_all(struct dup_hash *seen, struct input *in, struct report *rep)
 {
-	struct repeats *r = calloc(1, sizeof(*r));
+	struct dup_report *r = calloc(1, sizeof(*r));
 	bool done = false;
 
 	if (r == NULL)
 		return false;
 	r->in = in;
 	r->report = rep;
-	if (seen_suspects(seen, &r->suspect, &r->n)) {
+	if (dup_hash_suspects(seen, &r->suspect, &r->n)) {
 		r->place = reallocarray(NULL, r->n, sizeof(*r->place));
 		done = r->n == 0 || (r->place != NULL && examine_all(r));
 	}

@@ -1,4 +1,4 @@
-#include "flusher.h"
+#include "writeback.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
  * begin early. */
 #define CHUNK (1024 * 1024)
 
-struct flusher {
+struct writeback {
 	int fd;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* of all below */
@@ -21,12 +21,12 @@ struct flusher {
 
 /* Waits until there is something to do after so much has been done. */
 static bool
-wait_for_more(struct flusher *f, uint64_t done)
+wait_for_more(struct writeback *f, uint64_t done)
 {
 	bool more;
 
 	pthread_mutex_lock(&f->mutex);
-	while (!f->ended && f->written < done + CHUNK + FLUSHER_SLACK)
+	while (!f->ended && f->written < done + CHUNK + WRITEBACK_SLACK)
 		pthread_cond_wait(&f->changed, &f->mutex);
 	more = !f->ended;
 	pthread_mutex_unlock(&f->mutex);
@@ -36,17 +36,17 @@ wait_for_more(struct flusher *f, uint64_t done)
 static void *
 flush(void *arg)
 {
-	struct flusher *f = arg;
+	struct writeback *f = arg;
 
 	for (uint64_t done = 0; wait_for_more(f, done); done += CHUNK)
 		sync_file_range(f->fd, (off_t)done, CHUNK, SYNC_FILE_RANGE_WRITE);
 	return NULL;
 }
 
-struct flusher *
-flusher_new(int fd)
+struct writeback *
+writeback_new(int fd)
 {
-	struct flusher *f = calloc(1, sizeof(*f));
+	struct writeback *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return NULL;
@@ -60,7 +60,7 @@ flusher_new(int fd)
 }
 
 void
-flusher_written(struct flusher *f, uint64_t bytes)
+writeback_written(struct writeback *f, uint64_t bytes)
 {
 	pthread_mutex_lock(&f->mutex);
 	f->written = bytes;
@@ -69,7 +69,7 @@ flusher_written(struct flusher *f, uint64_t bytes)
 }
 
 void
-flusher_free(struct flusher *f)
+writeback_free(struct writeback *f)
 {
 	if (f == NULL)
 		return;

@@ -1,13 +1,13 @@
 /* Finds out which lines may have the same key, at eight bytes a line: a keyed hash of
- * each key is kept, and where two are equal somebody has to look (repeats.c). */
-#ifndef TOOLS_SEEN_H
-#define TOOLS_SEEN_H
+ * each key is kept, and where two are equal somebody has to look (dup_report.c). */
+#ifndef TOOLS_DUP_HASH_H
+#define TOOLS_DUP_HASH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct seen;
+struct dup_hash;
 
 /* A line whose hash is that of another. */
 struct suspect {
@@ -16,15 +16,15 @@ struct suspect {
 };
 
 /* NULL: errno tells. */
-struct seen *seen_new(void);
-void seen_free(struct seen *);
+struct dup_hash *dup_hash_new(void);
+void dup_hash_free(struct dup_hash *);
 
 /* Lines come in rising order, from 1; those without a key are left out. False: out of
  * memory. */
-bool seen_add(struct seen *, uint32_t line, const char *key, size_t keylen);
+bool dup_hash_add(struct dup_hash *, uint32_t line, const char *key, size_t keylen);
 
 /* The suspects by line, in memory that the caller frees (NULL if *n is 0). Forgets all
  * that was added. False: out of memory. */
-bool seen_suspects(struct seen *, struct suspect **, size_t *n);
+bool dup_hash_suspects(struct dup_hash *, struct suspect **, size_t *n);
 
 #endif
