@@ -68,6 +68,12 @@ dns_answered(void *arg, enum dns_type type, const char *subject,
 		c->cache_evictions += cache_fail(cache, type, &d, answer->reason, now);
 }
 
+struct profile *
+engine_profile_new(struct engine *e, enum answer_style style, int64_t deadline_ms)
+{
+	return pending_profile_new(e->parts.pending, style, deadline_ms);
+}
+
 /* Time */
 
 void
@@ -150,12 +156,6 @@ engine_known(const struct engine *e)
 	return cache_entries(e->parts.env.cache);
 }
 
-struct profile *
-engine_profile_new(struct engine *e, enum answer_style style, int64_t deadline_ms)
-{
-	return pending_profile_new(e->parts.pending, style, deadline_ms);
-}
-
 /* The whole */
 
 static bool
@@ -176,20 +176,14 @@ open_dns(struct engine *e)
 		.event_arg = p->ports.server_event_arg,
 		.alarm = p->ports.alarm,
 		.alarm_arg = p->ports.alarm_arg};
-	struct inflight_config inflight = {.max = p->config.max_queries,
-		.max_waiters = p->config.max_waiters,
+	struct inflight_config inflight = {.engine = &p->config,
+		.ports = &p->ports,
 		.outstanding = p->config.max_queries,
 		.burst = DNS_BURST,
 		.refill = DNS_BURST - 1,
-		.queued = &c->queries_queued,
-		.displaced = &c->queries_displaced,
-		.full = &c->queries_full,
-		.waiters_full = &c->waiters_full,
 		.dns_name = dns_name,
 		.answered = dns_answered,
-		.arg = e,
-		.alarm = p->ports.alarm,
-		.alarm_arg = p->ports.alarm_arg};
+		.arg = e};
 
 	memcpy(servers.server, p->ports.dns, sizeof(servers.server));
 	inflight.upstream = p->env.dns = upstream_new(&servers);

@@ -69,7 +69,7 @@ inflight_new(const struct inflight_config *config)
 	TAILQ_INIT(&all->queue);
 	TAILQ_INIT(&all->recent);
 	TAILQ_INIT(&all->displaced);
-	if ((all->shares = shares_new(config->max)) != NULL)
+	if ((all->shares = shares_new(config->engine->max_queries)) != NULL)
 		return all;
 	free(all);
 	return NULL;
@@ -153,12 +153,6 @@ inflight_free(struct inflight *all)
 	free(all);
 }
 
-size_t
-inflight_count(const struct inflight *all)
-{
-	return HASH_COUNT(all->table);
-}
-
 static void answered(void *arg, const struct dns_answer *, struct monotime now);
 
 static struct monotime
@@ -187,8 +181,10 @@ has_room(const struct inflight *all)
 static void
 raise_alarm(const struct inflight *all)
 {
-	if (all->config.alarm != NULL)
-		all->config.alarm(all->config.alarm_arg);
+	const struct engine_ports *ports = all->config.ports;
+
+	if (ports->alarm != NULL)
+		ports->alarm(ports->alarm_arg);
 }
 
 static void
@@ -198,7 +194,7 @@ wait_its_turn(struct inflight_query *q)
 
 	q->stage = QUEUED;
 	TAILQ_INSERT_TAIL(&all->queue, q, entry);
-	++*all->config.queued;
+	all->config.ports->counters->queries_queued++;
 	raise_alarm(all);
 }
 
@@ -242,8 +238,7 @@ finish(struct inflight_query *q, const struct dns_answer *answer, struct monotim
 {
 	const struct inflight_config *c = &q->all->config;
 
-	if (c->answered != NULL)
-		c->answered(c->arg, query_type(q), query_subject(q), answer, now);
+	c->answered(c->arg, query_type(q), query_subject(q), answer, now);
 	tell_waiters(q, answer, now);
 	free(q);
 }
@@ -329,7 +324,7 @@ displace(struct inflight_query *q, struct monotime now)
 	if (q->upstream_query != NULL)
 		upstream_cancel(q->upstream_query);
 	detach(q);
-	++*all->config.displaced;
+	all->config.ports->counters->queries_displaced++;
 	if (LIST_EMPTY(&q->waiters)) {
 		free(q);
 		return;
@@ -366,7 +361,7 @@ make_room(struct inflight *all, const struct share_keys *keys, struct monotime n
 
 	if (!shares_full(all->shares))
 		return true;
-	if (all->ndisplaced >= all->config.max ||
+	if (all->ndisplaced >= all->config.engine->max_queries ||
 		(place = shares_make_room(all->shares, keys, now)) == NULL)
 		return false;
 	displace(query_of(place), now);
@@ -417,7 +412,7 @@ inflight_join(struct inflight *all, const struct inflight_question *question,
 	joined->asked = q == NULL;
 	if (q == NULL) {
 		if (!make_room(all, &question->keys, now))
-			return refuse(w, all->config.full);
+			return refuse(w, &all->config.ports->counters->queries_full);
 		if ((q = new_query(all, &key, &question->keys, now)) == NULL)
 			return REASON_NOMEM;
 	}
@@ -426,8 +421,8 @@ inflight_join(struct inflight *all, const struct inflight_question *question,
 		q->wanted = true;
 		return REASON_NONE;
 	}
-	if (q->nwaiters >= all->config.max_waiters)
-		return refuse(w, all->config.waiters_full);
+	if (q->nwaiters >= all->config.engine->max_waiters)
+		return refuse(w, &all->config.ports->counters->waiters_full);
 	LIST_INSERT_HEAD(&q->waiters, w, entry);
 	q->nwaiters++;
 	w->query = q;

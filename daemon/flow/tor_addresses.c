@@ -68,20 +68,14 @@ static struct inflight *
 open_inflight(struct tor *t, const struct engine_ports *ports)
 {
 	const struct inflight_config inflight = {.upstream = t->upstream,
-		.max = t->config->max_queries,
-		.max_waiters = t->config->max_waiters,
+		.engine = t->config,
+		.ports = ports,
 		.outstanding = TOR_OUTSTANDING,
 		.burst = TOR_BURST,
 		.refill = TOR_REFILL,
 		.drops_queued = true,
-		.queued = &t->counters->queries_queued,
-		.displaced = &t->counters->queries_displaced,
-		.full = &t->counters->queries_full,
-		.waiters_full = &t->counters->waiters_full,
 		.answered = note_answer,
-		.arg = t,
-		.alarm = ports->alarm,
-		.alarm_arg = ports->alarm_arg};
+		.arg = t};
 
 	return inflight_new(&inflight);
 }

@@ -1,5 +1,5 @@
-/* Questions under way. Whoever asks for what is already being asked for waits for the
- * same answer. */
+/* Queries in flight. Whoever asks for what is already being asked for waits for the same
+ * answer. */
 #ifndef FLOW_INFLIGHT_H
 #define FLOW_INFLIGHT_H
 
@@ -9,7 +9,7 @@
 
 #include "core/domain.h"
 #include "core/shares.h"
-#include "flow/upstream.h"
+#include "flow/engine.h"
 
 struct inflight_query;
 struct inflight;
@@ -26,33 +26,26 @@ struct inflight_waiter {
 #define INFLIGHT_NAME_MAX DOMAIN_MAX
 
 struct inflight_config {
-	struct upstream *upstream;
-	size_t max; /* questions at once, those in the queue included; at least 1 */
-	size_t max_waiters;  /* for one of them */
-	size_t outstanding;  /* of them, asked; the others wait their turn */
-	size_t burst;        /* of these, asked in the last INFLIGHT_RECENT_MS */
-	size_t refill;       /* no more may be left of these when others are asked */
-	bool drops_queued;   /* what nobody waits for any more isn't asked */
-	uint64_t *queued;    /* counts those that had to wait their turn */
-	uint64_t *displaced; /* counts those that made room (core/shares.h) */
+	/* Of these: max_queries, those in the queue included, and max_waiters for one of
+	 * them; the counters and the alarm. Both must outlive it. */
+	const struct engine_config *engine;
+	const struct engine_ports *ports;
 
-	/* Count the waiters that were refused: max questions are under way, and none
-	 * makes room; or max_waiters wait for this one. */
-	uint64_t *full, *waiters_full;
+	struct upstream *upstream;
+	size_t outstanding; /* at most this many are sent; the others wait their turn */
+	size_t burst;       /* of these, sent in the last INFLIGHT_RECENT_MS */
+	size_t refill;      /* no more may be left of these when others are sent */
+	bool drops_queued;  /* what nobody waits for any more isn't sent */
 
 	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
 	void (*dns_name)(void *arg, enum dns_type, const char *subject,
 		char out[INFLIGHT_NAME_MAX + 1]);
 
 	/* Sees each answer once, before the waiters do, and even if they have all gone.
-	 * May be NULL. */
+	 */
 	void (*answered)(void *arg, enum dns_type, const char *subject,
 		const struct dns_answer *, struct monotime now);
 	void *arg;
-
-	/* inflight_next_deadline() may have come nearer. May be NULL. */
-	void (*alarm)(void *arg);
-	void *alarm_arg;
 };
 
 /* What a server's receive buffer can't hold is lost, and missed only when its time is up.
@@ -79,8 +72,9 @@ struct inflight_question {
 };
 
 /* REASON_NONE: the waiter waits. Without one (NULL) the question is asked for its own
- * sake. REASON_BUSY: a limit is reached; REASON_NOMEM: out of memory. Another question
- * may make room: inflight_expire(), due then, tells its waiters. */
+ * sake. REASON_BUSY: a limit is reached, which is counted for a waiter; REASON_NOMEM: out
+ * of memory. Another question may make room: inflight_expire(), due then, tells its
+ * waiters. */
 enum reason inflight_join(struct inflight *, const struct inflight_question *,
 	struct monotime now, struct inflight_waiter *, struct inflight_joined *);
 
@@ -91,7 +85,5 @@ void inflight_leave(struct inflight_waiter *);
  * to be called next; false: no need. */
 void inflight_expire(struct inflight *, struct monotime now);
 bool inflight_next_deadline(const struct inflight *, struct monotime *when);
-
-size_t inflight_count(const struct inflight *);
 
 #endif
