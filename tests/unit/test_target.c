@@ -37,7 +37,7 @@ make_set(const char *const *host, uint8_t n)
 static void
 test_the_order_makes_no_difference(void **state)
 {
-	static const char *const host[] = {ONION_A, ONION_B, "mail." ONION_C};
+	static const char *const host[] = {ONION_A, ONION_B, ("mail." ONION_C)};
 	const struct target_set a = make_set(host, 3);
 	struct target_set b = {.n = 3, .target = {a.target[2], a.target[0], a.target[1]}};
 
