@@ -171,10 +171,7 @@ $(B)/tests/faults/onionmxd: $(MAIN) $(B)/obj/tests/faults/wrap.o $(B)/libnet.a $
 
 TESTS := tests/run --build $(B)
 UNIT_SUITES := unit flow net
-# With c-ares 1.34 a few cases of a thousand still fail, and not each time: there "make faults"
-# has to be run by itself.
-FAULTS := $(shell $(PKG_CONFIG) --max-version=1.19 libcares 2>/dev/null && echo faults)
-SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon $(FAULTS) peers e2e chaos
+SUITES := $(UNIT_SUITES) scenarios fuzz map docs daemon faults peers e2e chaos
 binaries: all $(UNIT) $(FLOWT) $(NETT) $(SCENARIOS) $(REPLAY) $(BENCH) $(ATTACK) $(HELPERS) $(FILTERED) $(SHIM) \
 	$(FAULTY)
 
