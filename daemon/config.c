@@ -284,7 +284,9 @@ take_listener(struct listener_options *l, cfg_t *sec)
 	l->transport = copy(transport);
 	l->deadline_ms = (int)cfg_getint(sec, "deadline_ms");
 	if (l->deadline_ms == 0)
-		l->deadline_ms = l->proto->needs_address ? 4000 : 500;
+		l->deadline_ms = l->proto->needs_address ? 4000
+				 : l->proto->cache_only  ? 3000
+							 : 500;
 	l->net.name = copy(cfg_title(sec));
 	l->net.max_clients = (size_t)cfg_getint(sec, "max_clients");
 	take_addr(&l->net.addr, cfg_getstr(sec, "address"), 0);

@@ -368,7 +368,8 @@ check_protocol(cfg_t *cfg, cfg_opt_t *opt)
 
 	if (proto_by_name(text) != NULL)
 		return 0;
-	return fault(cfg, opt, text, "expected readsocket, tcp_table or socketmap");
+	return fault(
+		cfg, opt, text, "expected readsocket, tcp_table, socketmap or policy");
 }
 
 static int
@@ -532,6 +533,13 @@ check_listener(cfg_t *cfg, cfg_opt_t *opt)
 
 	if (protocol == NULL || cfg_getstr(l, "address") == NULL) {
 		cfg_error(cfg, "listener \"%s\" needs a protocol and an address",
+			cfg_title(l));
+		return -1;
+	}
+	if (proto_by_name(protocol)->cache_only &&
+		(answer != NULL || cfg_getstr(l, "transport") != NULL)) {
+		cfg_error(cfg,
+			"listener \"%s\": policy takes neither answer nor transport",
 			cfg_title(l));
 		return -1;
 	}

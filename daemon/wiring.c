@@ -274,7 +274,9 @@ start_listener(struct wiring *w, size_t i)
 	e->render = (struct render){.style = o->style, .transport = o->transport};
 	e->engine = w->engine;
 	e->bridge = w->bridge;
-	e->profile = engine_profile_new(w->engine, o->style, o->deadline_ms);
+	e->profile = o->proto->cache_only
+			     ? engine_profile_cache_only(w->engine, o->deadline_ms)
+			     : engine_profile_new(w->engine, o->style, o->deadline_ms);
 	if (e->profile == NULL)
 		return false;
 	listener_start(w->listener[i], w->clients, e);

@@ -7,6 +7,7 @@ static const struct proto *const protos[] = {
 	&proto_readsocket,
 	&proto_tcp_table,
 	&proto_socketmap,
+	&proto_policy,
 };
 
 const struct proto *

@@ -187,8 +187,8 @@ renew(struct inquiry *q, const struct needed_name *n)
 {
 	struct inquiry_env *env = q->env;
 	const struct inflight_question question = {n->type, n->subject.text,
-		{.key[SHARE_ZONE] =
-				share_zone(&env->config->cache.key, n->subject.text)}};
+		{.key[SHARE_ZONE] = share_zone(&env->config->cache.key, n->subject.text)},
+		q->cache_only};
 	struct inflight_joined joined;
 
 	if (inflight_join(env->dns_inflight, &question, q->now, NULL, &joined) !=

@@ -114,7 +114,8 @@ join(struct dns_wait_name *n, struct monotime now)
 {
 	const struct dns_wait *w = n->wait;
 	struct counters *counters = w->env->ports->counters;
-	struct inflight_question question = {n->type, n->subject.text, w->keys};
+	struct inflight_question question = {
+		n->type, n->subject.text, w->keys, w->cache_only};
 	struct inflight_joined joined;
 	enum reason reason;
 

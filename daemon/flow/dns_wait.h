@@ -8,6 +8,7 @@
 struct dns_wait {
 	struct inquiry_env *env;
 	struct share_keys keys;  /* of the user and the client who ask */
+	bool cache_only;         /* the lookup only fills the cache */
 	int64_t deadline_ms;     /* how long one name may be waited for */
 	struct explain *explain; /* NULL, or where to tell why */
 

@@ -74,6 +74,16 @@ engine_profile_new(struct engine *e, enum answer_style style, int64_t deadline_m
 	return pending_profile_new(e->parts.pending, style, deadline_ms);
 }
 
+struct profile *
+engine_profile_cache_only(struct engine *e, int64_t deadline_ms)
+{
+	struct profile *p = engine_profile_new(e, STYLE_ONION, deadline_ms);
+
+	if (p != NULL)
+		p->cache_only = true;
+	return p;
+}
+
 /* Time */
 
 void

@@ -25,8 +25,9 @@ struct inflight_query {
 	struct monotime since, asked;
 	LIST_HEAD(, inflight_waiter) waiters;
 	size_t nwaiters;
-	bool wanted; /* though nobody waits */
-	char key[];  /* the type, then the subject and its NUL */
+	bool wanted;     /* though nobody waits */
+	bool cache_only; /* asked first by a lookup that only fills the cache */
+	char key[];      /* the type, then the subject and its NUL */
 };
 
 struct inflight {
@@ -36,7 +37,7 @@ struct inflight {
 	struct stage_list queue, recent; /* the first comes first */
 	struct stage_list displaced;
 	struct monotime displaced_at; /* the first of them */
-	size_t outstanding, nrecent, ndisplaced;
+	size_t outstanding, nrecent, ndisplaced, ncache_only;
 };
 
 static enum dns_type
@@ -100,6 +101,7 @@ static void
 forget(struct inflight_query *q)
 {
 	HASH_DEL(q->all->table, q);
+	q->all->ncache_only -= q->cache_only;
 	shares_leave(q->all->shares, &q->place);
 }
 
@@ -352,25 +354,30 @@ end_displaced(struct inflight *all, struct monotime now)
 	}
 }
 
-/* False: the table is full. Those that haven't been told yet that they made room have
- * their limit, too. */
+/* False: the table is full, or the part of it for lookups that only fill the cache. Those
+ * that haven't been told yet that they made room have their limit, too. */
 static bool
-make_room(struct inflight *all, const struct share_keys *keys, struct monotime now)
+make_room(struct inflight *all, const struct inflight_question *question,
+	struct monotime now)
 {
 	struct share_place *place;
 
+	const size_t max = all->config.engine->max_queries;
+
+	if (question->cache_only && all->ncache_only >= max / 4)
+		return false;
 	if (!shares_full(all->shares))
 		return true;
-	if (all->ndisplaced >= all->config.engine->max_queries ||
-		(place = shares_make_room(all->shares, keys, now)) == NULL)
+	if (question->cache_only || all->ndisplaced >= max ||
+		(place = shares_make_room(all->shares, &question->keys, now)) == NULL)
 		return false;
 	displace(query_of(place), now);
 	return true;
 }
 
 static struct inflight_query *
-new_query(struct inflight *all, const struct key *key, const struct share_keys *keys,
-	struct monotime now)
+new_query(struct inflight *all, const struct key *key,
+	const struct inflight_question *question, struct monotime now)
 {
 	struct inflight_query *q = calloc(1, sizeof(*q) + key->len + 1);
 
@@ -386,7 +393,9 @@ new_query(struct inflight *all, const struct key *key, const struct share_keys *
 		free(q);
 		return NULL;
 	}
-	if (shares_take(all->shares, &q->place, keys, now) && enter(q, now))
+	q->cache_only = question->cache_only;
+	all->ncache_only += q->cache_only;
+	if (shares_take(all->shares, &q->place, &question->keys, now) && enter(q, now))
 		return q;
 	forget(q);
 	free(q);
@@ -406,14 +415,16 @@ inflight_join(struct inflight *all, const struct inflight_question *question,
 	struct monotime now, struct inflight_waiter *w, struct inflight_joined *joined)
 {
 	struct key key = make_key(question->type, question->subject);
+	struct counters *c = all->config.ports->counters;
+	const bool cache_only = question->cache_only;
 	struct inflight_query *q;
 
 	HASH_FIND(hh, all->table, key.text, key.len, q);
 	joined->asked = q == NULL;
 	if (q == NULL) {
-		if (!make_room(all, &question->keys, now))
-			return refuse(w, &all->config.ports->counters->queries_full);
-		if ((q = new_query(all, &key, &question->keys, now)) == NULL)
+		if (!make_room(all, question, now))
+			return refuse(w, cache_only ? &c->policy_full : &c->queries_full);
+		if ((q = new_query(all, &key, question, now)) == NULL)
 			return REASON_NOMEM;
 	}
 	joined->since = q->since;
@@ -422,7 +433,7 @@ inflight_join(struct inflight *all, const struct inflight_question *question,
 		return REASON_NONE;
 	}
 	if (q->nwaiters >= all->config.engine->max_waiters)
-		return refuse(w, &all->config.ports->counters->waiters_full);
+		return refuse(w, cache_only ? &c->policy_full : &c->waiters_full);
 	LIST_INSERT_HEAD(&q->waiters, w, entry);
 	q->nwaiters++;
 	w->query = q;

@@ -70,6 +70,7 @@ struct inquiry {
 	struct monotime now;
 	const struct kept_answers *kept; /* NULL: none */
 	enum reason give_up; /* not REASON_NONE: don't wait for what isn't known */
+	bool cache_only; /* of a lookup that only fills the cache: no route is pinned */
 	struct explain *explain;
 
 	struct answer *answer; /* if it is decided */

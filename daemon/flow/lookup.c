@@ -43,21 +43,24 @@ inquire_again(struct inquiry *q, struct lookup *l, enum reason give_up,
 	struct monotime now, struct answer *answer)
 {
 	start_inquiry(q, l->parts, &l->domain, now, answer);
+	q->cache_only = l->profile->cache_only;
 	q->explain = l->explain;
 	q->kept = &l->dns.kept;
 	q->give_up = give_up;
 }
 
-/* The last step of every lookup. */
+/* The last step of every lookup. One that only fills the cache has no answer. */
 static void
-conclude(struct engine_parts *parts, const struct domain *d,
-	const struct map_options *options, struct answer *a)
+conclude(struct engine_parts *parts, const struct profile *profile,
+	const struct domain *d, const struct map_options *options, struct answer *a)
 {
 	enum on_failure on_failure = options->on_failure != ON_FAILURE_UNSET
 					     ? options->on_failure
 					     : parts->config.on_failure;
 	struct counters *c = parts->ports.counters;
 
+	if (profile->cache_only)
+		return;
 	/* What isn't secure hasn't failed: that has an option of its own. */
 	if (a->outcome == OUTCOME_TEMP && a->reason != REASON_INSECURE &&
 		on_failure == ON_FAILURE_CLEARNET) {
@@ -127,7 +130,7 @@ finish(struct lookup *l, struct answer *a, struct monotime now)
 {
 	detach(l);
 	pending_charge(&l->pending, a, now);
-	conclude(l->parts, &l->domain, &l->options, a);
+	conclude(l->parts, l->profile, &l->domain, &l->options, a);
 	l->done(l->arg, a, now);
 	free_lookup(l);
 }
@@ -361,6 +364,7 @@ new_lookup(struct engine_parts *parts, const struct lookup_request *req,
 	}
 	l->dns.env = &parts->env;
 	l->dns.keys = l->pending.keys;
+	l->dns.cache_only = l->profile->cache_only;
 	l->dns.deadline_ms = l->pending.pace->deadline_ms;
 	l->dns.explain = l->explain;
 	l->dns.answered = answered;
@@ -468,14 +472,16 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 {
 	struct engine_parts *parts = engine_parts(e);
 	struct start start = {.parts = parts, .req = req};
+	struct counters *c = parts->ports.counters;
 	struct inquiry q;
 	enum reason reason;
 
 	start_inquiry(&q, parts, &parts->domain, now, a);
+	q.cache_only = req->profile->cache_only;
 	q.explain = req->explain;
-	parts->ports.counters->lookups++;
+	++*(q.cache_only ? &c->policy_lookups : &c->lookups);
 	if (key_answer(parts, req, a)) {
-		conclude(parts, &parts->domain, &q.options, a);
+		conclude(parts, req->profile, &parts->domain, &q.options, a);
 		return LOOKUP_READY;
 	}
 	if ((start.known = route_decision_make(&q)))
@@ -486,6 +492,6 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 			return LOOKUP_PENDING;
 		do_without(&q, &start, reason);
 	}
-	conclude(parts, &parts->domain, &q.options, a);
+	conclude(parts, req->profile, &parts->domain, &q.options, a);
 	return LOOKUP_READY;
 }

@@ -100,18 +100,27 @@ who_makes_room(
 }
 
 static enum reason
-take_place(struct pending *p, const struct domain *d, struct monotime now)
+refuse(uint64_t *counter)
+{
+	++*counter;
+	return REASON_BUSY;
+}
+
+static enum reason
+take_place(struct pending *p, const struct profile *profile, const struct domain *d,
+	struct monotime now)
 {
 	struct pending_set *set = p->set;
+	struct counters *c = set->ports->counters;
 	struct share_keys keys = p->keys;
 	struct pending *other;
 
 	keys.key[SHARE_ZONE] = share_zone(&set->config->cache.key, d->text);
 	if (shares_full(set->places)) {
-		if ((other = who_makes_room(set, &keys, now)) == NULL) {
-			set->ports->counters->lookups_full++;
-			return REASON_BUSY;
-		}
+		if (profile->cache_only)
+			return refuse(&c->policy_full);
+		if ((other = who_makes_room(set, &keys, now)) == NULL)
+			return refuse(&c->lookups_full);
 		displace(other, now);
 	}
 	return shares_take(set->places, &p->place, &keys, now) ? REASON_NONE
@@ -144,7 +153,7 @@ pending_start(struct pending *p, struct pending_set *set, struct profile *profil
 	p->deadline_at = monotime_add_ms(now, p->pace->deadline_ms);
 	TAILQ_INSERT_TAIL(&p->pace->pending, p, entry);
 	set->count++;
-	if ((reason = take_place(p, d, now)) != REASON_NONE)
+	if ((reason = take_place(p, profile, d, now)) != REASON_NONE)
 		pending_stop(p);
 	else
 		raise_alarm(set);

@@ -23,6 +23,7 @@ struct pace {
 struct profile {
 	SLIST_ENTRY(profile) entry;
 	enum answer_style style;
+	bool cache_only;       /* see engine_profile_cache_only() */
 	struct pace whole;     /* with the listener's deadline */
 	struct pace shortened; /* for a client whose budget is spent */
 };

@@ -101,7 +101,7 @@ pinning_apply(struct inquiry *q)
 	const struct engine_ports *ports = q->env->ports;
 	const struct effects *fx = &q->effects;
 
-	if (!fx->pin_first_use && fx->pin == PIN_NONE)
+	if (q->cache_only || (!fx->pin_first_use && fx->pin == PIN_NONE))
 		return;
 	if (ports->can_pin != NULL && !ports->can_pin(ports->pinned_arg)) {
 		inquiry_counters(q)->pins_full += fx->pin_first_use;

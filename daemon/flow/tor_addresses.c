@@ -154,7 +154,7 @@ static enum reason
 join(struct tor *t, const char *name, struct share_keys keys,
 	struct inflight_waiter *waiter, struct monotime now)
 {
-	struct inflight_question question = {DNS_TYPE_A, name, keys};
+	struct inflight_question question = {DNS_TYPE_A, name, keys, false};
 	struct inflight_joined joined;
 	enum reason reason;
 

@@ -26,6 +26,13 @@ static const char *const outcomes[] = {
 	[OUTCOME_FAIL] = "FAIL",
 };
 
+/* A listener that only fills the cache says nothing of a route. */
+static bool
+answers_with(const struct command_listener *l, enum answer_style style)
+{
+	return l->endpoint->render.style == style && !l->endpoint->proto->cache_only;
+}
+
 /* The listeners with this style of answers. Their protocols end a reply differently. */
 static void
 print_answers(const struct command *c, const struct answer *a)
@@ -36,7 +43,7 @@ print_answers(const struct command *c, const struct answer *a)
 		const struct command_listener *l = &c->deps->listener[i];
 		struct reply reply = {.text = text};
 
-		if (l->endpoint->render.style != c->style)
+		if (!answers_with(l, c->style))
 			continue;
 		l->endpoint->proto->format(&reply, a, &l->endpoint->render);
 		while (reply.len > 0 && text[reply.len - 1] == '\n')
@@ -50,7 +57,7 @@ static bool
 any_listener(const struct command_deps *deps, enum answer_style style)
 {
 	for (size_t i = 0; i < deps->nlisteners; i++)
-		if (deps->listener[i].endpoint->render.style == style)
+		if (answers_with(&deps->listener[i], style))
 			return true;
 	return false;
 }

@@ -21,6 +21,8 @@
 	X(queries_full, "Lookups that got TEMP because max_queries were under way.")     \
 	X(queries_displaced, "Queries that ended early to make room for another.")       \
 	X(queries_queued, "Queries to DNS or tor that waited for their turn.")           \
+	X(policy_lookups, "Requests to policy listeners; they are no lookups.")          \
+	X(policy_full, "Requests to policy listeners that had no room to wait.")         \
 	X(waiters_full, "Lookups beyond max_waiters for one name.")                      \
 	X(fast_failures, "Lookups that didn't wait for a query that is overdue.")        \
 	X(map_hits, "Lookups that the map answered.")                                    \

@@ -51,6 +51,7 @@ struct proto {
 	const char *name;
 	bool one_shot;      /* one question a connection, closed by us after the answer */
 	bool needs_address; /* can't take answers of STYLE_ONION */
+	bool cache_only;    /* its answers say nothing: its lookups only fill the cache */
 
 	/* Looks at the first len bytes of input. On anything but PROTO_MORE, *used is how
 	 * many of them the request took. At PROTO_REQUEST_MAX bytes it never asks for
@@ -68,6 +69,7 @@ struct proto {
 extern const struct proto proto_readsocket; /* Exim: ${readsocket} */
 extern const struct proto proto_tcp_table;  /* Postfix: tcp_table(5) */
 extern const struct proto proto_socketmap;  /* Postfix, sendmail: socketmap_table(5) */
+extern const struct proto proto_policy;     /* Postfix: SMTPD_POLICY_README */
 
 /* NULL if there is none of that name. */
 const struct proto *proto_by_name(const char *);

@@ -121,6 +121,12 @@ void engine_free(struct engine *);
 struct profile *engine_profile_new(
 	struct engine *, enum answer_style, int64_t deadline_ms);
 
+/* For lookups that only fill the cache: they pin no route, have no address of the bridge
+ * and ask tor for none. They displace no other lookup, and at most a quarter of
+ * max_queries is theirs: without room they end at once, with REASON_BUSY. NULL: out of
+ * memory. */
+struct profile *engine_profile_cache_only(struct engine *engine, int64_t deadline_ms);
+
 /* Ends the lookups whose deadline has come, and repeats questions. */
 void engine_expire(struct engine *, struct monotime now);
 

@@ -69,6 +69,8 @@ struct inflight_question {
 	enum dns_type type;
 	const char *subject;
 	struct share_keys keys;
+	bool cache_only; /* of a lookup that only fills the cache: at most a quarter of
+			    max_queries are such */
 };
 
 /* REASON_NONE: the waiter waits. Without one (NULL) the question is asked for its own

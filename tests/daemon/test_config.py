@@ -14,6 +14,7 @@ from harness.onion import onion
 from harness.proc import REPO, SLACK
 
 LISTENER = 'listener "x" {{ {} }}\n'
+POLICY = 'protocol = policy address = "127.0.0.1:1"'
 UNIX = 'protocol = readsocket address = "unix:/tmp/no.sock"'
 
 # What is wrong, and in which line.
@@ -54,6 +55,10 @@ FAULTS = {
         1,
     ),
     "answer": (LISTENER.format(UNIX + "\nanswer = ip"), 2),
+    "policy with an answer": (
+        LISTENER.format(POLICY + "\nanswer = onion"), None),
+    "policy with a transport": (
+        LISTENER.format(POLICY + "\ntransport = smtp"), None),
     "readsocket with onion": (LISTENER.format(UNIX + "\nanswer = onion"), None),
     "transport": (LISTENER.format(UNIX + '\ntransport = "a b"'), 2),
     "empty transport": (LISTENER.format(UNIX + '\ntransport = ""'), 2),

@@ -45,13 +45,19 @@ def code_options(table):
 
 
 def code_derived():
-    """The defaults that depend on the protocol: for readsocket, and for the others."""
+    """The defaults that depend on the protocol."""
     taken = between(text("daemon/config.c"), "\ntake_listener(", "\n}")
     deadline = re.search(
-        r"l->deadline_ms = l->proto->needs_address \? (\d+) : (\d+);", taken
+        r"l->deadline_ms = l->proto->needs_address \? (\d+)\s*"
+        r": l->proto->cache_only\s*\? (\d+)\s*: (\d+);",
+        taken,
     )
     assert "needs_address ? STYLE_ADDRESS : STYLE_ONION;" in taken
-    return {"answer": ("address", "onion"), "deadline_ms": deadline.groups()}
+    whose = ("readsocket", "policy", "the others")
+    return {
+        "answer": {"readsocket": "address", "the others": "onion"},
+        "deadline_ms": dict(zip(whose, deadline.groups())),
+    }
 
 
 def code_transports():

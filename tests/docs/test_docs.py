@@ -62,7 +62,8 @@ def test_sample_has_every_option_of_a_listener_with_its_default():
         named |= options.keys()
         for name, value in options.items():
             if name in derived:
-                assert value == derived[name][options["protocol"] != "readsocket"], name
+                others = derived[name]["the others"]
+                assert value == derived[name].get(options["protocol"], others), name
             elif name == "transport":
                 assert value == docs.code_transports()[1]
             elif name not in ("protocol", "address"):
@@ -77,8 +78,9 @@ def test_sample_explains_each_option_once():
 
 def test_sample_states_the_derived_defaults():
     conf = " ".join(docs.text("conf/onionmxd.conf").replace("#", " ").split())
-    for mine, others in docs.code_derived().values():
-        assert f"default is {mine} for readsocket and {others} for the others." in conf
+    for derived in docs.code_derived().values():
+        *first, last = (f"{value} for {name}" for name, value in derived.items())
+        assert f"default is {', '.join(first)} and {last}." in conf
 
 
 def test_manual_has_every_option_with_its_default():
@@ -92,8 +94,8 @@ def test_manual_has_every_option_of_a_listener_with_its_default():
     want = {name: f"{value}." if value else "empty." for name, value in code.items()}
     for name in "protocol", "address":
         want[name] = "none, it must be set."
-    for name, (mine, others) in docs.code_derived().items():
-        want[name] = f"{mine} for readsocket, {others} for the others."
+    for name, derived in docs.code_derived().items():
+        want[name] = ", ".join(f"{v} for {who}" for who, v in derived.items()) + "."
     bridge, others = docs.code_transports()
     want["transport"] = f"{others}; {bridge} with answer = bridge."
     assert docs.manual_options("LISTENERS") == want
@@ -261,7 +263,8 @@ def test_readme_states_the_limits():
     )
     assert stated.format(**code) in readme
     assert int(code["cache_bytes"]) == 64 << 20
-    mine, others = (int(ms) / 1000 for ms in docs.code_derived()["deadline_ms"])
+    deadline = docs.code_derived()["deadline_ms"]
+    mine, others = (int(deadline[who]) / 1000 for who in ("readsocket", "the others"))
     assert f"within {mine:g} s to Exim, within {others:g} s to the others" in readme
     for name, value in re.findall(r"`(on_failure|answer) = (\w+)`", readme):
         source = docs.text("daemon/config_check.c") + docs.text("daemon/core/map_options.c")

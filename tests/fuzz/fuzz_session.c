@@ -5,9 +5,10 @@
 static void
 serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 {
-	static const char *const names[] = {"readsocket", "tcp_table", "socketmap"};
+	static const char *const names[] = {
+		"readsocket", "tcp_table", "socketmap", "policy"};
 	const struct listener_config config = shell_listener(0);
-	struct endpoint endpoint = {.proto = proto_by_name(names[p->how % 3]),
+	struct endpoint endpoint = {.proto = proto_by_name(names[p->how % 4]),
 		.render = {(enum answer_style)(p->how / 4 % STYLES), "smtptor"}};
 	struct listener *listener;
 	struct clients *clients;

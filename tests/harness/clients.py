@@ -176,7 +176,26 @@ class Socketmap(_Stream):
         return parse_socketmap(payload)
 
 
-CLIENTS = {"readsocket": Readsocket, "tcp_table": TcpTable, "socketmap": Socketmap}
+class Policy(_Stream):
+    """As smtpd asks at RCPT. There is nothing in an answer, so it is None."""
+
+    @staticmethod
+    def request(key, state="RCPT"):
+        head = f"request=smtpd_access_policy\nprotocol_state={state}\nsender=\n"
+        return head.encode() + b"recipient=" + as_bytes(key) + b"\n\n"
+
+    @staticmethod
+    def next_answer(file):
+        answer = file.readline() + file.readline()
+        assert answer == b"action=DUNNO\n\n", answer
+
+
+CLIENTS = {
+    "readsocket": Readsocket,
+    "tcp_table": TcpTable,
+    "socketmap": Socketmap,
+    "policy": Policy,
+}
 
 
 def as_bytes(key):

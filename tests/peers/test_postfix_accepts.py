@@ -2,13 +2,18 @@
 conf/, and the queue manager alone asks."""
 
 import re
+import socketserver
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 
 import pytest
 
+from harness import behaviours
 from harness.onion import onion
-from harness.proc import wait_until
+from harness.proc import LOOPBACK, SLACK, free_port, wait_until
 
-from .conf import snippet
+from .conf import listener_in, snippet
 from .faulty import HANG, Act, Faulty, netstring
 from .postfix import transport_maps
 
@@ -199,3 +204,98 @@ def test_each_receiving_service_is_named():
     text = snippet("postfix/smtpd-master.cf")
     commands = re.findall(r"^#   postconf -P (\S+)/rewrite_service_name=rewrite-smtpd$", text, re.M)
     assert commands == ["smtp/inet", "submission/inet", "submissions/inet", "cleanup/unix"]
+
+
+# With the policy service, a real daemon, and DNS that is slow
+
+POLICY = re.compile(r"^#   (onion_policy = .*\n(?:#     .*\n)+#   \w+ = .*\n)", re.M)
+
+
+def policy_lines(place):
+    """conf/'s lines for main.cf, with another address."""
+    text = POLICY.search(snippet("postfix/smtpd-master.cf"))[1].replace("#   ", "")
+    return text.replace("#   ", "").replace("127.0.0.1:23002", place)
+
+
+class SlowDns:
+    """The real daemon, which has the listeners of conf/, and a hundred domains that answer
+    after this time. Postfix has the policy service, or hasn't."""
+
+    def __init__(self, lab, net, postfix, seconds, policy):
+        dns = lab.dns()
+        self.net, self.postfix = net, postfix
+        self.users = [f"user@d{number}.example" for number in range(100)]
+        answer = behaviours.delay(seconds, behaviours.nxdomain())
+        for number in range(100):
+            dns.on(f"d{number}.example", answer)
+        place = f"{LOOPBACK}:{free_port()}"
+        options = listener_in("postfix/smtpd-master.cf", place)
+        path = lab.dir / "s"
+        table = {"protocol": "socketmap", "address": f"unix:{path}"}
+        self.daemon = lab.daemon({"policy": options, "postfix": table}, dns=dns)
+        lines = transport_maps("proxy", path) + (policy_lines(place) if policy else "")
+        net.run(postfix.configure(lines, own_rewrite=""))
+
+    def submit_all(self, clients=10):
+        with ThreadPoolExecutor(clients) as pool:
+            list(pool.map(self.postfix.submit, self.users))
+
+    def outcomes(self):
+        return [self.postfix.attempt(user, limit=60).status for user in self.users]
+
+
+@pytest.mark.parametrize("seconds", [1, 2])
+def test_no_cold_domain_is_deferred(lab, net, make_postfix, seconds):
+    slow = SlowDns(lab, net, make_postfix(), seconds, policy=True)
+    slow.submit_all()
+    assert slow.outcomes() == ["sent"] * 100
+    assert len(net.clearnet.messages) == 100
+    assert slow.daemon.counted("policy_full") == 0
+
+
+def test_without_the_policy_service_they_are(lab, net, make_postfix):
+    slow = SlowDns(lab, net, make_postfix(), 2, policy=False)
+    slow.users = slow.users[:10]
+    slow.submit_all()
+    assert slow.outcomes() == ["deferred"] * 10
+
+
+class Hanging(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.rfile.read()
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["dead", "hanging"])
+def test_policy_service_fails(make_site, net, hangs):
+    """250 all the same, and soon enough for any client."""
+    place = (LOOPBACK, free_port())
+    if hangs:
+        server = socketserver.ThreadingTCPServer(place, Hanging)
+        server.daemon_threads, server.block_on_close = True, False
+        Thread(target=server.serve_forever, daemon=True).start()
+    site = make_site(main=policy_lines("{}:{}".format(*place)))
+    site.serve()
+    start = time.monotonic()
+    site.postfix.submit(RECIPIENT)
+    took = time.monotonic() - start
+    assert (5 <= took < 20 * SLACK) if hangs else took < 5 * SLACK, took
+    assert site.postfix.attempt(RECIPIENT).status == "sent"
+    if hangs:
+        server.shutdown()
+        server.server_close()
+
+
+def test_policy_service_in_a_list_of_master_cf(lab, net, make_postfix):
+    """As conf/ has it for submission."""
+    dns = lab.dns()
+    dns.on("a.example", behaviours.delay(1, behaviours.one("a")))
+    place = f"{LOOPBACK}:{free_port()}"
+    daemon = lab.daemon({"policy": listener_in("postfix/smtpd-master.cf", place)}, dns=dns)
+    option = re.search(r"-o (smtpd_recipient_restrictions=(\S+))", snippet("postfix/smtpd-master.cf"))
+    lines = policy_lines(place).replace("\nsmtpd_recipient_restrictions = $onion_policy", "")
+    postfix = make_postfix().configure(lines, own_rewrite="")
+    command = f"{postfix.host}:{postfix.port}/inet/{option[1]}"
+    postfix.command("postconf", "-c", postfix.etc, "-P", command)
+    net.run(postfix)
+    assert postfix.rcpt("user@a.example")[0] == 554
+    assert daemon.counted("policy_lookups") == dns.count("a.example") == 1

@@ -3,7 +3,7 @@
 #include "unit.h"
 
 static const struct proto *const protos[] = {
-	&proto_readsocket, &proto_tcp_table, &proto_socketmap};
+	&proto_readsocket, &proto_tcp_table, &proto_socketmap, &proto_policy};
 
 static void
 test_by_name(void **state)
@@ -12,6 +12,7 @@ test_by_name(void **state)
 	assert_ptr_equal(proto_by_name("readsocket"), &proto_readsocket);
 	assert_ptr_equal(proto_by_name("tcp_table"), &proto_tcp_table);
 	assert_ptr_equal(proto_by_name("socketmap"), &proto_socketmap);
+	assert_ptr_equal(proto_by_name("policy"), &proto_policy);
 	for (size_t i = 0; i < COUNT(protos); i++)
 		assert_ptr_equal(proto_by_name(protos[i]->name), protos[i]);
 	assert_null(proto_by_name(""));
@@ -26,10 +27,12 @@ test_kinds(void **state)
 	assert_true(proto_readsocket.one_shot);
 	assert_false(proto_tcp_table.one_shot);
 	assert_false(proto_socketmap.one_shot);
+	assert_false(proto_policy.one_shot);
 	/* Exim looks a name up in DNS. */
 	assert_true(proto_readsocket.needs_address);
 	assert_false(proto_tcp_table.needs_address);
 	assert_false(proto_socketmap.needs_address);
+	assert_true(proto_policy.cache_only);
 }
 
 static void
@@ -111,6 +114,8 @@ test_none_only_for_none(void **state)
 	for (size_t i = 0; i < COUNT(protos); i++) {
 		const struct proto *p = protos[i];
 
+		if (p->cache_only)
+			continue; /* it says nothing of a domain */
 		answer_set(&a, OUTCOME_NONE, REASON_NONE);
 		row_assert(p->name, says_none(p, unit_format(p, &a, &how).text));
 		for (enum reason r = REASON_DEADLINE; r < REASON_COUNT; r++) {
