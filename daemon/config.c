@@ -53,6 +53,7 @@ static cfg_opt_t opts[] = {
 	CFG_INT("bridge_connect_ms", 60000, CFGF_NONE),
 	CFG_INT("bridge_idle_ms", 900000, CFGF_NONE),
 	CFG_INT("bridge_session_ms", 21600000, CFGF_NONE),
+	CFG_INT("bridge_farewell_ms", 660000, CFGF_NONE),
 	CFG_INT("bridge_max_clients", 1000, CFGF_NONE),
 	CFG_INT("bridge_addresses", 60000, CFGF_NONE),
 	CFG_INT("bridge_reuse", 14, CFGF_NONE),
@@ -175,6 +176,7 @@ take_bridge(struct config *c, cfg_t *cfg)
 	c->bridge_connect_ms = (int)cfg_getint(cfg, "bridge_connect_ms");
 	c->bridge_idle_ms = (int)cfg_getint(cfg, "bridge_idle_ms");
 	c->bridge_session_ms = (int)cfg_getint(cfg, "bridge_session_ms");
+	c->bridge_farewell_ms = (int)cfg_getint(cfg, "bridge_farewell_ms");
 	c->bridge_max_clients = (int)cfg_getint(cfg, "bridge_max_clients");
 }
 

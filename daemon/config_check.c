@@ -588,6 +588,7 @@ static const struct {
 	{"bridge_connect_ms", check_positive},
 	{"bridge_idle_ms", check_positive},
 	{"bridge_session_ms", check_positive},
+	{"bridge_farewell_ms", check_positive},
 	{"bridge_max_clients", check_positive},
 	{"bridge_addresses", check_positive},
 	{"bridge_reuse", check_reuse},

@@ -196,6 +196,7 @@ start_bridge(struct wiring *w)
 		.connect_ms = c->bridge_connect_ms,
 		.idle_ms = c->bridge_idle_ms,
 		.session_ms = c->bridge_session_ms,
+		.farewell_ms = c->bridge_farewell_ms,
 		.max_clients = w->descriptors.bridge_clients};
 
 	if (!config_has_bridge(c))

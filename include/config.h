@@ -55,7 +55,7 @@ struct config {
 	bool any_bridge_user;
 	uid_t *bridge_user;
 	size_t nbridge_users;
-	int bridge_connect_ms, bridge_idle_ms, bridge_session_ms;
+	int bridge_connect_ms, bridge_idle_ms, bridge_session_ms, bridge_farewell_ms;
 	int bridge_max_clients;
 	int min_ttl, max_ttl, max_negative_ttl;
 	int max_stale;

@@ -43,6 +43,7 @@ struct bridge_config {
 	int connect_ms;     /* for one target */
 	int idle_ms;        /* without a byte in any direction */
 	int session_ms;     /* in all */
+	int farewell_ms;    /* for a client to close when its server has gone */
 	size_t max_clients; /* and a reserve, see core/places.h */
 
 	/* Addresses up to this number are on the disk, or can't be written now. Called
@@ -71,8 +72,9 @@ bool bridge_tls(struct bridge *, const char *nexthop, size_t len, struct tls_pol
 const char *bridge_last_failure(
 	const struct bridge *, const struct target *, int64_t *ago_s);
 
-/* Takes no more connections. When those that are there have ended, or after grace_ms,
- * ended runs, in the loop, once. */
+/* Takes no more connections. After grace_ms clients are told that their servers have
+ * gone. When all connections have ended, or 5 s after that, ended runs, in the loop,
+ * once. */
 void bridge_drain(struct bridge *, int grace_ms, void (*ended)(void *arg), void *arg);
 
 #endif

@@ -16,7 +16,6 @@ import pytest
 from harness import preload
 from harness import scripted_socks as does
 from harness.bridged import (
-    LOST,
     bridged,
     connect_to,
     dial,
@@ -177,9 +176,9 @@ def test_a_user_that_may_not(lab, socks, names):
 
 @pytest.mark.parametrize("names", [["nobody"], ["root", "65534"], []])
 def test_another_user_that_may(lab, socks, names):
-    socks.on(A, does.connected(does.speaks_first(b"220\r\n", does.closes)))
+    socks.on(A, does.connected(does.speaks_first(b"221\r\n", does.closes)))
     daemon, place = users(lab, socks, *names)
-    assert hear_elsewhere(place, user=NOBODY) == b"220\r\n" + LOST
+    assert hear_elsewhere(place, user=NOBODY) == b"221\r\n"
     assert daemon.counter("bridge_denied") == 0
 
 
@@ -282,7 +281,7 @@ fopen(const char *path, const char *mode)
 def test_users_without_sock_diag(lab, socks, mapped, user):
     """By /proc, also of a daemon that can't be dumped, whose files there are root's; and
     clients whose sockets are of IPv6."""
-    socks.on(A, does.connected(does.speaks_first(b"220\r\n", does.closes)))
+    socks.on(A, does.connected(does.speaks_first(b"221\r\n", does.closes)))
     daemon = make_bridged(lab, socks, bridge_users=["nobody"], user=user)
     if user == "nobody":
         lab.dir.chmod(0o777)
@@ -292,7 +291,7 @@ def test_users_without_sock_diag(lab, socks, mapped, user):
     daemon.start()
     host, port = where(daemon, A)
     place, source = (mapped + host, port), mapped + "127.0.0.1"
-    assert hear_elsewhere(place, source=source, user=NOBODY) == b"220\r\n" + LOST
+    assert hear_elsewhere(place, source=source, user=NOBODY) == b"221\r\n"
     assert hear_elsewhere(place, source=source, user=1, say="x\r\n") == DENIED
     assert hear_elsewhere(place, source=source, say="x\r\n") == DENIED
     assert daemon.counter("bridge_denied") == 2
@@ -327,8 +326,10 @@ def test_a_session_has_an_end(lab, socks, word, told):
         assert exactly(s, len(word)) == word
         assert daemon.counted("bridge_sessions_cut") == 0
         clock.advance(300)
-        assert hear(s) == (TOO_LONG if told else b"")
         wait_until(lambda: socks.open() == 0, "the end of the connection to tor")
+        heard = exactly(s, len(TOO_LONG) if told else 0)
+        assert heard == (TOO_LONG if told else b"")
+        assert not select.select([s], [], [], 0.2)[0]
     counters = daemon.counters()
     assert (counters["bridge_sessions_cut"], counters["bridge_timeouts"]) == (1, 0)
 

@@ -14,6 +14,7 @@
 #include "socks_pool.h"
 
 #define TEXT_MAX 32
+#define TOLD_MS 5000
 
 struct bridge {
 	struct bridge_config config;
@@ -24,6 +25,7 @@ struct bridge {
 	struct failures failures;     /* of targets, as tor has told them */
 	void (*ended)(void *arg);     /* of bridge_drain(); NULL: it doesn't drain */
 	void *ended_arg;
+	bool told; /* its clients, that their servers have gone */
 	struct watch grace;
 };
 
@@ -115,12 +117,21 @@ none_left(void *arg)
 	drained(arg);
 }
 
+/* Clients that are told so get a moment to hear it. */
 static void
 grace_over(evutil_socket_t fd, short what, void *arg)
 {
+	struct bridge *b = arg;
+
 	(void)fd;
 	(void)what;
-	drained(arg);
+	if (b->told || bridge_sessions_count(b->sessions) == 0) {
+		drained(b);
+		return;
+	}
+	b->told = true;
+	bridge_sessions_end(b->sessions);
+	watch_insist(&b->grace, TOLD_MS);
 }
 
 static void
@@ -182,6 +193,7 @@ open_sessions(struct bridge *b)
 		.nusers = c->nusers,
 		.idle_ms = c->idle_ms,
 		.session_ms = c->session_ms,
+		.farewell_ms = c->farewell_ms,
 		.max = c->max_clients,
 		.none_left = none_left,
 		.arg = b};

@@ -17,12 +17,11 @@
 #define TICK_MS 1000
 #define LINGER_MS 5000 /* for a client to read why it is refused */
 #define LOOK_MS 10000
-#define TEXT_MAX 160
 
 enum stage {
 	STAGE_DIALLING,
 	STAGE_RELAYING,
-	STAGE_ENDING, /* the client is told no more */
+	STAGE_ENDING, /* there is only the client */
 };
 
 struct session {
@@ -106,7 +105,7 @@ session_free(struct session *s)
 
 	leave_stage(s);
 	leave_server(s);
-	close(s->client);
+	farewell_close(s->client);
 	LIST_REMOVE(s, entry);
 	places_leave(&all->places, &s->place);
 	all->rejected -= s->rejected;
@@ -121,50 +120,70 @@ client_closed(void *arg)
 	session_free(arg);
 }
 
-/* text may be NULL. */
 static void
-say_farewell(struct session *s, const char *text, int ms)
+say_farewell(struct session *s, const struct farewell_words *words, int ms)
 {
 	leave_stage(s);
 	leave_server(s);
 	s->stage = STAGE_ENDING;
 	s->end = monotime_add_ms(loop_now(), ms);
 	farewell_start(
-		&s->farewell, s->all->config.loop, s->client, text, client_closed, s);
+		&s->farewell, s->all->config.loop, s->client, words, client_closed, s);
 }
 
 /* A mail server understands it, and logs it. why may be NULL. */
 static void
 refuse(struct session *s, const char *code, const char *what, const char *why)
 {
-	char text[TEXT_MAX];
+	char text[FAREWELL_TEXT_MAX];
+	const struct farewell_words words = {.text = text, .count = 1, .close = true};
 
-	snprintf(text, sizeof(text), "421 %s %s%s%s\r\n", code, what,
-		why == NULL ? "" : ": ", why == NULL ? "" : why);
-	say_farewell(s, text, LINGER_MS);
+	snprintf(text, sizeof(text), "421 %s %s%s%s", code, what, why == NULL ? "" : ": ",
+		why == NULL ? "" : why);
+	say_farewell(s, &words, LINGER_MS);
 }
 
 /* Relaying */
 
-/* The server has gone, with tor or without, or has to go. A client that waits for a reply
- * is given one: Exim from 4.98 on loses a message whose connection ends between a
- * recipient's reply and that to DATA, and others log no reason. */
+/* The server has gone, or has to go. Of what the client hears depends whether it keeps
+ * its mail; see farewell.h. */
 static void
-end_session(struct session *s, const char *why)
+end_relay(struct session *s, const char *text, bool client_listens)
 {
-	char text[TEXT_MAX];
+	const struct dialogue *d = &s->relay.dialogue;
+	struct farewell_words words = {.close = client_listens};
 
-	snprintf(text, sizeof(text), "421 4.4.2 %s\r\n", why);
-	say_farewell(s, relay_can_reply(&s->relay) ? text : NULL, s->all->config.idle_ms);
+	switch (dialogue_state(d)) {
+	case DIALOGUE_SMTP:
+		words.text = text;
+		words.count = dialogue_owed(d);
+		words.in_line = dialogue_in_line(d);
+		words.answer = true;
+		break;
+	case DIALOGUE_TLS: /* nothing that could be said is understood */
+		break;
+	case DIALOGUE_OVER:
+	case DIALOGUE_OTHER:
+		words.close = true;
+	}
+	say_farewell(s, &words, s->all->config.farewell_ms);
 }
 
 static void
 relay_ended(void *arg, enum relay_end end)
 {
-	if (end == RELAY_SERVER_GONE)
-		end_session(arg, "connection to the onion service lost");
-	else
+	switch (end) {
+	case RELAY_CLIENT_GONE:
 		session_free(arg);
+		break;
+	case RELAY_SERVER_GONE:
+	case RELAY_BOTH_GONE:
+		end_relay(arg, "421 4.4.2 connection to the onion service lost",
+			end == RELAY_BOTH_GONE);
+		break;
+	case RELAY_NO_MEMORY:
+		end_relay(arg, "421 4.3.0 out of memory", false);
+	}
 }
 
 /* Dialling */
@@ -277,11 +296,11 @@ look_at_relay(struct session *s, struct monotime now)
 
 	if (monotime_reached(s->last, now)) {
 		all->config.counters->bridge_sessions_cut++;
-		end_session(s, "the session has taken too long");
+		end_relay(s, "421 4.4.2 the session has taken too long", false);
 	} else if (monotime_reached(
 			   monotime_add_ms(s->relay.moved, all->config.idle_ms), now)) {
 		all->config.counters->bridge_timeouts++;
-		session_free(s);
+		end_relay(s, "421 4.4.2 nothing has moved for too long", false);
 	}
 }
 
@@ -393,7 +412,7 @@ bridge_sessions_accept(
 	if (s == NULL || !bridge_state_get(all->config.state,
 				 ntohl(address->sin_addr.s_addr), &line)) {
 		free(s);
-		close(fd);
+		farewell_close(fd);
 		return;
 	}
 	set_nodelay(fd);
@@ -411,6 +430,18 @@ bridge_sessions_accept(
 }
 
 /* The whole */
+
+void
+bridge_sessions_end(struct bridge_sessions *all)
+{
+	struct session *s;
+
+	LIST_FOREACH (s, &all->list, entry)
+		if (s->stage == STAGE_RELAYING)
+			end_relay(s, "421 4.3.2 shutting down", false);
+		else if (s->stage == STAGE_DIALLING)
+			refuse(s, "4.3.2", "shutting down", NULL);
+}
 
 size_t
 bridge_sessions_count(const struct bridge_sessions *all)

@@ -23,9 +23,10 @@ struct bridge_sessions_config {
 	bool any_user;     /* everybody on this machine may connect */
 	const uid_t *user; /* else only these; kept by the caller */
 	size_t nusers;
-	int idle_ms;    /* without a byte in any direction */
-	int session_ms; /* in all */
-	size_t max;     /* and a reserve, see core/places.h */
+	int idle_ms;     /* without a byte in any direction */
+	int session_ms;  /* in all */
+	int farewell_ms; /* how long a client whose server has gone may take to close */
+	size_t max;      /* and a reserve, see core/places.h */
 
 	/* The last session has ended. From the loop, or from
 	 * bridge_sessions_accept(). */
@@ -43,6 +44,9 @@ void bridge_sessions_free(struct bridge_sessions *sessions);
 /* Takes the socket of a client on this machine that has connected to this address. */
 void bridge_sessions_accept(
 	struct bridge_sessions *sessions, int fd, const struct sockaddr_in *address);
+
+/* All servers are left. The sessions end when their clients have closed. */
+void bridge_sessions_end(struct bridge_sessions *sessions);
 
 size_t bridge_sessions_count(const struct bridge_sessions *sessions);
 

@@ -42,46 +42,60 @@ end(struct relay *r, enum relay_end how)
 
 /* Sending */
 
-/* Nothing more can be sent to it. If its connection isn't lost (the kernel had no memory)
- * it has to hear that, or both sides would wait for each other. */
+/* Nothing more can be sent to it. If the server's connection isn't lost (the kernel had
+ * no memory) it has to hear that, or both sides would wait for each other. */
 static void
-close_write(struct relay_side *s)
+close_write(struct relay *r, struct relay_side *s)
 {
 	s->write_closed = true;
-	shutdown(s->fd, SHUT_WR);
+	if (s == &r->server)
+		shutdown(s->fd, SHUT_WR);
 	drop_waiting(s);
+}
+
+/* False: there was no memory to send to the client. */
+static bool
+send_some(struct relay *r, struct relay_side *to, const char *data, size_t len,
+	size_t *sent)
+{
+	ssize_t n = send(to->fd, data, len, MSG_NOSIGNAL);
+	const bool is_gone = errno == EPIPE || errno == ECONNRESET;
+
+	*sent = n < 0 ? 0 : (size_t)n;
+	if (n < 0 && errno != EAGAIN) {
+		close_write(r, to);
+		return to == &r->server || is_gone;
+	}
+	if (to == &r->client)
+		dialogue_server(&r->dialogue, data, *sent);
+	return true;
 }
 
 /* Sends what it can, keeps the rest. False: out of memory. */
 static bool
-forward(struct relay_side *to, const char *data, size_t len)
+forward(struct relay *r, struct relay_side *to, const char *data, size_t len)
 {
-	ssize_t n = send(to->fd, data, len, MSG_NOSIGNAL);
+	size_t n;
 
-	if (n < 0 && errno != EAGAIN) {
-		close_write(to);
-		return true;
-	}
-	if (n < 0)
-		n = 0;
 	to->sent = 0;
-	return (size_t)n == len || buffer_set(&to->waiting, data + n, len - (size_t)n);
+	if (!send_some(r, to, data, len, &n))
+		return false;
+	return to->write_closed || n == len ||
+	       buffer_set(&to->waiting, data + n, len - n);
 }
 
-static void
-send_waiting(struct relay_side *to)
+static bool
+send_waiting(struct relay *r, struct relay_side *to)
 {
-	ssize_t n = send(to->fd, to->waiting.data + to->sent, to->waiting.len - to->sent,
-		MSG_NOSIGNAL);
+	size_t n;
 
-	if (n < 0) {
-		if (errno != EAGAIN)
-			close_write(to);
-		return;
-	}
-	to->sent += (size_t)n;
+	if (!send_some(
+		    r, to, to->waiting.data + to->sent, to->waiting.len - to->sent, &n))
+		return false;
+	to->sent += n;
 	if (!has_waiting(to))
 		drop_waiting(to);
+	return true;
 }
 
 /* Moving */
@@ -102,10 +116,10 @@ move(struct relay *r, struct relay_side *from, struct relay_side *to, enum relay
 		from->read_eof = true;
 		return true;
 	}
-	if (from == &r->server)
-		replies_feed(&r->replies, chunk, (size_t)n);
+	if (from == &r->client)
+		dialogue_client(&r->dialogue, chunk, (size_t)n);
 	*how = RELAY_NO_MEMORY;
-	return forward(to, chunk, (size_t)n);
+	return forward(r, to, chunk, (size_t)n);
 }
 
 static bool
@@ -180,15 +194,15 @@ ready(evutil_socket_t fd, short what, void *arg)
 	struct relay *r = arg;
 	struct relay_side *s = fd == r->client.fd ? &r->client : &r->server,
 			  *other = s == &r->client ? &r->server : &r->client;
-	enum relay_end how = RELAY_CLIENT_GONE;
-	bool good = true;
+	enum relay_end how = RELAY_NO_MEMORY;
+	bool good = !(what & EV_WRITE) || send_waiting(r, s);
 
-	if (what & EV_WRITE)
-		send_waiting(s);
-	if (what & EV_READ && s->read_eof)
+	if (good && what & EV_READ && s->read_eof) {
 		good = !is_reset(s);
-	else if (what & EV_READ && !has_waiting(other))
+		how = RELAY_CLIENT_GONE;
+	} else if (good && what & EV_READ && !has_waiting(other)) {
 		good = move(r, s, other, &how);
+	}
 	if (!good)
 		end(r, how);
 	else if (r->client.write_closed)
@@ -209,7 +223,6 @@ relay_start(struct relay *r, const struct relay_config *config, int client, int 
 		.moved = loop_now()};
 	if (len > 0 && !buffer_set(&r->client.waiting, (const char *)greeting, len))
 		return false;
-	replies_feed(&r->replies, (const char *)greeting, len);
 	wait_for(r, &r->client, client_waits_for(r));
 	wait_for(r, &r->server, server_waits_for(r));
 	return true;
@@ -219,10 +232,4 @@ bool
 relay_sees_client(const struct relay *r)
 {
 	return !r->client.read_eof && r->client.waits_for & EV_READ;
-}
-
-bool
-relay_can_reply(const struct relay *r)
-{
-	return !has_waiting(&r->client) && replies_can_follow(&r->replies);
 }

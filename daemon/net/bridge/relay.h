@@ -14,17 +14,17 @@
 
 #include "../buffer.h"
 #include "../watch.h"
+#include "core/dialogue.h"
 #include "core/monotime.h"
-#include "core/replies.h"
 #include "net/loop.h"
 
 #define RELAY_CHUNK (128 * 1024) /* bytes that are read at once */
 
 enum relay_end {
-	RELAY_CLIENT_GONE, /* closed, reset, or nothing can be sent to it */
+	RELAY_CLIENT_GONE, /* closed, or reset */
 	RELAY_SERVER_GONE, /* the client has been sent all that came from it */
 	RELAY_BOTH_GONE,   /* the same, and the client has closed its half before */
-	RELAY_NO_MEMORY,
+	RELAY_NO_MEMORY,   /* ours, or the kernel's: what came from the server is lost */
 };
 
 /* What all have in common. */
@@ -52,8 +52,10 @@ struct relay {
 	const struct relay_config *config;
 	void *arg;
 	struct relay_side client, server;
-	struct replies replies; /* of the server */
-	struct monotime moved;  /* when anything did last */
+
+	/* For the caller, also behind relay_stop(). */
+	struct dialogue dialogue; /* as far as the client has heard it */
+	struct monotime moved;    /* when anything did last */
 };
 
 /* Begins with len bytes from the server. The configuration and both sockets stay the
@@ -66,8 +68,5 @@ void relay_stop(struct relay *relay);
 
 /* Would it show at once that the client has closed? */
 bool relay_sees_client(const struct relay *relay);
-
-/* Is a reply in words still understood as one? */
-bool relay_can_reply(const struct relay *relay);
 
 #endif
