@@ -297,14 +297,16 @@ class Site:
             assert whole.startswith(words), f"through the bridge: {heard[:300]}"
 
     def echoed(self, place, length, patience):
-        """Up to the end, or so many bytes."""
+        """Up to the end, or so many bytes, or the news that the server has gone."""
         heard = bytearray()
         with socket.create_connection(place) as s:
             s.settimeout(patience * SLACK)
             reset_at_close(s)
             with contextlib.suppress(ConnectionError):
                 s.sendall(PAYLOAD)
-                while len(heard) < length and (chunk := s.recv(1 << 20)):
+                while len(heard) < length and LOST not in heard:
+                    if not (chunk := s.recv(1 << 20)):
+                        break
                     heard += chunk
         return bytes(heard)
 
