@@ -17,8 +17,8 @@ bool crossing_needed(const struct engine_ports *ports, const struct domain *doma
 	const struct map_options *options, struct answer *answer,
 	struct bridge_wait *wait);
 
-/* What the answer, which has the bridge's address, becomes if it can't wait for this
- * reason. */
+/* The answer has the bridge's address and can't wait, for this reason: unless the address
+ * was known before, it becomes a temporary failure. */
 void crossing_give_up(
 	const struct bridge_wait *wait, enum reason reason, struct answer *answer);
 

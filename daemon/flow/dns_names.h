@@ -1,4 +1,5 @@
-/* What is known of a name in DNS: told to this very lookup, in the cache, or nothing. */
+/* Records of a name in DNS, as far as they are known: from an answer to this very lookup,
+ * or from the cache. */
 #ifndef FLOW_DNS_NAMES_H
 #define FLOW_DNS_NAMES_H
 

@@ -16,7 +16,8 @@ struct dns_server {
 	unsigned knows; /* types of which it has had a record or an SOA, a bit for each */
 	bool was_bare;  /* it has sent a negative answer without an SOA */
 
-	/* What it left unanswered: a probe asks for that, if for nothing better. */
+	/* The question that was left unanswered last. A probe repeats it unless the
+	 * configuration has a name for probes. */
 	enum dns_type type;
 	char name[DOMAIN_MAX + 1];
 };
@@ -89,7 +90,7 @@ is_silence(const struct dns_answer *answer)
 						       answer->reason == REASON_DNS_DOWN);
 }
 
-/* What went wrong on this machine says nothing of the server. */
+/* A failure of this machine says nothing of the server. */
 static bool
 is_local_trouble(const struct dns_answer *answer)
 {

@@ -1,5 +1,5 @@
-/* One of the servers of an upstream: whether it is there, what it knows, and the probes
- * that find this out. And the set of them. */
+/* A DNS server of an upstream: its state (up or down), what it has proved to know, and
+ * the probes that find out. Also the set of an upstream's servers. */
 #ifndef FLOW_DNS_SERVER_H
 #define FLOW_DNS_SERVER_H
 

@@ -17,7 +17,7 @@ struct dns_wait {
 	void (*answered)(void *arg, enum reason give_up, struct monotime now);
 	void *arg;
 
-	SLIST_HEAD(, dns_wait_name) names; /* that are waited for */
+	SLIST_HEAD(, dns_wait_name) names; /* awaited */
 	struct kept_answers kept;          /* for the inquiry */
 };
 

@@ -276,8 +276,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	detach(q);
 	finish(q, answer, now);
 	ask_queued(all, now);
-	/* Those in the queue, which waited for an answer, may now wait for time to pass.
-	 */
+	/* The queue, which waited for an answer, may now wait for time to pass. */
 	if (!TAILQ_EMPTY(&all->queue))
 		raise_alarm(all);
 }
@@ -297,7 +296,7 @@ make_key(enum dns_type type, const char *subject)
 	return key;
 }
 
-/* It doesn't overtake those that wait already. */
+/* A new query doesn't overtake the queue. */
 static bool
 must_wait(struct inflight *all, struct monotime now)
 {
@@ -317,7 +316,8 @@ enter(struct inflight_query *q, struct monotime now)
 	return true;
 }
 
-/* Its waiters, some of which may be at work just now, are told by inflight_expire(). */
+/* Ends a query to make room. inflight_expire() tells its waiters: some of them may be on
+ * the stack just now. */
 static void
 displace(struct inflight_query *q, struct monotime now)
 {

@@ -10,7 +10,8 @@
 #include "flow/inflight.h"
 #include "flow/lookup.h"
 
-/* What a lookup was told while it waited. It may be too short-lived for the cache. */
+/* An answer that came while the lookup waited, and that may be too short-lived for the
+ * cache. */
 struct kept_answer {
 	SLIST_ENTRY(kept_answer) entry;
 	enum dns_type type;
@@ -31,7 +32,7 @@ struct needed_name {
 
 #define SEEMS_MAPPED_BITS 12
 
-/* What all decisions of an engine are made from, and room for the one being made. */
+/* The sources of all decisions of an engine, and room for the decision being made. */
 struct inquiry_env {
 	const struct engine_config *config;
 	const struct engine_ports *ports;
@@ -51,8 +52,8 @@ struct inquiry_env {
  * asks DNS for, and what it makes of that. */
 #define INQUIRY_COUNTED (8 + 2 * (3 + 2 * TARGETS_MAX))
 
-/* What is done once a decision stands. The same one may be made several times before,
- * each time that more has become known. */
+/* Effects of a decision: done once it stands. The decision may be made several times
+ * before, each time that more has become known. */
 struct effects {
 	size_t ncounted;
 	uint64_t *counted[INQUIRY_COUNTED];

@@ -17,7 +17,8 @@ struct lookup {
 	void *arg;
 	struct explain *explain;
 
-	/* What it waits for: first DNS, then one of these, which are NULL otherwise. */
+	/* A lookup waits for DNS first, then for one of the others, which are NULL
+	 * otherwise. */
 	struct dns_wait dns;
 	struct tor_addresses *addresses;
 	struct crossing *crossing;
@@ -61,7 +62,7 @@ conclude(struct engine_parts *parts, const struct profile *profile,
 
 	if (profile->cache_only)
 		return;
-	/* What isn't secure hasn't failed: that has an option of its own. */
+	/* An insecure route is no failure: on_insecure says what becomes of it. */
 	if (a->outcome == OUTCOME_TEMP && a->reason != REASON_INSECURE &&
 		on_failure == ON_FAILURE_CLEARNET) {
 		c->failures_as_none++;
@@ -169,7 +170,7 @@ wait_for_bridge(
 	return l->crossing == NULL ? REASON_NOMEM : REASON_NONE;
 }
 
-/* It is decided; what may be left are addresses. */
+/* The lookup is decided and needs no more names. */
 static void
 leave_dns(struct lookup *l)
 {
@@ -373,8 +374,7 @@ new_lookup(struct engine_parts *parts, const struct lookup_request *req,
 	return REASON_NONE;
 }
 
-/* What can be said of a key without asking anyone. False: q is the inquiry into
- * parts->domain. */
+/* Answers a key that has no domain to look up. False: parts->domain is its domain. */
 static bool
 key_answer(struct engine_parts *parts, const struct lookup_request *req, struct answer *a)
 {
@@ -401,7 +401,7 @@ key_answer(struct engine_parts *parts, const struct lookup_request *req, struct 
 	return true;
 }
 
-/* What a lookup waits for when it is decided, or isn't. */
+/* The start of a lookup, which may have to wait. */
 struct start {
 	struct engine_parts *parts;
 	const struct lookup_request *req;
@@ -448,7 +448,7 @@ has_to_wait(struct inquiry *q, struct start *s)
 	return !s->known || s->crosses || needs_addresses(s->req->profile, q->answer);
 }
 
-/* It can't wait. A stale route may still do. */
+/* Answers a lookup that can't wait, perhaps by a stale route. */
 static void
 do_without(struct inquiry *q, struct start *s, enum reason reason)
 {

@@ -73,7 +73,8 @@ raise_alarm(const struct pending_set *set)
 		set->ports->alarm(set->ports->alarm_arg);
 }
 
-/* It is told by pending_expire(), as if its deadline had come: it may be at work now. */
+/* Makes a lookup end in favour of another. pending_expire() tells it, as if its deadline
+ * had come: it may be on the stack now. */
 static void
 displace(struct pending *p, struct monotime now)
 {
@@ -169,7 +170,7 @@ pending_stop(struct pending *p)
 	pending_clear_stale(p);
 }
 
-/* What has ended for want of room says nothing of DNS. */
+/* A lookup that ended for want of room says nothing of DNS. */
 void
 pending_charge(struct pending *p, const struct answer *a, struct monotime now)
 {

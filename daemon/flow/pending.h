@@ -19,7 +19,7 @@ struct pace {
 	struct pending_list stale; /* of these, those that a stale route would help */
 };
 
-/* What a listener asks for. */
+/* The style and the deadlines of a listener's lookups. */
 struct profile {
 	SLIST_ENTRY(profile) entry;
 	enum answer_style style;
@@ -31,8 +31,8 @@ struct profile {
 /* Embedded in a lookup, which sets the first three fields and reads the others. */
 struct pending {
 	struct lookup_client *client; /* NULL: the daemon itself */
-	/* Its time is up, or it made room for another: it is to end, for the reason why.
-	 * Never called from inside a function but pending_expire(), as the next one. */
+	/* The lookup is to end, for the reason why: its time is up, or it made room for
+	 * another. Called by pending_expire() only, as the next one. */
 	void (*deadline)(struct pending *pending, struct monotime now);
 	/* Half of its time is up, and a stale route would do. */
 	void (*stale)(struct pending *pending, struct monotime now);
@@ -44,7 +44,7 @@ struct pending {
 	struct share_keys keys; /* of the user and the client; that of the zone is 0 */
 	struct monotime started, deadline_at;
 	struct monotime stale_after; /* zero: no stale route would do */
-	enum reason why; /* it is to end if it can't wait: REASON_BUSY if it made room */
+	enum reason why; /* REASON_BUSY: it made room for another; or REASON_DEADLINE */
 	bool missed;     /* its deadline has come; set if it ends by that of stale() */
 };
 
@@ -52,7 +52,7 @@ struct pending {
 struct pending_set *pending_set_new(
 	const struct engine_config *config, const struct engine_ports *ports);
 
-/* None may be pending. Frees profiles, too. NULL is fine. */
+/* No lookup may be pending. Frees profiles, too. NULL is fine. */
 void pending_set_free(struct pending_set *set);
 
 /* For lookups that may take so many milliseconds. NULL: out of memory. */
@@ -78,7 +78,7 @@ void pending_charge(
 void pending_expire(struct pending_set *set, struct monotime now);
 bool pending_next_deadline(const struct pending_set *set, struct monotime *when);
 
-/* Those that made room and aren't told yet count. */
+/* How many lookups are pending, with those that made room and aren't told yet. */
 size_t pending_count(const struct pending_set *set);
 
 #endif

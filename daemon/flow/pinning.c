@@ -25,7 +25,7 @@ count_verdict(struct inquiry *q, enum pin_verdict verdict)
 	return "another than the pinned one, which is used until the change counts";
 }
 
-/* What has expired isn't news: the pin stays as it is, and is used. */
+/* An expired fact is no news: the pin stays as it is, and is used. */
 bool
 pinning_compare(struct inquiry *q, struct dns_fact *srv)
 {
@@ -94,7 +94,7 @@ add_pin(struct inquiry *q)
 	tell(q, q->domain, PIN_NONE);
 }
 
-/* What can't be kept isn't noted: the next lookup comes to the same verdict. */
+/* A change that can't be kept isn't noted: the next lookup comes to the same verdict. */
 void
 pinning_apply(struct inquiry *q)
 {

@@ -4,8 +4,8 @@
 
 #include "inquiry.h"
 
-/* What DNS says of the SRV becomes what is pinned, if it differs and isn't trusted as a
- * change. Returns whether the domain's route is pinned. */
+/* Compares the SRV fact from DNS with the domain's pin. The fact becomes that of the pin
+ * if it differs and the change doesn't count yet. Returns whether the route is pinned. */
 bool pinning_compare(struct inquiry *q, struct dns_fact *srv);
 
 /* The route is used, and isn't pinned yet: it will be once the decision stands. */

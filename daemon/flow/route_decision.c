@@ -120,7 +120,7 @@ parse_entry(struct inquiry *q, struct target_set *route)
 	return maprec_parse(v->text, v->len, route, &q->options, &q->env->memo);
 }
 
-/* What the entry in env->value says. MAPREC_SRV: nothing is decided by it. */
+/* Decides by the entry in env->value. MAPREC_SRV: it leaves the decision to DNS. */
 static enum maprec_status
 read_entry(struct inquiry *q)
 {

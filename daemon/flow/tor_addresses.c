@@ -242,8 +242,8 @@ end_with_route(struct tor_addresses *all, struct monotime now)
 	end(all, &answer, now);
 }
 
-/* Those from before a possible restart of tor, when others came after it, are asked for
- * again. */
+/* Asks again for addresses from before a possible restart of tor, when others came after
+ * it. */
 static enum reason
 ask_again(struct tor_addresses *all, struct monotime now)
 {
@@ -260,7 +260,7 @@ ask_again(struct tor_addresses *all, struct monotime now)
 	return REASON_NONE;
 }
 
-/* One that isn't in the range ends the lookup, and explain says why. */
+/* An address outside the range ends the lookup, and explain says why. */
 static bool
 check_address(const struct address *a, uint32_t ip)
 {

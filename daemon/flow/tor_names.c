@@ -20,7 +20,7 @@ struct tor_name {
 
 struct tor_names {
 	struct siphash_key key;
-	struct quotas quotas; /* what nobody owns is of the map's */
+	struct quotas quotas; /* a name without an owner counts as the map's */
 	struct parent_counts *parents;
 	struct tor_name *table;
 	void (*nearly_full)(void *arg, unsigned percent);

@@ -13,7 +13,7 @@
 
 struct tor_names;
 
-/* Who asks. */
+/* Whose quota a new name takes a place of. */
 struct tor_asker {
 	enum quota quota;
 	struct parents parents; /* of the domain, for QUOTA_DNS */

@@ -25,7 +25,8 @@ struct attempt {
 
 struct upstream_query {
 	TAILQ_ENTRY(upstream_query) entry;
-	struct query_list *list; /* that it is in: its round, or those that are due */
+	struct query_list
+		*list; /* the one that has it: its round's, or that of those due */
 	struct upstream *upstream;
 	SLIST_HEAD(, attempt) attempts; /* under way */
 	struct attempt *latest;         /* of these; NULL: it has ended */
@@ -321,7 +322,7 @@ all_leave_server(struct upstream *u, struct dns_server *server, struct monotime 
 	}
 }
 
-/* Those that have failed, or were asked, aren't the same any more. */
+/* The bits of servers that have failed, or were asked, have lost their meaning. */
 static void
 forget_servers(struct upstream *u)
 {

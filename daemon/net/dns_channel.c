@@ -426,8 +426,8 @@ bool
 dns_channel_rest(struct dns_channel *ch)
 {
 #ifdef HAVE_DNSREC
-	/* It looks for sockets without questions only beside timeouts, of which there are
-	 * none now. */
+	/* c-ares looks for sockets without questions only beside timeouts, of which there
+	 * are none now. */
 	enter(ch);
 	ares_process_fds(ch->ares, NULL, 0, ARES_PROCESS_FLAG_NONE);
 	leave();

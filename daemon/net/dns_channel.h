@@ -58,7 +58,7 @@ bool dns_channel_is_broken(const struct dns_channel *channel);
  * port. False: it couldn't, and the channel isn't to be used again. */
 bool dns_channel_rest(struct dns_channel *channel);
 
-/* Its exchanges end with this reason. */
+/* Destroys the channel. Its exchanges end with this reason. */
 void dns_channel_destroy(struct dns_channel *channel, enum reason why);
 
 /* Frees the message. Legal in any state but under way. */

@@ -11,8 +11,8 @@
 #define SHARED_QUESTIONS 64
 #define UDP_CHANNELS_MAX (ALONE_MAX + 64)
 
-/* Of the first, how many are kept for another question, since to make one costs more than
- * the question; and for how long at most. */
+/* Channels of one question that are kept for another, since to make one costs more than
+ * the question; and for how long, in milliseconds. */
 #define RESTING_MAX 128
 #define REST_MS 2000
 
@@ -56,15 +56,15 @@ struct dns_pool {
 	size_t awaited;        /* questions, on all channels */
 	size_t channels[USES]; /* how many there are */
 	struct shares *tcp;    /* the places of those by TCP */
-	/* That is shared, or tor's; NULL: none that takes more. */
+	/* The one that is shared, or tor's; NULL: none that takes more questions. */
 	struct pooled_channel *newest;
 	LIST_HEAD(, pooled_channel) open, resting, condemned;
 	size_t nresting;
 	struct watch rest_expiry;
 };
 
-/* It takes no more questions, and is destroyed before another channel is opened, or in a
- * moment. Its questions end with this reason. */
+/* A condemned channel takes no more questions, and is destroyed before another one is
+ * opened, or in a moment. Its questions end with this reason. */
 static void
 condemn(struct pooled_channel *ch, enum reason why)
 {

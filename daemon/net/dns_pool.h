@@ -37,7 +37,7 @@ struct dns_pool *dns_pool_new(const struct dns_pool_config *config);
 /* Destroys all channels, whose exchanges end. */
 void dns_pool_close(struct dns_pool *pool);
 
-/* It must be closed, and dns_pool_left() called for each exchange. */
+/* Frees a closed pool, after dns_pool_left() for each exchange. */
 void dns_pool_free(struct dns_pool *pool);
 
 /* The channel for a question by UDP. When there are too many, more questions share the

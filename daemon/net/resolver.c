@@ -213,7 +213,8 @@ release(struct resolver *r)
 	free(r);
 }
 
-/* What has ended by now. What that starts, and ends at once, comes later. */
+/* Hands out the questions that have ended by now. Those that this starts, and that end at
+ * once, come later. */
 static void
 hand_out(void *arg)
 {

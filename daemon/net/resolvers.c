@@ -9,7 +9,7 @@
 #include "net/resolver.h"
 #include "watch.h"
 
-/* How long the resolvers have to show whether they validate. */
+/* The time that resolvers have to show whether they validate. */
 #define CHECK_MS 10000
 
 _Static_assert(RESOLVCONF_SERVERS <= UPSTREAM_SERVERS, "the engine takes all of a file");

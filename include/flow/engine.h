@@ -28,7 +28,7 @@ enum dnssec {
 	DNSSEC_REQUIRE, /* no route without it */
 };
 
-/* How long to wait for an answer of each server, and how often to ask it. */
+/* The wait for an answer of each server, and how often it is asked. */
 struct retry_policy {
 	int64_t timeout_ms; /* the first time; doubled each time */
 	unsigned tries;     /* 1 to UPSTREAM_TRIES */
@@ -60,7 +60,7 @@ struct engine_config {
 
 /* An address of the bridge that isn't on the disk yet. */
 struct bridge_wait {
-	uint64_t number; /* it is there once this is kept; 0: nothing to wait for */
+	uint64_t number; /* of the state to be kept first; 0: nothing to wait for */
 	bool known;      /* it is answered all the same if that fails */
 };
 
@@ -117,7 +117,8 @@ struct engine *engine_new(const struct engine_config *, const struct engine_port
 /* No lookup may be pending. Profiles are freed, too. */
 void engine_free(struct engine *);
 
-/* What a listener asks for. Lives as long as the engine. NULL: out of memory. */
+/* A style and a deadline, in milliseconds, for a listener's lookups. Lives as long as the
+ * engine. NULL: out of memory. */
 struct profile *engine_profile_new(
 	struct engine *, enum answer_style, int64_t deadline_ms);
 

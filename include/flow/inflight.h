@@ -26,8 +26,8 @@ struct inflight_waiter {
 #define INFLIGHT_NAME_MAX DOMAIN_MAX
 
 struct inflight_config {
-	/* Of these: max_queries, those in the queue included, and max_waiters for one of
-	 * them; the counters and the alarm. Both must outlive it. */
+	/* With the limits max_queries (the queue included) and max_waiters (of one
+	 * query), the counters and the alarm. Both must outlive the table. */
 	const struct engine_config *engine;
 	const struct engine_ports *ports;
 
@@ -48,9 +48,9 @@ struct inflight_config {
 	void *arg;
 };
 
-/* What a server's receive buffer can't hold is lost, and missed only when its time is up.
- * So there is a limit to a burst. A server that works has answered most of it before this
- * has passed; names whose answers take longer don't hold up the others. */
+/* A query that a server's receive buffer can't hold is lost, and missed only when its
+ * time is up. So there is a limit to a burst. A server that works has answered most of it
+ * before this has passed; names whose answers take longer don't hold up the others. */
 #define INFLIGHT_RECENT_MS 20
 
 /* NULL: out of memory. The configuration is copied. */

@@ -18,7 +18,7 @@ struct lookup;
 /* Valid during the call only, names included. */
 typedef void lookup_done(void *arg, const struct answer *, struct monotime now);
 
-/* Who asks. It must live until the last of its lookups has ended. */
+/* A client that asks. It must live until the last of its lookups has ended. */
 struct lookup_client {
 	uint64_t user; /* the same for all clients of one; 0: unknown */
 	uint64_t id;   /* of this client, from 1 on */

@@ -1,5 +1,5 @@
-/* What the flow needs from outside. The shell implements these with tinycdb and
- * c-ares, the tests with fakes. */
+/* The interfaces that the flow needs from outside. The shell implements these with
+ * tinycdb and c-ares, the tests with fakes. */
 #ifndef FLOW_SOURCES_H
 #define FLOW_SOURCES_H
 

@@ -21,7 +21,7 @@ enum upstream_event {
 	UPSTREAM_DOWN, /* a probe has failed, and not for the first time perhaps */
 	UPSTREAM_UP,   /* it answers again */
 
-	/* Its first negative answer without an SOA: it counts, or it doesn't. */
+	/* The first negative answer without an SOA has come: it counts, or it doesn't. */
 	UPSTREAM_BARE_COUNTS,
 	UPSTREAM_BARE_REFUSED,
 
@@ -39,7 +39,7 @@ struct upstream_config {
 	uint64_t *opened; /* counts breakers that opened */
 	uint64_t *bare;   /* counts negative answers without an SOA */
 
-	/* What becomes of a server. Called from inside the functions below: it may not
+	/* An event of a server. Called from inside the functions below: it may not
 	 * call them. May be NULL. */
 	void (*event)(void *arg, const struct dns_source *server, enum upstream_event);
 	void *event_arg;
