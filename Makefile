@@ -60,7 +60,7 @@ CORE := $(call obj,$(wildcard daemon/core/*.c))
 FLOW := $(call obj,$(wildcard daemon/flow/*.c))
 NET := $(call obj,$(wildcard daemon/net/*.c daemon/net/*/*.c))
 MAIN := $(call obj,$(wildcard daemon/*.c))
-CONFIG := $(call obj,$(wildcard daemon/cfg*.c daemon/config*.c))
+CONFIG := $(call obj,$(wildcard daemon/config*.c))
 TOOL := $(call obj,$(wildcard tools/*.c))
 SHELLS := $(foreach name,onionmxd onionmap,$(B)/completion/$(name) $(B)/completion/_$(name))
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "config.h"
+#include "config_load.h"
 #include "daemon.h"
 #include "net/resolver.h"
 #include "options.h"
@@ -148,13 +148,22 @@ serve(struct daemon *d, const struct config *config, int ready)
 	return good ? 0 : 1;
 }
 
+static int
+test(const char *file)
+{
+	if (!config_load_test(file))
+		return 1;
+	puts("configuration is good");
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct options o;
 	struct config *config;
 	struct daemon *d;
-	int ready = -1, status = 0;
+	int ready = -1, status;
 
 	process_keep_secret();
 	if (!open_standard_streams()) {
@@ -171,14 +180,14 @@ main(int argc, char **argv)
 		log_error("can't run in the background");
 		return 1;
 	}
+	if (o.check_only)
+		return test(o.file);
 	if ((config = config_load(o.file)) == NULL)
 		return 1;
 	log_open(false, config->log_level);
-	if (!o.check_only) {
-		d = process_may_start(config) ? daemon_open(config) : NULL;
-		status = d == NULL ? 1 : serve(d, config, ready);
-		daemon_close(d);
-	}
+	d = process_may_start(config) ? daemon_open(config) : NULL;
+	status = d == NULL ? 1 : serve(d, config, ready);
+	daemon_close(d);
 	config_free(config);
 	return status;
 }

@@ -33,7 +33,7 @@ start_resolvers(struct wiring *w)
 	const struct config *c = w->config;
 	const struct resolvers_config config = {.loop = w->loop,
 		.counters = &w->counters,
-		.server = c->resolver,
+		.server = c->resolvers,
 		.n = c->nresolvers,
 		.file = "/etc/resolv.conf",
 		.tcp_ms = c->dns_timeout_ms,
@@ -181,8 +181,11 @@ start_bridge(struct wiring *w)
 	const struct config *c = w->config;
 	struct bridge_config config = {.loop = w->loop,
 		.counters = &w->counters,
-		.addresses = c->bridge,
-		.port = c->bridge_port,
+		.addresses = {.net = c->bridge_network.address,
+			.prefix = c->bridge_network.prefix,
+			.max = (size_t)c->bridge_addresses,
+			.reuse_days = (uint32_t)c->bridge_reuse},
+		.port = (uint16_t)c->bridge_port,
 		.state_dir = c->state_dir,
 		.wall = wall_clock,
 		.kept = bridge_kept,
@@ -191,7 +194,7 @@ start_bridge(struct wiring *w)
 		.nsocks = c->nsocks,
 		.isolation = c->bridge_isolation,
 		.any_user = c->any_bridge_user,
-		.user = c->bridge_user,
+		.user = c->bridge_users,
 		.nusers = c->nbridge_users,
 		.connect_ms = c->bridge_connect_ms,
 		.idle_ms = c->bridge_idle_ms,
@@ -271,13 +274,13 @@ start_listener(struct wiring *w, size_t i)
 	const struct listener_options *o = &w->config->listener[i];
 	struct endpoint *e = &w->endpoint[i];
 
-	e->proto = o->proto;
-	e->render = (struct render){.style = o->style, .transport = o->transport};
+	e->proto = o->protocol;
+	e->render = (struct render){.style = o->answer, .transport = o->transport};
 	e->engine = w->engine;
 	e->bridge = w->bridge;
-	e->profile = o->proto->cache_only
+	e->profile = o->protocol->cache_only
 			     ? engine_profile_cache_only(w->engine, o->deadline_ms)
-			     : engine_profile_new(w->engine, o->style, o->deadline_ms);
+			     : engine_profile_new(w->engine, o->answer, o->deadline_ms);
 	if (e->profile == NULL)
 		return false;
 	listener_start(w->listener[i], w->clients, e);
@@ -380,11 +383,11 @@ wiring_open(struct wiring *w, const struct config *config)
 	w->config = config;
 	w->descriptors = descriptors_share(config);
 	return (config->map == NULL ||
-		       (w->map = mapfile_open(
-				config->map, config->map_max, &w->counters)) != NULL) &&
+		       (w->map = mapfile_open(config->map, (size_t)config->map_max_bytes,
+				&w->counters)) != NULL) &&
 	       open_listeners(w) &&
 	       (!config->has_control ||
-		       (w->control = control_open(&config->control)) != NULL);
+		       (w->control = control_open(&config->control_socket)) != NULL);
 }
 
 void

@@ -5,7 +5,7 @@ import re
 from harness.proc import REPO
 
 MANUAL = REPO / "conf/man/onionmxd.conf.5"
-DEFAULTS = REPO / "daemon/config.c"
+SAMPLE = REPO / "conf/onionmxd.conf"  # which has the defaults
 
 
 def documented():
@@ -16,11 +16,7 @@ def documented():
 
 
 def default(option):
-    value = re.search(rf'CFG_INT\("{option}", ([\d* ]+)', DEFAULTS.read_text())[1]
-    product = 1
-    for factor in value.split("*"):
-        product *= int(factor)
-    return product
+    return int(re.search(rf"^#\s*{option} = (\d+)$", SAMPLE.read_text(), re.M)[1])
 
 
 def bound(settings, clients):

@@ -210,7 +210,7 @@ def test_no_such_user(lab, socks, name):
         [*ONIONMXD, "-t", "-c", daemon.config], capture_output=True, text=True, timeout=20
     )
     assert done.returncode == 1
-    assert f'{daemon.config}:2: bridge_users = "{name}": no such user' in done.stderr
+    assert f'{daemon.config}:2:25: bridge_users = "{name}": no such user' in done.stderr
 
 
 @pytest.mark.parametrize("setting", ["max_clients", "connect_ms", "idle_ms", "session_ms"])
@@ -219,7 +219,7 @@ def test_no_number(lab, socks, setting):
     done = subprocess.run(
         [*ONIONMXD, "-t", "-c", daemon.config], capture_output=True, text=True, timeout=20
     )
-    assert done.returncode == 1 and f"bridge_{setting}: expected a number" in done.stderr
+    assert done.returncode == 1 and f"bridge_{setting} = 0: a number" in done.stderr
 
 
 def is_forgotten(place):

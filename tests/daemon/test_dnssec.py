@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness.clients import NONE, ROUTE, TEMP
-from harness.daemon import ONIONMXD
+from harness.daemon import ALONE, ONIONMXD
 from harness.nsd import Zone, alias, delegation, forge, sign, write_zone
 from harness.onion import onion
 from harness.unbound import srv
@@ -256,17 +256,17 @@ def test_require_wants_a_resolver_on_this_machine(lab, case):
     """Nothing is sent there: the configuration is only checked."""
     config = lab.dir / "conf"
     for dnssec, status in ("off", 0), ("prefer", 0), ("require", 1):
-        config.write_text(f"dnssec = {dnssec}\nresolvers = {FAR[case]}\n")
+        config.write_text(f"dnssec = {dnssec}\nresolvers = {FAR[case]}\n{ALONE}")
         done = subprocess.run(
             [*ONIONMXD, "-t", "-c", config], capture_output=True, text=True
         )
         assert done.returncode == status, (dnssec, done)
-    fault = rf"^{re.escape(str(config))}:\d+: dnssec = require needs resolvers on this"
+    fault = rf"^{re.escape(str(config))}:2:1: dnssec = require needs resolvers on this"
     assert re.search(fault, done.stderr, re.M), done.stderr
 
 
 @pytest.mark.parametrize("near", ["127.0.0.1", "127.1.2.3:53", "[::1]:53", "::1"])
 def test_require_is_content_with_loopback(lab, near):
     config = lab.dir / "conf"
-    config.write_text(f'dnssec = require\nresolvers = {{"{near}"}}\n')
+    config.write_text(f'dnssec = require\nresolvers = {{"{near}"}}\n{ALONE}')
     assert subprocess.run([*ONIONMXD, "-t", "-c", config]).returncode == 0

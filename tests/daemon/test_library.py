@@ -9,7 +9,7 @@ import pytest
 from harness import behaviours as does
 from harness import preload
 from harness.clients import ROUTE
-from harness.daemon import ONIONMXD
+from harness.daemon import ALONE, ONIONMXD
 from harness.proc import SLACK
 
 NEWER = (1, 31, 0)
@@ -85,7 +85,7 @@ def test_before_all_else(lab, header, version, options):
     """It may be checked before a restart: what would refuse that is told. One that is
     wrong is no excuse."""
     config = lab.dir / "conf"
-    config.write_text("" if "-t" in options else "nonsense = 1\n")
+    config.write_text(ALONE if "-t" in options else "nonsense = 1\n")
     done = subprocess.run(
         [*pretend(lab, version), *ONIONMXD, *options, "-c", config],
         stdout=subprocess.PIPE,

@@ -398,7 +398,7 @@ def test_pins_need_a_state(lab):
         [*ONIONMXD, "-t", "-c", daemon.config], capture_output=True, text=True, timeout=20
     )
     assert done.returncode == 1
-    fault = rf"{re.escape(str(daemon.config))}:\d+: pin_srv needs a state_dir\n"
+    fault = rf"{re.escape(str(daemon.config))}:\d+:1: pin_srv needs a state_dir\n"
     assert re.fullmatch(fault, done.stderr)
 
 

@@ -31,45 +31,70 @@ def uncommented(conf):
 EMPTY_LIST = "{}"
 
 
+class Key:
+    """A row of config_keys.h."""
+
+    def __init__(self, kind, row):
+        columns = re.split(r",\s*(?![^(]*\))(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", row)
+        is_list = kind == "LIST"
+        self.room = number(columns[2]) if is_list else None
+        assert len(columns) == 6 + is_list, row
+        self.name = columns[1]
+        self.type, preset, details, self.need = columns[-4:]
+        self.preset = None if preset == "NULL" else preset.strip('"')
+        if is_list:
+            self.preset = f"{{{self.preset}}}"
+        found = re.search(r"RANGE\((\w+), (\w+), (?:NULL|\"(\w+)\")\)", details)
+        self.range = (number(found[1]), number(found[2])) if found else None
+        self.unit = found[3] if found else None
+        self.words = re.findall(r'\{"(\w+)"', details)
+
+
+def number(name):
+    """A number, or a name that config_keys.h uses for one."""
+    names = {"INT_MAX": 2**31 - 1}
+    for path in "daemon/config_table.c", "include/core/cache.h", "include/flow/upstream.h":
+        names.update(re.findall(r"^#define (\w+) (\d+)\b", text(path), re.M))
+    return int(names.get(name, name))
+
+
+def code_keys(table):
+    """The rows of a table of config_keys.h by their names."""
+    source = text("include/config_keys.h").replace("\\\n", "")
+    rows = between(source, f"#define {table}(ONE, LIST)", "\n")
+    rows = re.sub(r"\s+", " ", rows)
+    found = re.findall(r"\b(ONE|LIST)\((.*?)\)(?= ONE\(| LIST\(|\s*$)", rows)
+    return {key.name: key for key in (Key(*row) for row in found)}
+
+
 def code_options(table):
-    """Name and default, as text, of the options in a table of config.c; None: there is
-    none, or it depends."""
-    rows = between(text("daemon/config.c"), f"cfg_opt_t {table}[] = {{", "CFG_END()")
-    found = re.findall(r'CFG_(\w+)\("(\w+)"(?:, (.+?), CFGF_(\w+))?', rows)
-    words = {"cfg_false": "no", "cfg_true": "yes", "NULL": EMPTY_LIST}
-    return {
-        name: None if flags == "NODEFAULT" else words.get(value, value.strip('"'))
-        for kind, name, value, flags in found
-        if kind != "SEC"
-    }
+    """Name and default, as text; None: there is none, or it depends."""
+    return {name: key.preset for name, key in code_keys(table).items()}
+
+
+def code_choice(function):
+    """The defaults that a function chooses between."""
+    body = between(text("daemon/config_table.c"), f"\ndefault_{function}(", "\n}")
+    return re.findall(r'[?:] "(\w+)"', body)
 
 
 def code_derived():
     """The defaults that depend on the protocol."""
-    taken = between(text("daemon/config.c"), "\ntake_listener(", "\n}")
-    deadline = re.search(
-        r"l->deadline_ms = l->proto->needs_address \? (\d+)\s*"
-        r": l->proto->cache_only\s*\? (\d+)\s*: (\d+);",
-        taken,
-    )
-    assert "needs_address ? STYLE_ADDRESS : STYLE_ONION;" in taken
     whose = ("readsocket", "policy", "the others")
     return {
-        "answer": {"readsocket": "address", "the others": "onion"},
-        "deadline_ms": dict(zip(whose, deadline.groups())),
+        "answer": dict(zip(whose[::2], code_choice("answer"))),
+        "deadline_ms": dict(zip(whose, code_choice("deadline"))),
     }
 
 
 def code_transports():
     """The default that depends on the answer: for the bridge, and for others."""
-    taken = between(text("daemon/config.c"), "\ntake_listener(", "\n}")
-    found = re.search(r'style == STYLE_BRIDGE \? "(\w+)" : "(\w+)";', taken)
-    return found.groups()
+    return code_choice("transport")
 
 
 def code_listeners():
     """The listeners that there are when the file names none."""
-    source = between(text("daemon/config.c"), "default_listeners[] =", ";\n")
+    source = between(text("daemon/config_file.c"), "default_listeners[] =", ";\n")
     return listeners(joined_strings(source))
 
 
@@ -125,6 +150,14 @@ class Sample:
         self.listeners = listeners(conf)
         self.globals = options(re.sub(r"listener .*?\}", "", conf, flags=re.DOTALL))
 
+    def comment(self, name):
+        """What stands above an option, on one line."""
+        at = [bool(re.match(rf"\s*{name} = ", line)) for line in self.lines].index(True)
+        above = []
+        while re.match(r"\s*# ", self.lines[(at := at - 1)]):
+            above.insert(0, self.lines[at].strip().removeprefix("# "))
+        return " ".join(above)
+
     def unexplained(self):
         """Options without a comment of their own above them."""
         pairs = zip(["", *self.lines], self.lines)
@@ -164,6 +197,14 @@ def manual_options(name):
         name: plain(body.split("Default:")[1]) if "Default:" in body else None
         for name, body in listed.items()
     }
+
+
+def manual_keys(name):
+    """Name and text, the values included, of the options in a section."""
+    page = section("onionmxd.conf.5", name)
+    tags = re.findall(r"^\.It Ic (\w+) No = (.*)\n", page, re.M)
+    listed = items(page, "Ic")
+    return {key: (value, plain(listed[key])) for key, value in tags}
 
 
 def manual_flags(page):

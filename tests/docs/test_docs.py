@@ -29,21 +29,40 @@ def run(*args):
     return done.stdout
 
 
-# The configuration: daemon/config.c, conf/onionmxd.conf, onionmxd.conf(5)
+# The configuration: include/config_keys.h, conf/onionmxd.conf, onionmxd.conf(5)
+
+TABLE = "include/config_keys.h"
+SECTIONS = {"CONFIG_KEYS": "OPTIONS", "CONFIG_LISTENER_KEYS": "LISTENERS"}
+KEYS = [(table, key) for table in SECTIONS for key in docs.code_keys(table).values()]
 
 
 def test_the_source_is_understood():
-    assert docs.code_options("opts").keys() > {"map", "resolvers", "pid_file"}
-    assert docs.code_options("listener_opts").keys() > {"protocol", "deadline_ms"}
-    config = docs.text("daemon/config.c")
-    rows = re.findall(r"\bCFG_(?:STR|STR_LIST|INT|BOOL)\(", config)
-    assert len(rows) == len(docs.code_options("opts")) + len(
-        docs.code_options("listener_opts")
-    )
+    assert docs.code_options("CONFIG_KEYS").keys() > {"map", "resolvers", "pid_file"}
+    assert docs.code_options("CONFIG_LISTENER_KEYS").keys() > {"protocol", "deadline_ms"}
+    assert len(KEYS) == len(re.findall(r"^\t(?:ONE|LIST)\(", docs.text(TABLE), re.M))
+    assert docs.code_keys("CONFIG_KEYS")["failure_ttl"].range == (0, 300)
+    assert docs.code_keys("CONFIG_KEYS")["dnssec"].words == ["off", "prefer", "require"]
+
+
+@pytest.mark.parametrize("table, key", KEYS, ids=[key.name for _, key in KEYS])
+def test_manual_and_sample_know_what_a_key_takes(table, key):
+    value, body = docs.manual_keys(SECTIONS[table])[key.name]
+    told = docs.Sample().comment(key.name)
+    if key.words:
+        assert set(re.findall(r"\w+", value)) == {"Cm", *key.words}
+        assert key.name == "log_level" or all(f" {w}" in f" {told}" for w in key.words)
+    if key.range:
+        least, most = key.range
+        usual = {1: "", 0: "from 0"}.get(least) if most == 100000000 else None
+        assert (f"from {least} to {most}" if usual is None else usual) in body
+    if key.room:
+        assert f"up to {key.room}" in body.lower() and f"up to {key.room}" in told.lower()
+    if key.unit:
+        assert key.unit in body and key.unit in told.lower()
 
 
 def test_sample_has_every_option_with_its_default():
-    assert docs.Sample().globals == docs.code_options("opts")
+    assert docs.Sample().globals == docs.code_options("CONFIG_KEYS")
 
 
 def test_sample_has_the_default_listeners():
@@ -55,7 +74,7 @@ def test_sample_has_the_default_listeners():
 
 
 def test_sample_has_every_option_of_a_listener_with_its_default():
-    code = docs.code_options("listener_opts")
+    code = docs.code_options("CONFIG_LISTENER_KEYS")
     derived = docs.code_derived()
     named = set()
     for options in docs.Sample().listeners.values():
@@ -84,13 +103,13 @@ def test_sample_states_the_derived_defaults():
 
 
 def test_manual_has_every_option_with_its_default():
-    code = docs.code_options("opts")
+    code = docs.code_options("CONFIG_KEYS")
     want = {name: f"{value}." if value else "empty." for name, value in code.items()}
     assert docs.manual_options("OPTIONS") == want
 
 
 def test_manual_has_every_option_of_a_listener_with_its_default():
-    code = docs.code_options("listener_opts")
+    code = docs.code_options("CONFIG_LISTENER_KEYS")
     want = {name: f"{value}." if value else "empty." for name, value in code.items()}
     for name in "protocol", "address":
         want[name] = "none, it must be set."
@@ -106,11 +125,30 @@ def test_manual_has_the_default_listeners():
     assert docs.listeners(shown) == docs.code_listeners()
 
 
-@pytest.mark.parametrize("change", [str, docs.uncommented])
-def test_sample_passes(change, tmp_path):
+def check(text, tmp_path):
+    """What "onionmxd -t" says of a configuration whose directories and map are there."""
+    (tmp_path / "domains.txt").write_text("")
+    run(*ONIONMAP, "compile", str(tmp_path / "domains.txt"))
+    for path in "/etc/onionmxd", "/run/onionmxd", "/var/lib/onionmxd":
+        text = text.replace(path, str(tmp_path))
     conf = tmp_path / "onionmxd.conf"
-    conf.write_text(change(docs.text("conf/onionmxd.conf")))
-    assert run(*ONIONMXD, "-t", "-c", str(conf)) == ""
+    conf.write_text(text)
+    return run(*ONIONMXD, "-t", "-c", str(conf)).splitlines()
+
+
+def with_paths(text):
+    """Those that are defaults, too."""
+    names = [name for name in ("map", "state_dir", "control") if f"\n{name} = " not in text]
+    sample = docs.Sample().globals
+    return "".join(f'{name} = "{sample[name]}"\n' for name in names) + text
+
+
+def test_sample_passes(tmp_path):
+    sample = docs.uncommented(docs.text("conf/onionmxd.conf"))
+    *warnings, last = check(sample, tmp_path)
+    assert last == "configuration is good"
+    assert all("has no effect: " in warning for warning in warnings)
+    assert not re.search(r"^[^#\s]", docs.text("conf/onionmxd.conf"), re.M)
 
 
 def test_examples_of_the_manual_pass(tmp_path):
@@ -119,9 +157,8 @@ def test_examples_of_the_manual_pass(tmp_path):
     )
     assert len(examples) >= 2
     for example in examples:
-        conf = tmp_path / "onionmxd.conf"
-        conf.write_text(re.sub(r'group = ".*"', 'group = "root"', example))
-        assert run(*ONIONMXD, "-t", "-c", str(conf)) == ""
+        text = with_paths(re.sub(r'group = ".*"', 'group = "root"', example))
+        assert check(text, tmp_path) == ["configuration is good"]
 
 
 # Counters: include/core/counters.h, onionmxd(8)
@@ -255,7 +292,7 @@ def test_readme_shows_lines_of_the_samples():
 
 
 def test_readme_states_the_limits():
-    code = {**docs.code_options("opts"), **docs.code_options("listener_opts")}
+    code = {**docs.code_options("CONFIG_KEYS"), **docs.code_options("CONFIG_LISTENER_KEYS")}
     readme = " ".join(docs.text("README.md").split())
     stated = (
         "{max_clients} clients a listener, {max_lookups} waiting lookups, "
@@ -267,8 +304,8 @@ def test_readme_states_the_limits():
     mine, others = (int(deadline[who]) / 1000 for who in ("readsocket", "the others"))
     assert f"within {mine:g} s to Exim, within {others:g} s to the others" in readme
     for name, value in re.findall(r"`(on_failure|answer) = (\w+)`", readme):
-        source = docs.text("daemon/config_check.c") + docs.text("daemon/core/map_options.c")
-        assert f'"{value}"' in source, name
+        words = {k.name: k.words for _, k in KEYS}
+        assert value in words[name]
 
 
 def test_changelog_has_this_version():

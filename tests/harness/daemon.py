@@ -74,6 +74,22 @@ def listeners_in(workdir, **options):
     }
 
 
+def effective(settings, listeners):
+    """Without tor's addresses if no listener answers with them: that is a warning."""
+    answers = {x.get("answer", x.get("protocol")) for x in listeners.values()}
+    if answers & {"address", "readsocket"}:
+        return settings
+    unused = {"tor_dnsport", "tor_addresses"}
+    return {name: v for name, v in settings.items() if name not in unused}
+
+
+# Nothing of it needs to be there for "onionmxd -t".
+ALONE = config_text(
+    {"map": "", "state_dir": "", "control": ""},
+    {"alone": {"protocol": "tcp_table", "address": f"{LOOPBACK}:1"}},
+)
+
+
 class Daemon(Process):
     """listeners is a dict of dicts, by default listeners_in(workdir)."""
 
@@ -111,7 +127,8 @@ class Daemon(Process):
         super().__init__(args, self.dir / "onionmxd.log", nofile)
 
     def write_config(self):
-        self.config.write_text(config_text(self.settings, self.listeners))
+        text = config_text(effective(self.settings, self.listeners), self.listeners)
+        self.config.write_text(text)
 
     def start(self):
         before = len(self.output())
