@@ -59,6 +59,12 @@ conclude(struct engine_parts *parts, const struct profile *profile,
 					     ? options->on_failure
 					     : parts->config.on_failure;
 	struct counters *c = parts->ports.counters;
+	uint64_t *const ended[] = {
+		[OUTCOME_ROUTE] = &c->answers_route,
+		[OUTCOME_NONE] = &c->answers_none,
+		[OUTCOME_TEMP] = &c->answers_temp,
+		[OUTCOME_FAIL] = &c->answers_fail,
+	};
 
 	if (profile->cache_only)
 		return;
@@ -68,19 +74,7 @@ conclude(struct engine_parts *parts, const struct profile *profile,
 		c->failures_as_none++;
 		answer_set(a, OUTCOME_NONE, REASON_NONE);
 	}
-	switch (a->outcome) {
-	case OUTCOME_ROUTE:
-		c->answers_route++;
-		break;
-	case OUTCOME_NONE:
-		c->answers_none++;
-		break;
-	case OUTCOME_TEMP:
-		c->answers_temp++;
-		break;
-	case OUTCOME_FAIL:
-		c->answers_fail++;
-	}
+	++*ended[a->outcome];
 	if (parts->ports.observe != NULL && d->len > 0)
 		parts->ports.observe(d, a);
 }
@@ -136,21 +130,44 @@ finish(struct lookup *l, struct answer *a, struct monotime now)
 	free_lookup(l);
 }
 
-static void
-finish_temp(struct lookup *l, enum reason reason, struct monotime now)
-{
-	struct answer a;
+/* Addresses */
 
-	answer_set(&a, OUTCOME_TEMP, reason);
-	finish(l, &a, now);
-}
-
-/* The bridge's address */
+/* What a decided answer lacks. */
+struct lack {
+	bool addresses;          /* tor's, of the targets */
+	bool disk;               /* the bridge's address isn't on the disk */
+	struct bridge_wait wait; /* until it is */
+};
 
 static bool
-needs_bridge(const struct profile *p, const struct answer *a)
+lacks(const struct lack *lack)
 {
-	return a->outcome == OUTCOME_ROUTE && p->style == STYLE_BRIDGE;
+	return lack->addresses || lack->disk;
+}
+
+/* Puts the bridge's address into the answer, too. */
+static struct lack
+find_lack(struct engine_parts *parts, const struct profile *profile,
+	const struct domain *d, const struct map_options *options, struct answer *a)
+{
+	struct lack lack = {0};
+
+	if (a->outcome != OUTCOME_ROUTE)
+		return lack;
+	lack.addresses = profile->style == STYLE_ADDRESS;
+	lack.disk = profile->style == STYLE_BRIDGE &&
+		    crossing_needed(&parts->ports, d, options, a, &lack.wait);
+	return lack;
+}
+
+/* Answers without what is lacking, for which there is no room or time. */
+static void
+do_without(const struct lack *lack, enum reason reason, struct answer *a)
+{
+	if (lack->disk)
+		crossing_give_up(&lack->wait, reason, a);
+	else
+		answer_set(a, OUTCOME_TEMP, reason);
 }
 
 static void
@@ -162,46 +179,13 @@ crossed(void *arg, struct answer *a, struct monotime now)
 	finish(l, a, now);
 }
 
-static enum reason
-wait_for_bridge(
-	struct lookup *l, const struct target_set *route, const struct bridge_wait *wait)
-{
-	l->crossing = crossing_start(&l->parts->crossings, route, wait, crossed, l);
-	return l->crossing == NULL ? REASON_NOMEM : REASON_NONE;
-}
-
-/* The lookup is decided and needs no more names. */
 static void
-leave_dns(struct lookup *l)
+addressed(void *arg, struct answer *a, struct monotime now)
 {
-	pending_clear_stale(&l->pending);
-	dns_wait_cancel(&l->dns);
-}
+	struct lookup *l = arg;
 
-static void
-proceed_to_bridge(struct lookup *l, struct answer *a, struct monotime now)
-{
-	enum reason reason = l->pending.why;
-	struct bridge_wait wait;
-
-	if (crossing_needed(&l->parts->ports, &l->domain, &l->options, a, &wait)) {
-		if (!monotime_reached(l->pending.deadline_at, now))
-			reason = wait_for_bridge(l, &a->route, &wait);
-		if (reason == REASON_NONE) {
-			leave_dns(l);
-			return;
-		}
-		crossing_give_up(&wait, reason, a);
-	}
+	l->addresses = NULL;
 	finish(l, a, now);
-}
-
-/* Tor's addresses */
-
-static bool
-needs_addresses(const struct profile *p, const struct answer *a)
-{
-	return a->outcome == OUTCOME_ROUTE && p->style == STYLE_ADDRESS;
 }
 
 static struct tor_asker
@@ -219,15 +203,6 @@ asker_of(const struct lookup *l, enum route_origin origin)
 	return asker;
 }
 
-static void
-addressed(void *arg, struct answer *a, struct monotime now)
-{
-	struct lookup *l = arg;
-
-	l->addresses = NULL;
-	finish(l, a, now);
-}
-
 static enum reason
 wait_for_tor(struct lookup *l, const struct answer *answer, struct monotime now)
 {
@@ -238,6 +213,41 @@ wait_for_tor(struct lookup *l, const struct answer *answer, struct monotime now)
 
 	return tor_addresses_start(
 		l->parts->tor, &request, now, addressed, l, &l->addresses);
+}
+
+static enum reason
+wait_for_lack(struct lookup *l, const struct lack *lack, const struct answer *a,
+	struct monotime now)
+{
+	if (!lack->disk)
+		return wait_for_tor(l, a, now);
+	l->crossing =
+		crossing_start(&l->parts->crossings, &a->route, &lack->wait, crossed, l);
+	return l->crossing == NULL ? REASON_NOMEM : REASON_NONE;
+}
+
+/* The decision stands. */
+static void
+proceed(struct lookup *l, struct inquiry *q)
+{
+	struct answer *a = q->answer;
+	struct lack lack;
+	enum reason reason = l->pending.why;
+
+	route_decision_apply(q);
+	l->options = q->options;
+	lack = find_lack(l->parts, l->profile, &l->domain, &l->options, a);
+	if (lacks(&lack)) {
+		if (!lack.disk || !monotime_reached(l->pending.deadline_at, q->now))
+			reason = wait_for_lack(l, &lack, a, q->now);
+		if (reason == REASON_NONE) {
+			pending_clear_stale(&l->pending);
+			dns_wait_cancel(&l->dns);
+			return;
+		}
+		do_without(&lack, reason, a);
+	}
+	finish(l, a, q->now);
 }
 
 /* DNS */
@@ -251,24 +261,6 @@ wait_for_dns(struct lookup *l, const struct inquiry *q)
 	if (reason == REASON_NONE && q->stale_would_do)
 		pending_set_stale(&l->pending, q->now);
 	return reason;
-}
-
-static void
-proceed(struct lookup *l, struct answer *a, struct monotime now)
-{
-	enum reason reason;
-
-	if (needs_bridge(l->profile, a)) {
-		proceed_to_bridge(l, a, now);
-		return;
-	}
-	if (!needs_addresses(l->profile, a)) {
-		finish(l, a, now);
-		return;
-	}
-	leave_dns(l);
-	if ((reason = wait_for_tor(l, a, now)) != REASON_NONE)
-		finish_temp(l, reason, now);
 }
 
 /* Decides with what has become known. */
@@ -286,9 +278,7 @@ advance(struct lookup *l, enum reason give_up, struct monotime now)
 		q.give_up = reason;
 		route_decision_make(&q);
 	}
-	route_decision_apply(&q);
-	l->options = q.options;
-	proceed(l, &a, now);
+	proceed(l, &q);
 }
 
 static void
@@ -310,13 +300,19 @@ deadline(struct pending *p, struct monotime now)
 {
 	struct lookup *l = lookup_of(p);
 	const enum reason why = l->pending.why;
+	struct answer a;
 
-	if (l->crossing != NULL)
+	if (l->crossing != NULL) {
 		crossing_end(l->crossing, why, now);
-	else if (l->profile->style == STYLE_ADDRESS) /* no time is left for tor */
-		finish_temp(l, why, now);
-	else
+		return;
+	}
+	if (l->profile->style != STYLE_ADDRESS) {
 		advance(l, why, now);
+		return;
+	}
+	/* No time is left for tor. */
+	answer_set(&a, OUTCOME_TEMP, why);
+	finish(l, &a, now);
 }
 
 static void
@@ -331,9 +327,7 @@ stale(struct pending *p, struct monotime now)
 	if (a.outcome == OUTCOME_TEMP)
 		return; /* an answer may still come */
 	l->pending.missed = true;
-	route_decision_apply(&q);
-	l->options = q.options;
-	proceed(l, &a, now);
+	proceed(l, &q);
 }
 
 /* Starting */
@@ -405,23 +399,22 @@ key_answer(struct engine_parts *parts, const struct lookup_request *req, struct 
 struct start {
 	struct engine_parts *parts;
 	const struct lookup_request *req;
-	bool known;              /* it is decided */
-	bool crosses;            /* it waits for the bridge */
-	struct bridge_wait wait; /* for this */
+	bool decided;
+	struct lack lack; /* if it is */
 };
 
-static enum reason
-wait_for_lacking(struct lookup *l, const struct start *s, const struct inquiry *q)
+static void
+decide(struct start *s, struct inquiry *q)
 {
-	if (!s->known)
-		return wait_for_dns(l, q);
-	if (s->crosses)
-		return wait_for_bridge(l, &q->answer->route, &s->wait);
-	return wait_for_tor(l, q->answer, q->now);
+	s->decided = route_decision_make(q);
+	if (!s->decided)
+		return;
+	route_decision_apply(q);
+	s->lack = find_lack(s->parts, s->req->profile, q->domain, &q->options, q->answer);
 }
 
-/* Leaves a lookup waiting for what the inquiry, or its answer, lacks. Otherwise returns
- * why it can't. */
+/* Leaves a lookup waiting for DNS, or for what its answer lacks. Otherwise returns why it
+ * can't. */
 static enum reason
 start_waiting(struct inquiry *q, const struct start *s, struct lookup **pending)
 {
@@ -431,39 +424,24 @@ start_waiting(struct inquiry *q, const struct start *s, struct lookup **pending)
 	if ((reason = new_lookup(s->parts, s->req, q->now, &l)) != REASON_NONE)
 		return reason;
 	l->options = q->options;
-	if ((reason = wait_for_lacking(l, s, q)) != REASON_NONE)
+	reason = s->decided ? wait_for_lack(l, &s->lack, q->answer, q->now)
+			    : wait_for_dns(l, q);
+	if (reason != REASON_NONE)
 		lookup_cancel(l);
 	else
 		*pending = l;
 	return reason;
 }
 
-/* Whether the lookup has to wait for something. */
-static bool
-has_to_wait(struct inquiry *q, struct start *s)
-{
-	s->crosses = s->known && needs_bridge(s->req->profile, q->answer) &&
-		     crossing_needed(&s->parts->ports, q->domain, &q->options, q->answer,
-			     &s->wait);
-	return !s->known || s->crosses || needs_addresses(s->req->profile, q->answer);
-}
-
 /* Answers a lookup that can't wait, perhaps by a stale route. */
 static void
-do_without(struct inquiry *q, struct start *s, enum reason reason)
+give_up(struct start *s, struct inquiry *q, enum reason reason)
 {
 	q->give_up = reason;
-	if (!s->known) {
-		route_decision_make(q);
-		route_decision_apply(q);
-		s->known = true;
-		if (!has_to_wait(q, s))
-			return;
-	}
-	if (s->crosses)
-		crossing_give_up(&s->wait, reason, q->answer);
-	else
-		answer_set(q->answer, OUTCOME_TEMP, reason);
+	if (!s->decided)
+		decide(s, q);
+	if (lacks(&s->lack))
+		do_without(&s->lack, reason, q->answer);
 }
 
 enum lookup_status
@@ -480,17 +458,14 @@ lookup_start(struct engine *e, const struct lookup_request *req, struct monotime
 	q.cache_only = req->profile->cache_only;
 	q.explain = req->explain;
 	++*(q.cache_only ? &c->policy_lookups : &c->lookups);
-	if (key_answer(parts, req, a)) {
-		conclude(parts, req->profile, &parts->domain, &q.options, a);
-		return LOOKUP_READY;
-	}
-	if ((start.known = route_decision_make(&q)))
-		route_decision_apply(&q);
-	if (has_to_wait(&q, &start)) {
-		reason = start_waiting(&q, &start, pending);
-		if (reason == REASON_NONE)
-			return LOOKUP_PENDING;
-		do_without(&q, &start, reason);
+	if (!key_answer(parts, req, a)) {
+		decide(&start, &q);
+		if (!start.decided || lacks(&start.lack)) {
+			reason = start_waiting(&q, &start, pending);
+			if (reason == REASON_NONE)
+				return LOOKUP_PENDING;
+			give_up(&start, &q, reason);
+		}
 	}
 	conclude(parts, req->profile, &parts->domain, &q.options, a);
 	return LOOKUP_READY;
