@@ -520,7 +520,7 @@ def test_a_last_descriptor(lab, socks, names):
 def test_the_bridge_leaves_descriptors_to_the_listeners(lab, socks):
     """Those that there are were shared out at the start."""
     daemon = bridged(lab, socks, map=f"x.example {A}\n", nofile=400)
-    places = int(re.search(r"all listeners, and (\d+) by", daemon.output())[1])
+    places = int(re.search(r"at once, and the bridge (\d+)", daemon.output())[1])
     assert 10 < places < 40
     place = where(daemon, A)
     held = [connect_to(place) for _ in range(places)]

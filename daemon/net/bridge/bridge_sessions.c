@@ -30,8 +30,8 @@ struct session {
 	enum stage stage;
 	int client, server;   /* server: -1 without a connection */
 	size_t tor;           /* that has the server's */
-	struct monotime end;  /* of the stage */
-	struct monotime last; /* moment of the session, whatever moves */
+	struct monotime end;  /* of STAGE_ENDING */
+	struct monotime last; /* moment to relay, whatever moves */
 	struct monotime look; /* when to ask whether the client has closed */
 	struct place place;
 	bool rejected; /* it is one of BRIDGE_REJECTED_MAX */
@@ -80,7 +80,7 @@ leave_server(struct session *s)
 	s->server = -1;
 }
 
-/* The session is in no stage, or in that of its end, and nothing calls it any more. */
+/* Nothing calls the session any more. */
 static void
 leave_stage(struct session *s)
 {
@@ -207,7 +207,7 @@ dialled(void *arg, const struct dialled *d)
 	s->stage = STAGE_RELAYING;
 	if (!relay_start(
 		    &s->relay, &all->relay, s->client, s->server, d->greeting, d->len, s))
-		session_free(s);
+		refuse(s, "4.3.0", "out of memory", NULL);
 }
 
 /* A client that leaves before there is a server needs none. One that speaks first has to

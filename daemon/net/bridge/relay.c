@@ -59,10 +59,11 @@ send_some(struct relay *r, struct relay_side *to, const char *data, size_t len,
 	size_t *sent)
 {
 	ssize_t n = send(to->fd, data, len, MSG_NOSIGNAL);
-	const bool is_gone = errno == EPIPE || errno == ECONNRESET;
 
 	*sent = n < 0 ? 0 : (size_t)n;
 	if (n < 0 && errno != EAGAIN) {
+		const bool is_gone = errno == EPIPE || errno == ECONNRESET;
+
 		close_write(r, to);
 		return to == &r->server || is_gone;
 	}
