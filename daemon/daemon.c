@@ -96,10 +96,10 @@ daemon_open(const struct config *config)
 static bool
 watch_signals(struct daemon *d)
 {
-	return loop_on_signal(d->parts.loop, SIGTERM, end, d) &&
-	       loop_on_signal(d->parts.loop, SIGINT, end, d) &&
-	       loop_on_signal(d->parts.loop, SIGHUP, reload, d) &&
-	       loop_on_signal(d->parts.loop, SIGUSR1, log_counters, d);
+	return signals_handle(d->parts.signals, SIGTERM, end, d) &&
+	       signals_handle(d->parts.signals, SIGINT, end, d) &&
+	       signals_handle(d->parts.signals, SIGHUP, reload, d) &&
+	       signals_handle(d->parts.signals, SIGUSR1, log_counters, d);
 }
 
 bool

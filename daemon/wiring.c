@@ -226,6 +226,7 @@ start_cachefile(struct wiring *w)
 		.srv_prefix = c->srv_prefix,
 		.ask_ad = c->dnssec != DNSSEC_OFF,
 		.loop = w->loop,
+		.signals = w->signals,
 		.engine = w->engine,
 		.counters = &w->counters};
 
@@ -350,7 +351,8 @@ has_safe_state(const struct config *c)
 bool
 wiring_start(struct wiring *w)
 {
-	return (w->loop = loop_new()) != NULL && has_safe_state(w->config) &&
+	return (w->loop = loop_new()) != NULL &&
+	       (w->signals = signals_new(w->loop)) != NULL && has_safe_state(w->config) &&
 	       start_resolvers(w) && start_pins(w) && start_bridge(w) &&
 	       start_engine(w) && start_cachefile(w) && start_serving(w) &&
 	       start_control(w);
@@ -417,6 +419,7 @@ wiring_close(struct wiring *w)
 	resolvers_close(w->dns);
 	resolver_free(w->tor);
 	mapfile_free(w->map);
+	signals_free(w->signals);
 	loop_free(w->loop);
 	free(w->listener);
 	free(w->endpoint);

@@ -17,6 +17,7 @@
 #include "net/pinfile.h"
 #include "net/resolver.h"
 #include "net/resolvers.h"
+#include "net/signals.h"
 
 /* It begins as zeros, and must not move. */
 struct wiring {
@@ -24,6 +25,7 @@ struct wiring {
 	struct descriptors descriptors;
 	struct counters counters;
 	struct loop *loop;
+	struct signals *signals;
 	struct mapfile *map; /* NULL: none is configured */
 	struct resolvers *dns;
 	struct resolver *tor;

@@ -12,7 +12,7 @@
 #include "core/state_line.h"
 #include "net/log.h"
 #include "statefile.h"
-#include "watch.h"
+#include "ticker.h"
 
 struct cachefile {
 	struct cachefile_config config;
@@ -202,7 +202,7 @@ cachefile_start(struct cachefile *c)
 	ticker_start(&c->timer, c->config.loop, c->config.save_s * INT64_C(1000),
 		save_in_background, c);
 	c->started = true;
-	return loop_on_signal(c->config.loop, SIGCHLD, child_ended, c);
+	return signals_handle(c->config.signals, SIGCHLD, child_ended, c);
 }
 
 void

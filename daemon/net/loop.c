@@ -1,22 +1,15 @@
+#include "net/loop.h"
+
 #include <stdlib.h>
 #include <time.h>
 
+#include "loop_base.h"
 #include "net/log.h"
-#include "watch.h"
-
-#define SIGNALS_MAX 8
-
-struct watched_signal {
-	struct watch watch;
-	void (*handler)(void *arg);
-	void *arg;
-};
+#include "retry.h"
 
 struct loop {
 	struct event_base *base;
-	struct watches watches;
-	struct watched_signal signal[SIGNALS_MAX];
-	size_t nsignals;
+	struct retry_list retries;
 };
 
 static void
@@ -51,7 +44,7 @@ loop_new(void)
 
 	event_set_log_callback(log_libevent);
 	if (loop != NULL && (loop->base = new_base()) != NULL) {
-		if (watches_open(&loop->watches, loop->base))
+		if (retry_open(&loop->retries, loop->base))
 			return loop;
 		event_base_free(loop->base);
 	}
@@ -65,9 +58,7 @@ loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	for (size_t i = 0; i < loop->nsignals; i++)
-		watch_stop(&loop->signal[i].watch);
-	watches_close(&loop->watches);
+	retry_close(&loop->retries);
 	event_base_free(loop->base);
 	free(loop);
 }
@@ -78,10 +69,10 @@ loop_base(struct loop *loop)
 	return loop->base;
 }
 
-struct watches *
-loop_watches(struct loop *loop)
+struct retry_list *
+loop_retries(struct loop *loop)
 {
-	return &loop->watches;
+	return &loop->retries;
 }
 
 void
@@ -94,32 +85,6 @@ void
 loop_stop(struct loop *loop)
 {
 	event_base_loopbreak(loop->base);
-}
-
-static void
-got_signal(evutil_socket_t signo, short what, void *arg)
-{
-	struct watched_signal *w = arg;
-
-	(void)signo;
-	(void)what;
-	w->handler(w->arg);
-}
-
-bool
-loop_on_signal(struct loop *loop, int signo, void (*handler)(void *arg), void *arg)
-{
-	struct watched_signal *w = &loop->signal[loop->nsignals];
-
-	if (loop->nsignals == SIGNALS_MAX)
-		return false;
-	w->handler = handler;
-	w->arg = arg;
-	watch_init(&w->watch, loop, signo, EV_SIGNAL | EV_PERSIST, got_signal, w);
-	if (!watch_start(&w->watch, WATCH_NO_LIMIT))
-		return false;
-	loop->nsignals++;
-	return true;
 }
 
 struct monotime

@@ -8,6 +8,7 @@
 #include "mapcopy.h"
 #include "mapload.h"
 #include "net/log.h"
+#include "ticker.h"
 #include "watch.h"
 
 #define WATCH_MS 1000

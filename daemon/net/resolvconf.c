@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "net/log.h"
+#include "ticker.h"
 #include "watch.h"
 
 #define DNS_PORT 53

@@ -4,18 +4,17 @@
  *
  * - watch_start() says that it has failed. It is for what can end in that case, like a
  *   client's connection.
- * - watch_insist() can't fail. It is for what the daemon can't do without: the loop tries
- *   again every WATCH_RETRY_MS until it succeeds or the watch is stopped. */
+ * - watch_insist() can't fail. It is for what the daemon can't do without: it is tried
+ *   again (retry.h) until it succeeds or the watch is stopped. */
 #ifndef NET_WATCH_H
 #define NET_WATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "loop_base.h"
-
-#define WATCH_RETRY_MS 50
+#include "net/loop.h"
+#include "retry.h"
 
 /* For limit_ms: as long as it takes. */
 #define WATCH_NO_LIMIT INT64_MAX
@@ -24,10 +23,9 @@
  * and wasn't started since, has called back. */
 struct watch {
 	struct event event;
-	struct watches *all;     /* NULL: not prepared */
-	LIST_ENTRY(watch) entry; /* among those to be tried again */
-	bool waits;              /* it is one of them */
-	struct monotime at;      /* then: when its time is over; zero: never */
+	struct retry_list *retries; /* NULL: not prepared */
+	struct retry retry;
+	struct monotime at; /* while that waits: when its time is over; zero: never */
 };
 
 /* Prepares a watch, which is stopped. what is a set of EV_READ, EV_WRITE and so on;
@@ -56,34 +54,5 @@ bool watch_is_on(const struct watch *watch);
 
 /* fn isn't called any more. Legal in any state, also when all of its bytes are zero. */
 void watch_stop(struct watch *watch);
-
-/* A time that comes again and again. It can't fail either; libevent's persistent timers
- * do, silently, when there is no memory at their end. */
-struct ticker {
-	struct watch watch;
-	int64_t every_ms;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
-/* Calls fn from now on, every so many milliseconds. */
-void ticker_start(struct ticker *ticker, struct loop *loop, int64_t every_ms,
-	void (*fn)(void *arg), void *arg);
-
-/* Legal in any state, as above. */
-void ticker_stop(struct ticker *ticker);
-
-/* For loop.c: those that are to be tried again, and what wakes the loop for it. That is a
- * descriptor which is watched from the start on, so it can't fail when it is needed. */
-struct watches {
-	LIST_HEAD(, watch) failed;
-	struct event_base *base;
-	struct event retry;
-	int timer; /* a timerfd, armed while any has failed */
-};
-
-/* False on failure. */
-bool watches_open(struct watches *watches, struct event_base *base);
-void watches_close(struct watches *watches);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/counters.h"
 #include "flow/lookup.h"
 #include "net/loop.h"
+#include "net/signals.h"
 
 struct cachefile;
 
@@ -18,6 +19,7 @@ struct cachefile_config {
 		*srv_prefix; /* likewise; the names that DNS is asked for begin with it */
 	bool ask_ad;         /* DNS is asked for the AD bit */
 	struct loop *loop;
+	struct signals *signals;
 	struct engine *engine;
 	struct counters *counters;
 };

@@ -14,9 +14,6 @@ void loop_free(struct loop *);
 void loop_run(struct loop *);
 void loop_stop(struct loop *);
 
-/* The handler runs in the loop, not in the signal's context. False on failure. */
-bool loop_on_signal(struct loop *, int signo, void (*handler)(void *arg), void *arg);
-
 /* The time since the machine was started, with the time for which it was suspended: what
  * expires does so in that time, too. */
 struct monotime loop_now(void);

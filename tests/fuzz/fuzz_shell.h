@@ -18,6 +18,7 @@
 #include "fuzz.h"
 #include "net/listener.h"
 #include "net/log.h"
+#include "net/loop.h"
 
 #define ONION_A "aebagbafaydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4qcmeqd.onion"
 #define ONION_B "aibqibiga4eascqlbqgq4dyqcejbgfavcylrqgi2dmob2hq7eaqs4eqd.onion"

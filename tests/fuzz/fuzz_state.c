@@ -345,12 +345,14 @@ read_cache(const char *dir, struct reading *r, bool save)
 
 	shell_open();
 	config.loop = shell_loop;
+	require((config.signals = signals_new(shell_loop)) != NULL);
 	config.engine = shell.engine;
 	config.counters = &shell.counters;
 	require((c = cachefile_open(&config)) != NULL);
 	engine_recall(shell.engine, take_cached, r);
 	require(!save || cachefile_start(c));
 	cachefile_close(c);
+	signals_free(config.signals);
 	loop_free(shell_loop);
 	shell_loop = NULL;
 	shell_close();

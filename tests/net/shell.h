@@ -21,6 +21,7 @@
 #include "../../daemon/net/loop_base.h"
 #include "core/counters.h"
 #include "net/addr.h"
+#include "net/loop.h"
 
 /* The test binary has functions of these names, which the libraries call, too. */
 struct faults {

@@ -598,16 +598,19 @@ static void
 the_cache_is_written(void **state)
 {
 	struct engine *engine = open_engine();
+	struct signals *signals;
 	struct cachefile *file;
 	char path[sizeof(dir) + 8];
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/cache", dir);
 	begin_without_memory();
+	assert_non_null(signals = signals_new(loop));
 	file = cachefile_open(&(struct cachefile_config){.dir = dir,
 		.save_s = 1,
 		.srv_prefix = "_onion-mx._tcp.",
 		.loop = loop,
+		.signals = signals,
 		.engine = engine,
 		.counters = &counters});
 	assert_non_null(file);
@@ -619,6 +622,7 @@ the_cache_is_written(void **state)
 		unlink(path);
 	}
 	cachefile_close(file);
+	signals_free(signals);
 	engine_free(engine);
 	end_without_memory();
 }

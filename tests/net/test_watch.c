@@ -5,7 +5,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../../daemon/net/ticker.h"
 #include "../../daemon/net/watch.h"
+#include "net/signals.h"
 
 static struct loop *loop;
 static unsigned calls;
@@ -91,9 +93,9 @@ a_refused_time_keeps_its_end(void **state)
 	begin();
 	faults.nth_event_add = 1;
 	watch_init_timer(&w, loop, called, &calls);
-	watch_insist(&w, 3 * WATCH_RETRY_MS);
+	watch_insist(&w, 3 * RETRY_EVERY_MS);
 	WAIT_UNTIL(loop, calls == 1);
-	assert_true(monotime_diff_ms(loop_now(), from) >= 3 * WATCH_RETRY_MS - 10);
+	assert_true(monotime_diff_ms(loop_now(), from) >= 3 * RETRY_EVERY_MS - 10);
 	assert_int_equal(faults.event_adds, 1);
 	watch_stop(&w);
 	end();
@@ -141,7 +143,7 @@ a_stopped_watch_isnt_tried_again(void **state)
 	watch_insist(&b, 0);
 	watch_fire(&b);
 	watch_stop(&b);
-	until = monotime_add_ms(loop_now(), 3 * WATCH_RETRY_MS);
+	until = monotime_add_ms(loop_now(), 3 * RETRY_EVERY_MS);
 	WAIT_UNTIL(loop, monotime_reached(until, loop_now()));
 	assert_int_equal(calls, 1);
 	end();
@@ -177,14 +179,18 @@ a_ticker_goes_on_without_memory(void **state)
 static void
 a_signal_is_refused_at_the_start(void **state)
 {
+	struct signals *signals;
+
 	(void)state;
 	begin();
+	assert_non_null(signals = signals_new(loop));
 	faults.event_add = true;
-	assert_false(loop_on_signal(loop, SIGUSR2, count_tick, &calls));
+	assert_false(signals_handle(signals, SIGUSR2, count_tick, &calls));
 	faults.event_add = false;
-	assert_true(loop_on_signal(loop, SIGUSR2, count_tick, &calls));
+	assert_true(signals_handle(signals, SIGUSR2, count_tick, &calls));
 	raise(SIGUSR2);
 	WAIT_UNTIL(loop, calls == 1);
+	signals_free(signals);
 	end();
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../peer_uid.h"
+#include "../ticker.h"
 #include "../watch.h"
 #include "core/places.h"
 #include "farewell.h"
