@@ -155,7 +155,7 @@ const char *
 config_type_transport(const struct config_key *key, const char *text, void *field)
 {
 	(void)key;
-	if (transport_valid(text))
+	if (render_transport_valid(text))
 		return store_string(text, field);
 	return "a name of master.cf: letters, digits, - and _, at most 32";
 }

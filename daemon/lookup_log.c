@@ -43,10 +43,10 @@ lookup_log(const struct domain *d, const struct answer *a)
 		log_debug("%s: none", d->text);
 		break;
 	case OUTCOME_TEMP:
-		log_debug("%s: temporary: %s", d->text, reason_text(a->reason));
+		log_debug("%s: temporary: %s", d->text, answer_reason_text(a->reason));
 		break;
 	case OUTCOME_FAIL:
-		log_debug("%s: failure: %s", d->text, reason_text(a->reason));
+		log_debug("%s: failure: %s", d->text, answer_reason_text(a->reason));
 		break;
 	}
 }

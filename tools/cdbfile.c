@@ -62,15 +62,15 @@ cdbfile_close(struct cdbfile *c)
 const char *
 cdbfile_check(const struct map_image *m)
 {
-	struct map_check *c = malloc(sizeof(*c));
+	struct map_image_check *c = malloc(sizeof(*c));
 	enum map_check_status st = MAP_CHECK_MORE;
 	const char *wrong;
 
 	if (c == NULL)
 		return "can't be checked: out of memory";
-	map_check_start(c, m);
+	map_image_check_start(c, m);
 	while (st == MAP_CHECK_MORE)
-		st = map_check_more(c, RECORDS_AT_ONCE);
+		st = map_image_check_more(c, RECORDS_AT_ONCE);
 	wrong = c->wrong;
 	free(c);
 	return wrong;

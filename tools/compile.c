@@ -67,7 +67,7 @@ static bool
 add_entry(struct compile *c, const struct map_entry *e, uint32_t line)
 {
 	char key[MAP_KEY_MAX], value[MAP_VALUE_MAX];
-	size_t keylen = map_entry_key(e, key), len = map_entry_value(e, value);
+	size_t keylen = maptext_key(e, key), len = maptext_value(e, value);
 
 	c->entries++;
 	if (!dup_hash_add(c->keys, line, key, keylen))

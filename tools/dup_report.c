@@ -53,9 +53,9 @@ static bool
 same_route(const struct map_entry *a, const struct map_entry *b)
 {
 	char va[MAP_VALUE_MAX], vb[MAP_VALUE_MAX];
-	size_t len = map_entry_value(a, va);
+	size_t len = maptext_value(a, va);
 
-	return len == map_entry_value(b, vb) && memcmp(va, vb, len) == 0;
+	return len == maptext_value(b, vb) && memcmp(va, vb, len) == 0;
 }
 
 static void
@@ -63,7 +63,7 @@ report(struct dup_report *r, const struct input_line *line, uint32_t earlier)
 {
 	struct cursor c = {line->text, line->text + line->len};
 	char key[MAP_KEY_MAX];
-	int keylen = (int)map_entry_key(&r->now, key);
+	int keylen = (int)maptext_key(&r->now, key);
 
 	cursor_skip_blanks(&c);
 	report_error(r->report, line->number, (size_t)(c.p - line->text) + 1,

@@ -64,52 +64,46 @@ answer(const char *key, const char *what, const char *detail, enum exit_status s
 
 /* Query */
 
-/* What is looked for, and what stands before it in the map. */
-struct wanted {
-	const char *kind; /* "" or MAP_MX_PREFIX */
-	struct domain domain;
-};
-
-/* The exact domain, then its parents with their dot, the longest first. */
 static enum map_image_status
-find(const struct map_image *map, const struct wanted *w, struct map_record *r)
+find(const struct map_image *map, const char *prefix, const struct domain *d,
+	struct map_record *r)
 {
-	const char *name = w->domain.text, *end = name + w->domain.len;
-	const size_t kindlen = strlen(w->kind);
-	char key[MAP_KEY_MAX];
+	struct map_key k;
 
-	memcpy(key, w->kind, kindlen);
-	while (name != NULL) {
-		size_t len = (size_t)(end - name);
-		enum map_image_status st;
+	map_key_start(&k, prefix, d);
+	while (map_key_next(&k)) {
+		enum map_image_status st = map_image_find(map, k.key, k.len, r);
 
-		memcpy(key + kindlen, name, len);
-		st = map_image_find(map, key, kindlen + len, r);
 		if (st != MAP_IMAGE_MISSING)
 			return st;
-		name = memchr(name + 1, '.', len - 1);
 	}
 	return MAP_IMAGE_MISSING;
 }
 
+/* What is looked for, and what stands before it in the map. */
+struct wanted {
+	const char *key;    /* as it was written */
+	const char *prefix; /* "" or MAP_KEY_MX */
+	struct domain domain;
+};
+
 static enum exit_status
-query_map(const char *path, const struct map_image *map, const char *key,
-	const struct wanted *w)
+query_map(const char *path, const struct map_image *map, const struct wanted *w)
 {
 	struct map_record r;
 	struct target_set route;
 	struct map_options options;
 
-	switch (find(map, w, &r)) {
+	switch (find(map, w->prefix, &w->domain, &r)) {
 	case MAP_IMAGE_MISSING:
-		return answer(key, "not found", "", STATUS_NOT_FOUND);
+		return answer(w->key, "not found", "", STATUS_NOT_FOUND);
 	case MAP_IMAGE_FOUND:
 		if (maprec_parse(r.value, r.len, &route, &options, NULL) == MAPREC_BAD) {
 			warnx("%s: the record of %.*s is damaged", path, (int)r.keylen,
 				r.key);
 			return STATUS_NO_ANSWER;
 		}
-		print_key(key);
+		print_key(w->key);
 		printf("\t%.*s\t%.*s\n", (int)r.len, r.value, (int)r.keylen, r.key);
 		return STATUS_OK;
 	case MAP_IMAGE_DAMAGED:
@@ -133,16 +127,16 @@ query_onion(const char *key, const struct domain *d)
 static enum exit_status
 query(const char *path, const struct map_image *map, const char *key)
 {
-	const size_t mx = strlen(MAP_MX_PREFIX);
-	bool is_mx = strncmp(key, MAP_MX_PREFIX, mx) == 0;
-	struct wanted w = {.kind = is_mx ? MAP_MX_PREFIX : ""};
+	const size_t mx = strlen(MAP_KEY_MX);
+	bool is_mx = strncmp(key, MAP_KEY_MX, mx) == 0;
+	struct wanted w = {.key = key, .prefix = is_mx ? MAP_KEY_MX : ""};
 	const char *name = is_mx ? key + mx : key;
 
 	switch (domain_from_key(&w.domain, name, strlen(name))) {
 	case DOMAIN_OK:
 		if (domain_is_onion(&w.domain) && !is_mx)
 			return query_onion(key, &w.domain);
-		return query_map(path, map, key, &w);
+		return query_map(path, map, &w);
 	case DOMAIN_UNUSABLE:
 		return answer(key, "not found: no domain", "", STATUS_NOT_FOUND);
 	case DOMAIN_ONION:
@@ -201,8 +195,7 @@ print_record(const struct map_record *r)
 	memcpy(line + r->keylen + 1, r->value, r->len);
 	if (maptext_parse(line, len, &entry, &ignored, NULL) != MAPTEXT_ENTRY)
 		return false;
-	if (map_entry_key(&entry, key) != r->keylen ||
-		memcmp(key, r->key, r->keylen) != 0)
+	if (maptext_key(&entry, key) != r->keylen || memcmp(key, r->key, r->keylen) != 0)
 		return false;
 	printf("%.*s\n", (int)len, line);
 	return true;

@@ -1,7 +1,7 @@
 #include "core/answer.h"
 
 const char *
-reason_text(enum reason r)
+answer_reason_text(enum reason r)
 {
 	static const char *const text[REASON_COUNT] = {
 		[REASON_NONE] = "",

@@ -25,7 +25,7 @@ struct entry {
 struct bridge_table {
 	struct bridge_table_config config;
 	struct quotas quotas;
-	struct parent_counts *parents;
+	struct parents_counts *parents;
 	size_t mask;
 	struct entry **by_key, **by_address;
 	struct entries by_use[QUOTAS]; /* the one that has gone unused longest first */
@@ -58,7 +58,7 @@ bridge_table_new(const struct bridge_table_config *config)
 	t->mask = buckets - 1;
 	t->by_key = calloc(buckets, sizeof(t->by_key[0]));
 	t->by_address = calloc(buckets, sizeof(t->by_address[0]));
-	t->parents = parent_counts_new(quotas_limit(&t->quotas, QUOTA_DNS));
+	t->parents = parents_counts_new(quotas_limit(&t->quotas, QUOTA_DNS));
 	if (t->by_key != NULL && t->by_address != NULL && t->parents != NULL)
 		return t;
 	bridge_table_free(t);
@@ -77,7 +77,7 @@ bridge_table_free(struct bridge_table *t)
 			TAILQ_REMOVE(&t->by_use[quota], e, by_use);
 			free(e);
 		}
-	parent_counts_free(t->parents);
+	parents_counts_free(t->parents);
 	free(t->by_key);
 	free(t->by_address);
 	free(t);

@@ -63,7 +63,7 @@ dnsmsg_is_truncated(const uint8_t *msg, size_t len)
 }
 
 void
-dns_answer_fail(struct dns_answer *a, enum reason reason)
+dnsmsg_answer_fail(struct dns_answer *a, enum reason reason)
 {
 	a->status = DNS_FAILED;
 	a->reason = reason;
@@ -333,12 +333,12 @@ dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *q,
 	struct message m;
 	int used = 0;
 
-	dns_answer_fail(a, reason);
+	dnsmsg_answer_fail(a, reason);
 	m.memo = memo;
 	if (open_message(&m, msg, len, q->name, dnsrecord_wire_type(q->type)))
 		reason = read_message(&m, q->type, a, &used);
 	if (reason != REASON_NONE) {
-		dns_answer_fail(a, reason);
+		dnsmsg_answer_fail(a, reason);
 		return;
 	}
 	a->reason = REASON_NONE;
@@ -346,7 +346,8 @@ dnsmsg_parse(const uint8_t *msg, size_t len, const struct dns_question *q,
 }
 
 bool
-dns_answer_counts(const struct dns_answer *a, enum bare_negative setting, bool knows_type)
+dnsmsg_answer_counts(
+	const struct dns_answer *a, enum bare_negative setting, bool knows_type)
 {
 	switch (a->bare) {
 	case DNS_BARE_NO:
@@ -358,4 +359,10 @@ dns_answer_counts(const struct dns_answer *a, enum bare_negative setting, bool k
 		       (setting == BARE_NEGATIVE_KNOWN && knows_type);
 	}
 	return true;
+}
+
+const char *
+dnsmsg_type_name(enum dns_type type)
+{
+	return dnsrecord_type_name(type);
 }

@@ -25,7 +25,7 @@ dnsrecord_wire_type(enum dns_type type)
 }
 
 const char *
-dns_type_name(enum dns_type type)
+dnsrecord_type_name(enum dns_type type)
 {
 	return types[type].name;
 }

@@ -6,6 +6,7 @@
 
 #include "core/dnsmsg.h"
 
+const char *dnsrecord_type_name(enum dns_type type);
 ns_type dnsrecord_wire_type(enum dns_type);
 
 /* The name that begins at p and must end exactly at end, in text form. */

@@ -118,14 +118,14 @@ map_image_next(const struct map_image *m, uint32_t *next, struct map_record *r)
 /* The check */
 
 static enum map_check_status
-bad(struct map_check *c, const char *wrong)
+bad(struct map_image_check *c, const char *wrong)
 {
 	c->wrong = wrong;
 	return MAP_CHECK_BAD;
 }
 
 void
-map_check_start(struct map_check *c, const struct map_image *image)
+map_image_check_start(struct map_image_check *c, const struct map_image *image)
 {
 	memset(c, 0, sizeof(*c));
 	c->image = *image;
@@ -135,9 +135,9 @@ map_check_start(struct map_check *c, const struct map_image *image)
 }
 
 static bool
-is_entry(struct map_check *c, const struct map_record *r)
+is_entry(struct map_image_check *c, const struct map_record *r)
 {
-	const size_t mx = strlen(MAP_MX_PREFIX);
+	const size_t mx = strlen(MAP_KEY_MX);
 	struct map_options options;
 	struct target_set route;
 
@@ -148,7 +148,7 @@ is_entry(struct map_check *c, const struct map_record *r)
 	case MAPREC_NONE:
 		return true;
 	case MAPREC_SRV:
-		return r->keylen < mx || memcmp(r->key, MAP_MX_PREFIX, mx) != 0;
+		return r->keylen < mx || memcmp(r->key, MAP_KEY_MX, mx) != 0;
 	case MAPREC_BAD:
 		break;
 	}
@@ -156,7 +156,7 @@ is_entry(struct map_check *c, const struct map_record *r)
 }
 
 static bool
-sum_is_right(const struct map_check *c, const struct map_record *r)
+sum_is_right(const struct map_image_check *c, const struct map_record *r)
 {
 	char expected[MAP_SUM_VALUE_MAX + 1];
 	size_t len = map_sum_value(&c->sum, expected);
@@ -165,7 +165,7 @@ sum_is_right(const struct map_check *c, const struct map_record *r)
 }
 
 static enum map_check_status
-check_record(struct map_check *c, const struct map_record *r)
+check_record(struct map_image_check *c, const struct map_record *r)
 {
 	struct map_record found;
 
@@ -187,7 +187,7 @@ check_record(struct map_check *c, const struct map_record *r)
 
 /* Each record has been found by a slot of its own. */
 static enum map_check_status
-check_slots(struct map_check *c)
+check_slots(struct map_image_check *c)
 {
 	const unsigned char *end = c->image.data + c->image.size;
 	uint64_t used = 0;
@@ -205,7 +205,7 @@ check_slots(struct map_check *c)
 }
 
 enum map_check_status
-map_check_more(struct map_check *c, unsigned records)
+map_image_check_more(struct map_image_check *c, unsigned records)
 {
 	struct map_record r;
 

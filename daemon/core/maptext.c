@@ -26,10 +26,10 @@ static enum maptext_status
 parse_domain(struct line *l, struct map_entry *e)
 {
 	struct cursor word = cursor_word(&l->rest);
-	const size_t mx = strlen(MAP_MX_PREFIX);
+	const size_t mx = strlen(MAP_KEY_MX);
 	const char *name = word.p;
 
-	e->mx = (size_t)(word.end - name) >= mx && memcmp(name, MAP_MX_PREFIX, mx) == 0;
+	e->mx = (size_t)(word.end - name) >= mx && memcmp(name, MAP_KEY_MX, mx) == 0;
 	if (e->mx)
 		name += mx;
 	e->below = name < word.end && *name == '.';
@@ -203,13 +203,13 @@ maptext_parse(const char *text, size_t len, struct map_entry *e, struct map_erro
 }
 
 size_t
-map_entry_key(const struct map_entry *e, char out[MAP_KEY_MAX])
+maptext_key(const struct map_entry *e, char out[MAP_KEY_MAX])
 {
 	size_t n = 0;
 
 	if (e->mx) {
-		n = strlen(MAP_MX_PREFIX);
-		memcpy(out, MAP_MX_PREFIX, n);
+		n = strlen(MAP_KEY_MX);
+		memcpy(out, MAP_KEY_MX, n);
 	}
 	if (e->below)
 		out[n++] = '.';
@@ -217,24 +217,8 @@ map_entry_key(const struct map_entry *e, char out[MAP_KEY_MAX])
 	return n + e->domain.len;
 }
 
-bool
-map_key_valid(const char *key, size_t len)
-{
-	const size_t mx = strlen(MAP_MX_PREFIX);
-
-	if (len >= mx && memcmp(key, MAP_MX_PREFIX, mx) == 0) {
-		key += mx;
-		len -= mx;
-	}
-	if (len > 0 && key[0] == '.') {
-		key++;
-		len--;
-	}
-	return domain_is_canonical(key, len);
-}
-
 size_t
-map_entry_value(const struct map_entry *e, char out[MAP_VALUE_MAX])
+maptext_value(const struct map_entry *e, char out[MAP_VALUE_MAX])
 {
 	char *p = out;
 

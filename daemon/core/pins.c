@@ -33,7 +33,7 @@ struct pins {
 	struct pins_config config;
 	size_t count;
 	size_t mask;
-	struct parent_counts *parents;
+	struct parents_counts *parents;
 	TAILQ_HEAD(, pin) by_use; /* the one that has gone unused longest first */
 	struct pin *bucket[];
 };
@@ -51,7 +51,7 @@ pins_new(const struct pins_config *config)
 	p->config = *config;
 	p->mask = buckets - 1;
 	TAILQ_INIT(&p->by_use);
-	if ((p->parents = parent_counts_new(config->max)) != NULL)
+	if ((p->parents = parents_counts_new(config->max)) != NULL)
 		return p;
 	free(p);
 	return NULL;
@@ -119,7 +119,7 @@ pins_free(struct pins *p)
 	for (size_t i = 0; i <= p->mask; i++)
 		while (p->bucket[i] != NULL)
 			drop(p, &p->bucket[i]);
-	parent_counts_free(p->parents);
+	parents_counts_free(p->parents);
 	free(p);
 }
 

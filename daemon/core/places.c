@@ -62,7 +62,7 @@ places_leave(struct places *p, struct place *place)
 
 	if (u == NULL)
 		return;
-	place_set_idle(place, false);
+	places_set_idle(place, false);
 	place->user = NULL;
 	p->taken--;
 	if (--u->taken > 0)
@@ -72,7 +72,7 @@ places_leave(struct places *p, struct place *place)
 }
 
 void
-place_set_idle(struct place *place, bool idle)
+places_set_idle(struct place *place, bool idle)
 {
 	if (place->user == NULL || place->idle == idle)
 		return;

@@ -1,9 +1,7 @@
-/* Postfix's policy delegation (SMTPD_POLICY_README): attributes "name=value\n" up to an
- * empty line. smtpd asks at RCPT, and waits until the lookup has ended; the answer is
- * always DUNNO, so that nothing depends on it but what the cache knows afterwards. */
+#include "core/policy.h"
+
 #include <string.h>
 
-#include "core/proto.h"
 #include "core/text.h"
 
 struct value {

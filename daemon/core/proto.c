@@ -3,6 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/policy.h"
+#include "core/readsocket.h"
+#include "core/socketmap.h"
+#include "core/tcp_table.h"
+
 static const struct proto *const protos[] = {
 	&proto_readsocket,
 	&proto_tcp_table,
@@ -20,7 +25,7 @@ proto_by_name(const char *name)
 }
 
 const char *
-refusal_text(enum refusal r)
+proto_refusal_text(enum refusal r)
 {
 	static const char *const text[] = {
 		[REFUSE_UNKNOWN] = "unknown request",
@@ -40,7 +45,7 @@ proto_transport_value(
 		return;
 	}
 	/* error(8) bounces with this status and text. */
-	r->len = (size_t)snprintf(
-		r->text, sizeof(r->text), "error:5.4.4 %s", reason_text(a->reason));
+	r->len = (size_t)snprintf(r->text, sizeof(r->text), "error:5.4.4 %s",
+		answer_reason_text(a->reason));
 	r->left_out = 0;
 }

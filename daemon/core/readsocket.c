@@ -1,8 +1,7 @@
-/* Exim's ${readsocket{SOCKET}{route $domain\n}}: one line each way, then EOF. The
- * newline at the end of the answer tells Exim that it is whole. */
+#include "core/readsocket.h"
+
 #include <string.h>
 
-#include "core/proto.h"
 #include "core/text.h"
 
 static const struct {
@@ -78,14 +77,14 @@ format(struct reply *reply, const struct answer *a, const struct render *how)
 		return;
 	}
 	/* Exim goes on to clearnet at this exact line only. */
-	why = a->outcome == OUTCOME_NONE ? "" : reason_text(a->reason);
+	why = a->outcome == OUTCOME_NONE ? "" : answer_reason_text(a->reason);
 	put(reply, word[a->outcome], why, strlen(why));
 }
 
 static void
 refuse(struct reply *reply, enum refusal why)
 {
-	put(reply, "TEMP", refusal_text(why), strlen(refusal_text(why)));
+	put(reply, "TEMP", proto_refusal_text(why), strlen(proto_refusal_text(why)));
 	reply->left_out = 0;
 }
 

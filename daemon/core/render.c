@@ -61,7 +61,7 @@ render_nexthop(
 }
 
 bool
-transport_valid(const char *name)
+render_transport_valid(const char *name)
 {
 	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				"0123456789-_");

@@ -57,7 +57,7 @@ shares_full(const struct shares *s)
 }
 
 uint64_t
-share_zone(const struct siphash_key *key, const char *name)
+shares_zone(const struct siphash_key *key, const char *name)
 {
 	const char *dot = strrchr(name, '.');
 	const char *before =

@@ -1,9 +1,8 @@
-/* socketmap_table(5), as Postfix, sendmail and MeTA1 speak it: netstrings, a map's
- * name and a key in the request, a word and a value in the reply. */
+#include "core/socketmap.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "core/proto.h"
 #include "core/text.h"
 
 static const struct {
@@ -98,7 +97,7 @@ format(struct reply *reply, const struct answer *a, const struct render *how)
 		put_text(reply, "NOTFOUND", "");
 		return;
 	case OUTCOME_TEMP:
-		put_text(reply, "TEMP", reason_text(a->reason));
+		put_text(reply, "TEMP", answer_reason_text(a->reason));
 		return;
 	case OUTCOME_ROUTE:
 	case OUTCOME_FAIL:
@@ -112,7 +111,7 @@ static void
 refuse(struct reply *reply, enum refusal why)
 {
 	put_text(reply, why == REFUSE_BUSY ? "TEMP" : "PERM",
-		why == REFUSE_UNKNOWN ? "unknown map" : refusal_text(why));
+		why == REFUSE_UNKNOWN ? "unknown map" : proto_refusal_text(why));
 	reply->left_out = 0;
 }
 

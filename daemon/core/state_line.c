@@ -20,7 +20,7 @@ state_line_write(char out[STATE_LINE_MAX], const struct state_line *s)
 	const struct target_set *set = &s->fact.set;
 	size_t n = (size_t)snprintf(out, STATE_LINE_MAX,
 		"%s %s %.*s%s %" PRId64 " %" PRIu32 " %c %c %u", kinds[s->kind],
-		dns_type_name(s->type), (int)s->prefixlen, s->prefix ? s->prefix : "",
+		dnsmsg_type_name(s->type), (int)s->prefixlen, s->prefix ? s->prefix : "",
 		s->domain.text, s->when, s->ttl,
 		s->fact.status == DNS_RECORDS ? '+' : '-',
 		s->ad_unasked ? '?'
@@ -75,7 +75,7 @@ take_type(struct cursor *c, struct state_line *s)
 	struct cursor word = cursor_next_word(c);
 
 	for (enum dns_type t = DNS_TYPE_A; t < DNS_TYPES; t++)
-		if (cursor_is(word, dns_type_name(t))) {
+		if (cursor_is(word, dnsmsg_type_name(t))) {
 			s->type = t;
 			return true;
 		}

@@ -1,8 +1,7 @@
-/* Postfix's tcp_table(5): "get KEY\n", with %XX for what isn't printable ASCII, for
- * white space and for the percent sign. */
+#include "core/tcp_table.h"
+
 #include <string.h>
 
-#include "core/proto.h"
 #include "core/text.h"
 
 static int
@@ -115,7 +114,7 @@ format(struct reply *reply, const struct answer *a, const struct render *how)
 		put_text(reply, "500", "not found");
 		return;
 	case OUTCOME_TEMP:
-		put_text(reply, "400", reason_text(a->reason));
+		put_text(reply, "400", answer_reason_text(a->reason));
 		return;
 	case OUTCOME_ROUTE:
 	case OUTCOME_FAIL:
@@ -129,7 +128,7 @@ format(struct reply *reply, const struct answer *a, const struct render *how)
 static void
 refuse(struct reply *reply, enum refusal why)
 {
-	put_text(reply, "400", refusal_text(why));
+	put_text(reply, "400", proto_refusal_text(why));
 	reply->left_out = 0;
 }
 

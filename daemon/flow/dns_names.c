@@ -70,7 +70,7 @@ need(struct inquiry *q, enum dns_type type, const struct domain *d)
 
 	n->type = type;
 	n->subject = *d;
-	explain_add(q->explain, "%s of %s: asking DNS", dns_type_name(type), d->text);
+	explain_add(q->explain, "%s of %s: asking DNS", dnsmsg_type_name(type), d->text);
 }
 
 /* Will it soon expire? Then it is renewed while it is still good. */
@@ -113,7 +113,7 @@ get_fresh(struct inquiry *q, enum dns_type type, const struct domain *d,
 	inquiry_count(q, &inquiry_counters(q)->cache_hits);
 	dns_fact_copy(f, &c->fact);
 	explain_add(q->explain, "%s of %s: in the cache for another %lld s%s",
-		dns_type_name(type), d->text,
+		dnsmsg_type_name(type), d->text,
 		(long long)monotime_diff_ms(c->expires, q->now) / 1000,
 		f->ad ? ", validated" : "");
 	renew_in_time(q, type, d, c);
@@ -129,7 +129,7 @@ get_stale(struct inquiry *q, enum dns_type type, const struct domain *d,
 	q->stale = failed;
 	inquiry_count(q, &inquiry_counters(q)->stale_answers);
 	explain_add(q->explain, "%s of %s: expired %lld s ago, but still of use",
-		dns_type_name(type), d->text,
+		dnsmsg_type_name(type), d->text,
 		(long long)monotime_diff_ms(q->now, c->expires) / 1000);
 	return NAME_RESOLVED;
 }
@@ -151,8 +151,8 @@ get_from_cache(struct inquiry *q, enum dns_type type, const struct domain *d,
 		need(q, type, d);
 		return NAME_NEEDED;
 	}
-	explain_add(q->explain, "%s of %s: %s", dns_type_name(type), d->text,
-		reason_text(failed));
+	explain_add(q->explain, "%s of %s: %s", dnsmsg_type_name(type), d->text,
+		answer_reason_text(failed));
 	if (st == CACHE_STALE)
 		return get_stale(q, type, d, &c, failed, f);
 	f->reason = failed;
@@ -169,7 +169,7 @@ dns_names_get(
 	if (!in_dns(q->env->config, type, d)) {
 		*f = (struct dns_fact){.status = DNS_NONE};
 		explain_add(q->explain, "%s of %s: not a name for DNS",
-			dns_type_name(type), d->text);
+			dnsmsg_type_name(type), d->text);
 		return NAME_RESOLVED;
 	}
 	kept = find_kept(q->kept, type, d);
@@ -187,7 +187,8 @@ renew(struct inquiry *q, const struct needed_name *n)
 {
 	struct inquiry_env *env = q->env;
 	const struct inflight_question question = {n->type, n->subject.text,
-		{.key[SHARE_ZONE] = share_zone(&env->config->cache.key, n->subject.text)},
+		{.key[SHARE_ZONE] =
+				shares_zone(&env->config->cache.key, n->subject.text)},
 		q->cache_only};
 	struct inflight_joined joined;
 

@@ -132,7 +132,7 @@ static enum reason
 judge_bare(struct dns_server *s, enum dns_type type, const struct dns_answer *answer)
 {
 	bool knows = (s->knows & 1U << type) != 0;
-	bool counts = dns_answer_counts(answer, s->config->bare_negative, knows);
+	bool counts = dnsmsg_answer_counts(answer, s->config->bare_negative, knows);
 
 	++*s->config->bare;
 	if (!s->was_bare)

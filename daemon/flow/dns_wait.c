@@ -58,7 +58,7 @@ keep(const struct dns_wait_name *n, const struct dns_answer *answer)
 static void
 explain(const struct dns_wait_name *n, const struct dns_answer *answer)
 {
-	const char *type = dns_type_name(n->type), *name = n->subject.text;
+	const char *type = dnsmsg_type_name(n->type), *name = n->subject.text;
 	struct explain *explain = n->wait->explain;
 
 	if (answer->status != DNS_FAILED)
@@ -120,7 +120,7 @@ join(struct dns_wait_name *n, struct monotime now)
 	enum reason reason;
 
 	question.keys.key[SHARE_ZONE] =
-		share_zone(&w->env->config->cache.key, n->subject.text);
+		shares_zone(&w->env->config->cache.key, n->subject.text);
 	reason = inflight_join(w->env->dns_inflight, &question, now, &n->waiter, &joined);
 	if (reason != REASON_NONE)
 		return reason;

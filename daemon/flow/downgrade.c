@@ -54,7 +54,7 @@ look_for(struct inquiry *q, enum dns_type type, const struct domain *d,
 
 	if (!learn(q, type, d, &f, p) || f.status != DNS_RECORDS)
 		return;
-	explain_add(q->explain, "%s of %s: there", dns_type_name(type), d->text);
+	explain_add(q->explain, "%s of %s: there", dnsmsg_type_name(type), d->text);
 	p->found = true;
 }
 

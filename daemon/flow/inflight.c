@@ -259,7 +259,7 @@ ask_queued(struct inflight *all, struct monotime now)
 		if (!ask(q, now)) {
 			struct dns_answer none;
 
-			dns_answer_fail(&none, REASON_NOMEM);
+			dnsmsg_answer_fail(&none, REASON_NOMEM);
 			// NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
 			forget(q);
 			finish(q, &none, now);
@@ -346,7 +346,7 @@ end_displaced(struct inflight *all, struct monotime now)
 	struct dns_answer none;
 	struct inflight_query *q;
 
-	dns_answer_fail(&none, REASON_BUSY);
+	dnsmsg_answer_fail(&none, REASON_BUSY);
 	while ((q = TAILQ_FIRST(&all->displaced)) != NULL) {
 		leave_displaced(q);
 		tell_waiters(q, &none, now);

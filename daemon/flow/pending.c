@@ -116,7 +116,7 @@ take_place(struct pending *p, const struct profile *profile, const struct domain
 	struct share_keys keys = p->keys;
 	struct pending *other;
 
-	keys.key[SHARE_ZONE] = share_zone(&set->config->cache.key, d->text);
+	keys.key[SHARE_ZONE] = shares_zone(&set->config->cache.key, d->text);
 	if (shares_full(set->places)) {
 		if (profile->cache_only)
 			return refuse(&c->policy_full);

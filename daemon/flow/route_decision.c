@@ -39,42 +39,26 @@ decide_onion(struct inquiry *q)
 
 /* The map */
 
-static const char *
-join_key(char out[MAP_KEY_MAX], const char *kind, size_t kindlen, const char *name,
-	size_t len)
-{
-	memcpy(out, kind, kindlen);
-	memcpy(out + kindlen, name, len);
-	return out;
-}
-
-/* The exact name, then its parents with their dot, the longest first. kind is what the
- * keys begin with. */
+/* prefix: what the keys begin with. */
 static enum map_result
-find_keys(struct inquiry *q, const char *kind, const struct domain *d)
+find_keys(struct inquiry *q, const char *prefix, const struct domain *d)
 {
 	struct map_source *map = q->env->ports->map;
-	const size_t kindlen = strlen(kind);
-	const char *name = d->text, *end = d->text + d->len;
-	char buffer[MAP_KEY_MAX];
+	struct map_value *value = &q->env->value;
+	struct map_key k;
 
-	q->origin = kindlen == 0 ? ORIGIN_MAP : ORIGIN_MAP_MANY;
-	while (name != NULL) {
-		size_t len = (size_t)(end - name);
-		const char *key = name;
+	map_key_start(&k, prefix, d);
+	while (map_key_next(&k)) {
 		enum map_result r;
 
-		if (kindlen > 0)
-			key = join_key(buffer, kind, kindlen, name, len);
-		q->env->value.checked = false;
-		r = map->get(map, key, kindlen + len, &q->env->value);
+		q->origin = k.is_exact && *prefix == '\0' ? ORIGIN_MAP : ORIGIN_MAP_MANY;
+		value->checked = false;
+		r = map->get(map, k.key, k.len, value);
 		if (r == MAP_HIT)
-			explain_add(q->explain, "map: %.*s  %.*s", (int)(kindlen + len),
-				key, (int)q->env->value.len, q->env->value.text);
+			explain_add(q->explain, "map: %.*s  %.*s", (int)k.len, k.key,
+				(int)value->len, value->text);
 		if (r != MAP_MISS)
 			return r;
-		name = memchr(name + 1, '.', len - 1);
-		q->origin = ORIGIN_MAP_MANY;
 	}
 	return MAP_MISS;
 }
@@ -230,7 +214,7 @@ decide_by_host(struct inquiry *q, const struct domain *host, const struct dns_fa
 	const struct map_options own = q->options;
 	enum maprec_status st;
 
-	switch (map_find(q, MAP_MX_PREFIX, host)) {
+	switch (map_find(q, MAP_KEY_MX, host)) {
 	case MAP_MISS:
 		return false;
 	case MAP_BROKEN:

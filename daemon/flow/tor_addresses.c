@@ -158,7 +158,7 @@ join(struct tor *t, const char *name, struct share_keys keys,
 	struct inflight_joined joined;
 	enum reason reason;
 
-	question.keys.key[SHARE_ZONE] = share_zone(&t->config->cache.key, name);
+	question.keys.key[SHARE_ZONE] = shares_zone(&t->config->cache.key, name);
 	reason = inflight_join(t->inflight, &question, now, waiter, &joined);
 	if (reason == REASON_NONE)
 		t->counters->tor_queries += joined.asked;

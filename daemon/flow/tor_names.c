@@ -21,7 +21,7 @@ struct tor_name {
 struct tor_names {
 	struct siphash_key key;
 	struct quotas quotas; /* a name without an owner counts as the map's */
-	struct parent_counts *parents;
+	struct parents_counts *parents;
 	struct tor_name *table;
 	void (*nearly_full)(void *arg, unsigned percent);
 	void *arg;
@@ -41,7 +41,7 @@ tor_names_new(size_t max, const struct siphash_key *key,
 	n->quotas = (struct quotas){.max = max, .place_max = 1};
 	n->nearly_full = nearly_full;
 	n->arg = arg;
-	n->parents = parent_counts_new(quotas_limit(&n->quotas, QUOTA_DNS));
+	n->parents = parents_counts_new(quotas_limit(&n->quotas, QUOTA_DNS));
 	if (n->parents != NULL)
 		return n;
 	free(n);
@@ -76,7 +76,7 @@ tor_names_free(struct tor_names *n)
 	if (n == NULL)
 		return;
 	forget_all(n);
-	parent_counts_free(n->parents);
+	parents_counts_free(n->parents);
 	free(n);
 }
 

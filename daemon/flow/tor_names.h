@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/parents.h"
 #include "core/quotas.h"
 #include "core/siphash.h"
 

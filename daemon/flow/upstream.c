@@ -118,7 +118,7 @@ end_failed(struct upstream_query *q, enum reason reason, struct monotime now)
 {
 	struct dns_answer answer;
 
-	dns_answer_fail(&answer, reason);
+	dnsmsg_answer_fail(&answer, reason);
 	end(q, &answer, now);
 }
 

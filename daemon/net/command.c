@@ -97,7 +97,7 @@ print_outcome(const struct command *c, const struct answer *a)
 
 	fprintf(c->out, "%.*s", (int)t->len, t->text);
 	fprintf(c->out, "outcome: %s%s%s\n", outcomes[a->outcome],
-		a->reason == REASON_NONE ? "" : ", ", reason_text(a->reason));
+		a->reason == REASON_NONE ? "" : ", ", answer_reason_text(a->reason));
 	for (uint8_t i = 0; i < a->route.n; i++) {
 		fprintf(c->out, "target: %.*s:%u\n", (int)a->route.target[i].hostlen,
 			a->route.target[i].host, (unsigned)a->route.target[i].port);

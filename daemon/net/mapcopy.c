@@ -175,14 +175,14 @@ copy(struct map_copy *c, int fd, size_t size, const atomic_bool *stop)
 static bool
 is_good(struct map_copy *c, const atomic_bool *stop)
 {
-	struct map_check *check = malloc(sizeof(*check));
+	struct map_image_check *check = malloc(sizeof(*check));
 	enum map_check_status st = MAP_CHECK_MORE;
 
 	if (check == NULL)
 		return fails_by_errno(c);
-	map_check_start(check, &c->image);
+	map_image_check_start(check, &c->image);
 	while (st == MAP_CHECK_MORE && !is_set(stop))
-		st = map_check_more(check, RECORDS_AT_ONCE);
+		st = map_image_check_more(check, RECORDS_AT_ONCE);
 	c->wrong = st == MAP_CHECK_MORE ? stopped : check->wrong;
 	c->entries = check->sum.entries;
 	c->has_sum = check->has_sum;

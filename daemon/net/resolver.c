@@ -107,7 +107,7 @@ cancel(struct dns_query *q)
 static enum reason
 ask_by_tcp(struct resolver *r, struct dns_query *q, enum reason why)
 {
-	const struct share_keys keys = {.key[SHARE_ZONE] = share_zone(&r->key, q->name)};
+	const struct share_keys keys = {.key[SHARE_ZONE] = shares_zone(&r->key, q->name)};
 	struct pooled_channel *ch;
 	enum reason failed;
 
@@ -158,7 +158,7 @@ read_answer(struct resolver *r, const struct dns_query *q)
 	if (x->failed == REASON_NONE)
 		dnsmsg_parse(x->message, x->len, &question, &r->answer, &r->memo);
 	else
-		dns_answer_fail(&r->answer, why_failed(q));
+		dnsmsg_answer_fail(&r->answer, why_failed(q));
 	r->answer.ad &= r->config.ask_ad && r->is_local;
 	r->answer.from = r->address;
 }
@@ -191,7 +191,7 @@ conclude(struct resolver *r, struct dns_query *q)
 	if ((why = why_by_tcp(r, q)) != REASON_NONE) {
 		if ((why = ask_by_tcp(r, q, why)) == REASON_NONE)
 			return;
-		dns_answer_fail(&r->answer, why);
+		dnsmsg_answer_fail(&r->answer, why);
 	}
 	q->done(q->arg, &r->answer, loop_now());
 	free_query(q);

@@ -248,7 +248,7 @@ proceed(void *arg)
 		return;
 	}
 	idle = s->pipeline.nowed == 0 && s->out.len == 0 && !s->client.is_waiting;
-	place_set_idle(&s->place, idle && s->in.len == 0 && !is_about_to_ask(s));
+	places_set_idle(&s->place, idle && s->in.len == 0 && !is_about_to_ask(s));
 	if (idle && (s->pipeline.closed || (s->eof && s->in.len == 0))) {
 		finish(s);
 		return;
@@ -314,7 +314,7 @@ read_input(struct session *s, bool ends)
 
 	if (n < 0 && errno == EAGAIN)
 		return;
-	place_set_idle(&s->place, false);
+	places_set_idle(&s->place, false);
 	if (n < 0) {
 		s->broken = true;
 	} else if (n == 0) {
@@ -394,7 +394,7 @@ session_give_way(struct session *s)
 
 	/* What has come in since is taken when its event is. */
 	if (!s->lingering && recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
-		place_set_idle(&s->place, false);
+		places_set_idle(&s->place, false);
 		return false;
 	}
 	end(s);

@@ -58,7 +58,7 @@ struct answer {
 
 /* Printable ASCII without quotes or percent signs, at most REASON_LEN bytes. */
 #define REASON_LEN 64
-const char *reason_text(enum reason);
+const char *answer_reason_text(enum reason);
 
 static inline void
 answer_set(struct answer *a, enum outcome outcome, enum reason reason)

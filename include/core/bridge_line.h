@@ -8,6 +8,7 @@
 
 #include "core/domain.h"
 #include "core/line_checksum.h"
+#include "core/parents.h"
 #include "core/quotas.h"
 #include "core/target.h"
 #include "core/tls_policy.h"

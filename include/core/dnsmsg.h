@@ -28,7 +28,7 @@ enum dns_status {
 };
 
 /* A negative answer without the SOA record that proves it, as some resolvers give it
- * (RFC 2308 section 2). Whether it counts is for dns_answer_counts(). */
+ * (RFC 2308 section 2). Whether it counts is for dnsmsg_answer_counts(). */
 enum dns_bare {
 	DNS_BARE_NO,       /* it has that SOA, or isn't negative */
 	DNS_BARE_NXDOMAIN, /* the name isn't there, if the resolver is to be believed */
@@ -90,7 +90,7 @@ enum bare_negative {
  * failure as a failure. knows_type: the resolver that gave it has answered a question for
  * that type of record before with a record, or with an SOA. One for which it is false is
  * to become a failure, REASON_DNS_UNPROVEN. */
-bool dns_answer_counts(
+bool dnsmsg_answer_counts(
 	const struct dns_answer *, enum bare_negative setting, bool knows_type);
 
 /* Does this answer (QR) say of itself that it is truncated (TC)? Then the question is to
@@ -99,9 +99,9 @@ bool dns_answer_counts(
 bool dnsmsg_is_truncated(const uint8_t *msg, size_t len);
 
 /* A failure that came without a message. */
-void dns_answer_fail(struct dns_answer *, enum reason);
+void dnsmsg_answer_fail(struct dns_answer *, enum reason);
 
 /* "SRV" and the like. */
-const char *dns_type_name(enum dns_type);
+const char *dnsmsg_type_name(enum dns_type);
 
 #endif

@@ -55,7 +55,7 @@ enum map_image_status map_image_next(
  * map_key_valid() take, and is what is found by its key; there is no slot in the tables
  * beside those, and no byte that belongs to nothing. If there is a checksum, it is right,
  * and its record the last. About 230 kB: not for the stack. */
-struct map_check {
+struct map_image_check {
 	struct map_image image;
 	uint32_t next;
 	uint64_t records;
@@ -71,9 +71,9 @@ enum map_check_status {
 	MAP_CHECK_BAD, /* see wrong */
 };
 
-void map_check_start(struct map_check *, const struct map_image *);
+void map_image_check_start(struct map_image_check *, const struct map_image *);
 
 /* Looks at up to so many more records. To be called until it isn't MAP_CHECK_MORE. */
-enum map_check_status map_check_more(struct map_check *, unsigned records);
+enum map_check_status map_image_check_more(struct map_image_check *, unsigned records);
 
 #endif

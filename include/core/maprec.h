@@ -19,7 +19,7 @@ enum maprec_status {
 	MAPREC_BAD,
 };
 
-/* The route's names are views of the value. Takes what map_entry_value() writes, and the
+/* The route's names are views of the value. Takes what maptext_value() writes, and the
  * targets of a map's line as they are, as long as the names are in lower case. The memo
  * may be NULL. */
 enum maprec_status maprec_parse(const char *value, size_t len, struct target_set *,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/domain.h"
+#include "core/map_key.h"
 #include "core/map_options.h"
 #include "core/onion.h"
 #include "core/target.h"
@@ -53,15 +54,13 @@ enum maptext_status {
 enum maptext_status maptext_parse(const char *line, size_t len, struct map_entry *,
 	struct map_error *, struct onion_memo *);
 
-/* How an entry stands in the cdb: the key is the domain, with what stands before it in
- * the text, "mx:" or a dot; the value is "-", "srv" or the targets with port 25 left out,
- * "A.onion, B.onion:2525", and then the options. Both return the length, to which no NUL
- * belongs. */
-#define MAP_MX_PREFIX "mx:"
-#define MAP_KEY_MAX (DOMAIN_MAX + 1 + sizeof(MAP_MX_PREFIX) - 1)
+/* The key of an entry (core/map_key.h): the domain with what stands before it in the
+ * text, "mx:" or a dot. Returns its length, without a NUL. */
+size_t maptext_key(const struct map_entry *entry, char out[MAP_KEY_MAX]);
+
+/* The value of an entry: "-", "srv" or the targets with port 25 left out,
+ * "A.onion, B.onion:2525", and then the options. Returns its length, without a NUL. */
 #define MAP_VALUE_MAX (TARGETS_MAX * (DOMAIN_MAX + sizeof(":65535, ")) + MAP_OPTIONS_MAX)
-size_t map_entry_key(const struct map_entry *, char out[MAP_KEY_MAX]);
-bool map_key_valid(const char *key, size_t len);
-size_t map_entry_value(const struct map_entry *, char out[MAP_VALUE_MAX]);
+size_t maptext_value(const struct map_entry *entry, char out[MAP_VALUE_MAX]);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "core/dns_fact.h"
 #include "core/domain.h"
-#include "core/quotas.h"
+#include "core/parents.h"
 #include "core/siphash.h"
 #include "core/state_line.h"
 
@@ -27,7 +27,7 @@ struct pins;
 #define PINS_HOLD_PARTS 4
 
 struct pins_config {
-	size_t max; /* domains, of which the names below one have a part (core/quotas.h);
+	size_t max; /* domains, of which the names below one have a part (core/parents.h);
 		       of more than these nothing is remembered */
 	int64_t hold_s; /* how long a change must last */
 	struct siphash_key key;

@@ -49,7 +49,7 @@ bool places_take(struct places *places, struct place *place, uid_t user, void *h
 void places_leave(struct places *places, struct place *place);
 
 /* From when it is idle it counts as idle. Legal if it isn't taken. */
-void place_set_idle(struct place *place, bool idle);
+void places_set_idle(struct place *place, bool idle);
 
 /* The place that has been idle longest among those of the user who has most, which in
  * doubt is this one. NULL: that user has none that is idle. */

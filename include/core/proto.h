@@ -66,15 +66,10 @@ struct proto {
 	void (*format_tls)(struct reply *, const struct tls_policy *);
 };
 
-extern const struct proto proto_readsocket; /* Exim: ${readsocket} */
-extern const struct proto proto_tcp_table;  /* Postfix: tcp_table(5) */
-extern const struct proto proto_socketmap;  /* Postfix, sendmail: socketmap_table(5) */
-extern const struct proto proto_policy;     /* Postfix: SMTPD_POLICY_README */
-
 /* NULL if there is none of that name. */
 const struct proto *proto_by_name(const char *);
 
-const char *refusal_text(enum refusal);
+const char *proto_refusal_text(enum refusal);
 
 /* The value of a ROUTE or FAIL answer for transport(5); the table protocols share it. */
 void proto_transport_value(

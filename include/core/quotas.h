@@ -2,17 +2,13 @@
  *
  * A route of the map may take any place. Routes from DNS take at most half of the table,
  * and recipients at .onion names, which anybody can make up, a quarter; so a quarter is
- * left for the map at any time. Of the quota of DNS the names below one domain of two
- * labels (a.example, x.a.example, ...) take at most a quarter, and those below one of
- * three labels a sixteenth. */
+ * left for the map at any time. Of the quota of DNS the names below one domain have a
+ * part (core/parents.h). */
 #ifndef CORE_QUOTAS_H
 #define CORE_QUOTAS_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-
-#include "core/siphash.h"
 
 enum quota {
 	QUOTA_DNS,
@@ -40,29 +36,5 @@ void quotas_remove(struct quotas *quotas, enum quota quota, size_t size);
 
 /* How full the quota is, or, for that of the map, the table: in percent. */
 unsigned quotas_percent(const struct quotas *quotas, enum quota quota);
-
-/* The domains of two and of three labels that a name belongs to, hashed. 0: none. */
-struct parents {
-	uint64_t two, three;
-};
-
-/* How many places the names below each domain have. */
-struct parent_counts;
-
-/* max: the places of the quota. NULL: out of memory. */
-struct parent_counts *parent_counts_new(size_t max);
-void parent_counts_free(struct parent_counts *counts);
-
-/* The parents of a name (lower case, no dot at the end). */
-struct parents parents_of(const struct siphash_key *key, const char *name, size_t len);
-
-/* Has one of them as many places as it may have? */
-bool parents_are_full(const struct parent_counts *counts, const struct parents *parents);
-
-/* False: out of memory, and nothing is counted. */
-bool parents_add(struct parent_counts *counts, const struct parents *parents);
-
-/* Takes back what parents_add() has counted. */
-void parents_remove(struct parent_counts *counts, const struct parents *parents);
 
 #endif

@@ -42,6 +42,6 @@ void render_hostlist(struct rendered *, const struct target_set *);
 void render_nexthop(struct rendered *, const struct target_set *, const struct render *);
 
 /* A name that can stand in master.cf: letters, digits, hyphen, underscore. */
-bool transport_valid(const char *);
+bool render_transport_valid(const char *);
 
 #endif

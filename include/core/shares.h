@@ -35,7 +35,7 @@ struct share_keys {
 
 /* The key of the zone of a name: of its last two labels. What is a zone nobody can tell
  * from the name; where strangers' domains have three labels, these share one. */
-uint64_t share_zone(const struct siphash_key *, const char *name);
+uint64_t shares_zone(const struct siphash_key *, const char *name);
 
 struct share;
 struct shares;

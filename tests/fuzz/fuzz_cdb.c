@@ -5,15 +5,15 @@
 #include "core/maprec.h"
 #include "core/maptext.h"
 
-static struct map_check check;
+static struct map_image_check check;
 
 static bool
 is_good(const struct map_image *m)
 {
 	enum map_check_status st;
 
-	map_check_start(&check, m);
-	while ((st = map_check_more(&check, 7)) == MAP_CHECK_MORE)
+	map_image_check_start(&check, m);
+	while ((st = map_image_check_more(&check, 7)) == MAP_CHECK_MORE)
 		;
 	require((st == MAP_CHECK_GOOD) == (check.wrong == NULL));
 	return st == MAP_CHECK_GOOD;

@@ -71,7 +71,7 @@ check(const struct config *c)
 		const struct listener_options *l = &c->listener[i];
 
 		require(l->protocol != NULL && l->deadline_ms > 0 && l->max_clients > 0);
-		require(l->net.name[0] != '\0' && transport_valid(l->transport));
+		require(l->net.name[0] != '\0' && render_transport_valid(l->transport));
 		require(l->net.addr.len > 0 && l->net.mode <= 0777);
 		require(!(l->protocol->needs_address && l->answer == STYLE_ONION));
 	}

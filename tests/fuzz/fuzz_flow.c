@@ -119,7 +119,7 @@ answer_one(struct source *s)
 		return;
 	a.ad = how & 1;
 	if ((how & 6) == 0) {
-		dns_answer_fail(
+		dnsmsg_answer_fail(
 			&a, failures[how / 8 % (sizeof(failures) / sizeof(failures[0]))]);
 	} else if ((how & 6) == 2 && !(q->type == DNS_TYPE_SRV && q->exists)) {
 		a.status = DNS_NONE;

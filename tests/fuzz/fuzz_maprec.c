@@ -14,7 +14,7 @@ write_value(const struct target_set *r, const struct map_options *options, bool 
 	e.kind = srv ? MAP_SRV : MAP_TARGETS;
 	e.options = *options;
 	target_set_copy(&e.targets, r);
-	return map_entry_value(&e, out);
+	return maptext_value(&e, out);
 }
 
 static void

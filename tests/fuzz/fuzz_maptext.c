@@ -15,8 +15,8 @@ write_entry(const struct map_entry *e, struct written *w)
 {
 	char *key = fuzz_alloc(MAP_KEY_MAX), *value = fuzz_alloc(MAP_VALUE_MAX);
 
-	w->keylen = map_entry_key(e, key);
-	w->valuelen = map_entry_value(e, value);
+	w->keylen = maptext_key(e, key);
+	w->valuelen = maptext_value(e, value);
 	require(w->keylen <= MAP_KEY_MAX && w->valuelen <= MAP_VALUE_MAX);
 	memcpy(w->line, key, w->keylen);
 	w->line[w->keylen] = ' ';

@@ -1,5 +1,7 @@
 #include "fuzz_proto.h"
 
+#include "core/policy.h"
+
 #define RCPT "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient="
 
 /* What has a newline is no value. */

@@ -1,5 +1,7 @@
 #include "fuzz_proto.h"
 
+#include "core/socketmap.h"
+
 static size_t
 build(char *out, const char *key, size_t len)
 {

@@ -151,7 +151,7 @@ assert_failed(const struct question *q, enum reason reason)
 {
 	assert_int_equal(q->calls, 1);
 	assert_int_equal(q->status, DNS_FAILED);
-	assert_string_equal(reason_text(q->reason), reason_text(reason));
+	assert_string_equal(answer_reason_text(q->reason), answer_reason_text(reason));
 }
 
 static inline void

@@ -13,6 +13,7 @@
 
 #include "../../daemon/net/acceptor.h"
 #include "../../daemon/net/bridge/bridge_socket.h"
+#include "core/readsocket.h"
 #include "net/bridge.h"
 #include "net/cachefile.h"
 #include "net/control.h"

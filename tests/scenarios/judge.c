@@ -329,7 +329,7 @@ void
 judge(struct world *w, struct lookup_model *l, const struct answer *a)
 {
 	tell(w, "answer to %zu: %s %s", (size_t)(l - w->lookup), outcomes[a->outcome],
-		reason_text(a->reason));
+		answer_reason_text(a->reason));
 	for (uint8_t i = 0; i < a->route.n; i++)
 		tell(w, "  port %u", (unsigned)a->route.target[i].port);
 	if (monotime_before(l->deadline, w->now))

@@ -251,7 +251,7 @@ note_landing(struct world *w, const struct dns_query *q, const struct dns_answer
 		.ad = a->ad,
 		.version = w->truth[domain].version,
 		.ttl = clamped(&w->config, a)};
-	tell(w, "DNS: %s of %s: %s, version %u, for %u s%s", dns_type_name(q->type),
+	tell(w, "DNS: %s of %s: %s, version %u, for %u s%s", dnsmsg_type_name(q->type),
 		q->name, a->status == DNS_RECORDS ? "there" : "none",
 		w->landing[w->landings - 1].version, clamped(&w->config, a),
 		a->ad ? ", validated" : "");
@@ -264,7 +264,7 @@ answer(struct world *w, struct dns_query *q)
 
 	q->open = false;
 	if (q->fails)
-		dns_answer_fail(&a, q->reason);
+		dnsmsg_answer_fail(&a, q->reason);
 	else if (q->server->is_tor)
 		a.ipv4 = 0x0ac00001;
 	else if (*q->name == '\0') /* the root, for a probe */

@@ -377,13 +377,13 @@ test_which_bare_answers_count(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		a = (struct dns_answer){.status = DNS_NONE, .bare = rows[i].bare};
+		assert_int_equal(dnsmsg_answer_counts(&a, rows[i].setting, false),
+			rows[i].unknown);
 		assert_int_equal(
-			dns_answer_counts(&a, rows[i].setting, false), rows[i].unknown);
-		assert_int_equal(
-			dns_answer_counts(&a, rows[i].setting, true), rows[i].known);
+			dnsmsg_answer_counts(&a, rows[i].setting, true), rows[i].known);
 	}
-	dns_answer_fail(&a, REASON_DNS_BAD);
-	assert_true(dns_answer_counts(&a, BARE_NEGATIVE_NONE, false));
+	dnsmsg_answer_fail(&a, REASON_DNS_BAD);
+	assert_true(dnsmsg_answer_counts(&a, BARE_NEGATIVE_NONE, false));
 }
 
 int

@@ -376,7 +376,7 @@ test_answer_fail(void **state)
 
 	(void)state;
 	memset(&a, 0xee, sizeof(a));
-	dns_answer_fail(&a, REASON_DNS_TIMEOUT);
+	dnsmsg_answer_fail(&a, REASON_DNS_TIMEOUT);
 	assert_int_equal(a.status, DNS_FAILED);
 	assert_int_equal(a.reason, REASON_DNS_TIMEOUT);
 	assert_int_equal(a.bare, DNS_BARE_NO);

@@ -7,7 +7,7 @@
 
 #define ENTRIES 40
 
-static struct map_check check;
+static struct map_image_check check;
 
 /* NULL, or what is wrong. */
 static const char *
@@ -16,8 +16,8 @@ checked(const unsigned char *data, size_t size, unsigned portion)
 	const struct map_image image = {data, size};
 	enum map_check_status st;
 
-	map_check_start(&check, &image);
-	while ((st = map_check_more(&check, portion)) == MAP_CHECK_MORE)
+	map_image_check_start(&check, &image);
+	while ((st = map_image_check_more(&check, portion)) == MAP_CHECK_MORE)
 		;
 	assert_true((st == MAP_CHECK_GOOD) == (check.wrong == NULL));
 	return check.wrong;

@@ -211,7 +211,7 @@ test_limit(void **state)
 	assert_non_null(value);
 	unit_longest_route(&a);
 	e.targets = a.route;
-	len = map_entry_value(&e, value);
+	len = maptext_value(&e, value);
 	assert_int_equal(len, TARGETS_MAX * (DOMAIN_MAX + 8) - 2);
 	assert_int_equal(maprec_parse(value, len, &r, &options, NULL), MAPREC_ROUTE);
 	assert_int_equal(r.n, TARGETS_MAX);

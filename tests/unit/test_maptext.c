@@ -88,9 +88,9 @@ test_entries(void **state)
 		const char *line = rows[i].line;
 
 		row_assert(line, parse(line, strlen(line), &e, &err) == MAPTEXT_ENTRY);
-		row_assert(line, map_entry_key(&e, key) == strlen(rows[i].key));
+		row_assert(line, maptext_key(&e, key) == strlen(rows[i].key));
 		assert_memory_equal(key, rows[i].key, strlen(rows[i].key));
-		row_assert(line, map_entry_value(&e, value) == strlen(rows[i].value));
+		row_assert(line, maptext_value(&e, value) == strlen(rows[i].value));
 		assert_memory_equal(value, rows[i].value, strlen(rows[i].value));
 		row_assert(line, map_key_valid(key, strlen(rows[i].key)));
 		row_assert(line, e.mx == (strncmp(rows[i].key, "mx:", 3) == 0));
@@ -234,7 +234,7 @@ test_target_limit(void **state)
 	assert_int_equal(parse(line, strlen(line), &e, &err), MAPTEXT_ENTRY);
 	assert_int_equal(e.targets.n, TARGETS_MAX);
 	assert_int_equal(
-		maprec_parse(value, map_entry_value(&e, value), &r, &options, NULL),
+		maprec_parse(value, maptext_value(&e, value), &r, &options, NULL),
 		MAPREC_ROUTE);
 	assert_int_equal(r.n, TARGETS_MAX);
 	strcat(line, ",");
@@ -263,15 +263,15 @@ test_round_trip(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		row_assert(rows[i],
 			parse(rows[i], strlen(rows[i]), &e, &err) == MAPTEXT_ENTRY);
-		k = map_entry_key(&e, key);
-		v = map_entry_value(&e, value);
+		k = maptext_key(&e, key);
+		v = maptext_value(&e, value);
 		memcpy(again, key, k);
 		again[k] = ' ';
 		memcpy(again + k + 1, value, v);
 		row_assert(rows[i], parse(again, k + 1 + v, &e, &err) == MAPTEXT_ENTRY);
-		row_assert(rows[i], map_entry_key(&e, again) == k);
+		row_assert(rows[i], maptext_key(&e, again) == k);
 		assert_memory_equal(again, key, k);
-		row_assert(rows[i], map_entry_value(&e, again) == v);
+		row_assert(rows[i], maptext_value(&e, again) == v);
 		assert_memory_equal(again, value, v);
 	}
 }

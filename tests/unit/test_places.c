@@ -81,17 +81,17 @@ test_the_longest_idle(void **state)
 	assert_null(places_longest_idle(&h.places, ALICE));
 	fill(&h, ALICE);
 	assert_null(places_longest_idle(&h.places, ALICE));
-	place_set_idle(&p[3], true);
-	place_set_idle(&p[1], true);
-	place_set_idle(&p[2], true);
-	place_set_idle(&p[3], true); /* no news */
+	places_set_idle(&p[3], true);
+	places_set_idle(&p[1], true);
+	places_set_idle(&p[2], true);
+	places_set_idle(&p[3], true); /* no news */
 	assert_ptr_equal(places_longest_idle(&h.places, ALICE)->holder, &p[3]);
-	place_set_idle(&p[3], false);
-	place_set_idle(&p[3], true);
+	places_set_idle(&p[3], false);
+	places_set_idle(&p[3], true);
 	assert_ptr_equal(places_longest_idle(&h.places, ALICE), &p[1]);
 	places_leave(&h.places, &p[1]);
 	assert_ptr_equal(places_longest_idle(&h.places, ALICE), &p[2]);
-	place_set_idle(&p[1], true); /* not taken */
+	places_set_idle(&p[1], true); /* not taken */
 	places_leave(&h.places, &p[1]);
 	leave_all(&h);
 }
@@ -107,9 +107,9 @@ test_the_user_who_has_most(void **state)
 	places_init(&h.places, MAX);
 	fill(&h, ALICE);
 	fill(&h, BOB);
-	place_set_idle(&p[MAX], true);
+	places_set_idle(&p[MAX], true);
 	assert_null(places_longest_idle(&h.places, BOB));
-	place_set_idle(&p[0], true);
+	places_set_idle(&p[0], true);
 	assert_ptr_equal(places_longest_idle(&h.places, BOB), &p[0]);
 	assert_ptr_equal(places_longest_idle(&h.places, CAROL), &p[0]);
 	assert_ptr_equal(places_longest_idle(&h.places, ALICE), &p[0]);
@@ -126,8 +126,8 @@ test_of_two_who_have_as_many(void **state)
 	places_init(&places, MAX);
 	assert_true(places_take(&places, &a, ALICE, NULL));
 	assert_true(places_take(&places, &b, BOB, NULL));
-	place_set_idle(&a, true);
-	place_set_idle(&b, true);
+	places_set_idle(&a, true);
+	places_set_idle(&b, true);
 	assert_ptr_equal(places_longest_idle(&places, ALICE), &a);
 	assert_ptr_equal(places_longest_idle(&places, BOB), &b);
 	places_leave(&places, &a);

@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include "core/policy.h"
+
 #define ASK "request=smtpd_access_policy\n"
 #define RCPT ASK "protocol_state=RCPT\n"
 

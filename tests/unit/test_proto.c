@@ -2,6 +2,11 @@
  * protocol says "no such entry" unless that is certain. */
 #include "unit.h"
 
+#include "core/policy.h"
+#include "core/readsocket.h"
+#include "core/socketmap.h"
+#include "core/tcp_table.h"
+
 static const struct proto *const protos[] = {
 	&proto_readsocket, &proto_tcp_table, &proto_socketmap, &proto_policy};
 
@@ -47,16 +52,17 @@ static void
 test_words(void **state)
 {
 	(void)state;
-	assert_string_equal(reason_text(REASON_NONE), "");
+	assert_string_equal(answer_reason_text(REASON_NONE), "");
 	for (enum reason r = REASON_NONE; r < REASON_COUNT; r++) {
-		check_words(reason_text(r));
-		assert_true(r == REASON_NONE || strlen(reason_text(r)) > 0);
+		check_words(answer_reason_text(r));
+		assert_true(r == REASON_NONE || strlen(answer_reason_text(r)) > 0);
 		for (enum reason other = REASON_NONE; other < r; other++)
-			assert_string_not_equal(reason_text(r), reason_text(other));
+			assert_string_not_equal(
+				answer_reason_text(r), answer_reason_text(other));
 	}
 	for (enum refusal r = REFUSE_UNKNOWN; r <= REFUSE_BUSY; r++) {
-		check_words(refusal_text(r));
-		assert_true(strlen(refusal_text(r)) > 0);
+		check_words(proto_refusal_text(r));
+		assert_true(strlen(proto_refusal_text(r)) > 0);
 	}
 }
 

@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include "core/readsocket.h"
+
 static const struct unit_request rows[] = {
 	{"a domain", BYTES("route example.org\n"), PROTO_LOOKUP, BYTES("example.org"), 0},
 	{"an address", BYTES("route a@example.org\n"), PROTO_LOOKUP,

@@ -172,7 +172,8 @@ test_transport_valid(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
-		row_assert(rows[i].name, transport_valid(rows[i].name) == rows[i].want);
+		row_assert(rows[i].name,
+			render_transport_valid(rows[i].name) == rows[i].want);
 }
 
 int

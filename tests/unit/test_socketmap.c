@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include "core/socketmap.h"
+
 static const struct unit_request rows[] = {
 	{"a domain", BYTES("17:onion example.org,"), PROTO_LOOKUP, BYTES("example.org"),
 		0},

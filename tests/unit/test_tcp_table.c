@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include "core/tcp_table.h"
+
 static const struct unit_request rows[] = {
 	{"a domain", BYTES("get example.org\n"), PROTO_LOOKUP, BYTES("example.org"), 0},
 	{"an address", BYTES("get a+b@example.org\n"), PROTO_LOOKUP,
