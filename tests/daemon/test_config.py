@@ -9,9 +9,9 @@ import pytest
 
 from harness import preload
 from harness.clients import ROUTE
-from harness.daemon import ONIONMXD
+from harness.daemon import ALONE, ONIONMXD
 from harness.onion import onion
-from harness.proc import REPO, SLACK
+from harness.proc import LOOPBACK, REPO, SLACK
 
 LISTENER = 'listener "x" {{ {} }}\n'
 POLICY = 'protocol = policy address = "127.0.0.1:1"'
@@ -148,6 +148,138 @@ def test_an_old_name_of_a_key(lab, old, now):
     done = run("-t", "-c", write(lab, f"\n{old} = 1\n"))
     renamed = f':2:1: "{old}" is called "{now}" now\n' in done.stderr
     assert renamed or "no key" in new.stderr, done.stderr
+
+
+# What is said of a line that stands behind those that are needed, and at which column.
+MESSAGES = {
+    "min_ttl = 60s": (11, "min_ttl = 60s: a number of seconds from 0 to 86400"),
+    "bridge_reuse = 4": (16, "bridge_reuse = 4: a number of days from 5 to 3650"),
+    "dns_tries = 11": (13, "dns_tries = 11: a number from 1 to 10"),
+    "bridge_port = 25": (15, "bridge_port = 25: a port from 1 to 65535 that isn't 25"),
+    "pin_srv = maybe": (11, "pin_srv = maybe: yes or no"),
+    "log_level = loud": (13, "log_level = loud: error, warning, info or debug"),
+    'pid_file = "a b"': (12, 'pid_file = "a b": an absolute path'),
+    'resolvers = {"::1", x}': (21, "resolvers = x: expected a numeric IP address"),
+    "pid_file = \"/${NOT_SET}\"": (14, "${NOT_SET}: the environment has no such variable"),
+    "dns_trys = 3": (1, 'there is no key "dns_trys": is "dns_tries" meant?'),
+    "listner x {}": (1, 'there is no key "listner": is "listener" meant?'),
+    "colour = red": (1, 'there is no key "colour"'),
+    "mode = 0600": (1, '"mode" belongs in a section "listener"'),
+    LISTENER.format(UNIX + " dnssec = off").strip(): (
+        68, '"dnssec" belongs outside of sections, not in a listener',
+    ),
+    LISTENER.format("protocol = tcp_table").strip(): (
+        1, 'listener "x" needs a key "address"',
+    ),
+    "map = /nowhere.cdb": (7, "map = /nowhere.cdb: No such file or directory"),
+    "pid_file = /nowhere/pid": (
+        12, "pid_file = /nowhere/pid: the directory /nowhere: No such file or directory",
+    ),
+    'control = "unix:/nowhere/x"': (
+        11, "control = unix:/nowhere/x: the directory /nowhere: No such file or directory",
+    ),
+    "state_dir = /dev/null": (13, "state_dir = /dev/null: Not a directory"),
+    'user = "nobody at all"': (8, 'user = "nobody at all": no such user'),
+}
+
+
+def without(text, line):
+    """The configuration that needs nothing, without the key of a line."""
+    key = line.split()[0]
+    return "".join(x for x in text.splitlines(True) if not x.startswith(f"{key} = "))
+
+
+@pytest.mark.parametrize("line", MESSAGES)
+def test_messages(lab, line):
+    column, message = MESSAGES[line]
+    text = without(ALONE, line)
+    path = write(lab, text + line + "\n")
+    done = run("-t", "-c", path)
+    number = text.count("\n") + 1
+    assert (done.returncode, done.stdout) == (1, ""), done
+    assert done.stderr == f"{path}:{number}:{column}: {message}\n"
+
+
+@pytest.mark.parametrize("place, other", [
+    (f"{LOOPBACK}:1", "alone"), ("unix:/tmp/no.sock", "x"), ("unix:/tmp/c.sock", "control"),
+], ids=["TCP", "Unix", "control"])
+def test_two_listeners_at_one_address(lab, place, other):
+    text = ALONE.replace('control = ""', 'control = "unix:/tmp/c.sock"') + LISTENER.format(UNIX)
+    text += f'listener "y" {{ protocol = tcp_table\naddress = "{place}" }}\n'
+    path = write(lab, text)
+    for option in [], ["-t"]:
+        done = run("-f", "-c", path, *option)
+        number = text.count("\n")
+        fault = f'{path}:{number}:11: listener "y" has the address of "{other}"\n'
+        assert (done.returncode, done.stderr) == (1, fault)
+
+
+def test_all_faults_in_one_run(lab):
+    """Those of values, of the syntax, of the whole, and of the system."""
+    keys = ("min_ttl", "dns_tries", "log_level", "dns_trys", "colour", "map", "pid_file = /")
+    lines = [line for line in MESSAGES if line.startswith(keys)]
+    text = 'control = ""\npin_srv = yes\nstate_dir = ""\nsocks = {1 2\ndnssec\n'
+    path = write(lab, text + "\n".join(lines) + "\n" + LISTENER.format(UNIX))
+    said = run("-t", "-c", path).stderr
+    for number, line in enumerate(lines, 6):
+        column, message = MESSAGES[line]
+        assert f"{path}:{number}:{column}: {message}\n" in said
+    assert f"{path}:3:1: pin_srv needs a state_dir\n" in said
+    assert f"{path}:4:12: expected a comma or }}, not 2\n" in said
+    assert f"{path}:6:1: expected =, not min_ttl\n" in said
+    assert said.count("\n") == len(lines) + 4  # socks = 1 is no address
+
+
+NO_EFFECT = {
+    "bridge_idle_ms = 900000": "no listener has answer = bridge",
+    "tor_tries = 4": "no listener has answer = address",
+    "max_pins = 5": "pin_srv is no",
+    "cache_save = 5": "state_dir is empty",
+    "follow_mx = yes": "map is empty",
+}
+
+
+@pytest.mark.parametrize("line", NO_EFFECT)
+def test_a_key_without_effect(lab, line):
+    path = write(lab, f"{line}\n{ALONE}")
+    done = run("-t", "-c", path)
+    key = line.split()[0]
+    assert (done.returncode, done.stdout) == (0, "configuration is good\n")
+    warning = f"{path}:1:1: warning: {key} has no effect: {NO_EFFECT[line]}\n"
+    assert done.stderr == warning
+
+
+@pytest.mark.parametrize("line, why", [
+    ("mode = 0600", "the listener's address isn't a Unix socket"),
+    ("owner = root", "the listener's address isn't a Unix socket"),
+    ("transport = x", "readsocket names no transport"),
+])
+def test_a_key_without_effect_in_its_listener(lab, line, why):
+    listener = 'protocol = readsocket address = "127.0.0.1:2"'
+    path = write(lab, ALONE + LISTENER.format(f"{listener}\n{line}\n"))
+    done = run("-t", "-c", path)
+    assert done.returncode == 0
+    key = line.split()[0]
+    assert f":1: warning: {key} has no effect: {why}\n" in done.stderr
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_a_state_dir_that_others_can_write(lab, mode):
+    state = lab.dir / "state"
+    state.mkdir()
+    state.chmod(mode)
+    text = without(ALONE, "state_dir = x") + f"state_dir = {state}\n"
+    done = run("-t", "-c", write(lab, text))
+    assert done.returncode == 1 and f"state_dir = {state}: has the mode" in done.stderr
+    state.chmod(0o700)
+    assert run("-t", "-c", write(lab, text)).stdout == "configuration is good\n"
+
+
+def test_a_damaged_map(lab):
+    path = lab.dir / "bad.cdb"
+    path.write_bytes(b"x" * 100)
+    done = run("-t", "-c", write(lab, without(ALONE, "map = x") + f"map = {path}\n"))
+    assert (done.returncode, done.stdout) == (1, "") and f"map {path}" in done.stderr
 
 
 EVERYTHING = """
