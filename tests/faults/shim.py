@@ -14,6 +14,7 @@ from harness.daemon import ONIONMXD
 from harness.proc import BUILD, REPO
 
 LIBRARY = BUILD / "tests/faults/shim.so"
+LEAKS = REPO / "tests/faults/leaks"
 CALLS = re.findall(r"^\tX\((\w+)\)", (REPO / "tests/faults/shim.c").read_text(), re.M)
 HEAD = struct.Struct("=IIqqq")  # as struct page in shim.c
 
@@ -119,7 +120,11 @@ class Shim:
             self._page = mmap.mmap(file.fileno(), 0)
         # Freed memory is overwritten, so that who uses it is noticed.
         self.prefix = [
-            "env", f"LD_PRELOAD={LIBRARY}", f"FAULTS={path}", "MALLOC_PERTURB_=90"
+            "env",
+            f"LD_PRELOAD={LIBRARY}",
+            f"FAULTS={path}",
+            "MALLOC_PERTURB_=90",
+            f"LSAN_OPTIONS=suppressions={LEAKS}:print_suppressions=0",
         ]
 
     def arm(self, fault):

@@ -7,7 +7,7 @@ one is played again, as the report prints it: when, the call, the first of them 
 the error, and how many fail in a row.
 
 libc's own calls of the kernel don't fail. Neither does memory that the sanitizers' build gets
-for the libraries."""
+for the libraries, but for c-ares, which gets it by a function of the daemon."""
 
 import contextlib
 import os

@@ -1,6 +1,6 @@
 /* A program with sanitizers has a malloc of its own, in which no library can make a call
  * fail. So this is linked into it (ld --wrap): it asks the preloaded library first. What
- * libraries allocate doesn't fail then. */
+ * libraries allocate doesn't fail then, but for c-ares: it calls noted_malloc(). */
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdlib.h>
