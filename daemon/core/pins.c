@@ -369,12 +369,12 @@ bool
 pins_accept(struct pins *p, const struct domain *d, int64_t wall)
 {
 	struct pin **at = find(p, d), *pin = *at;
-	struct target_set held;
+	struct target_set pending;
 
 	if (pin == NULL || pin->pending == NULL)
 		return false;
-	target_set_unpack(pin->pending, &held);
-	return renew(p, at, &held, wall);
+	target_set_unpack(pin->pending, &pending);
+	return renew(p, at, &pending, wall);
 }
 
 /* Disk */

@@ -141,9 +141,7 @@ struct address {
 
 struct tor_addresses {
 	struct tor *tor;
-	struct tor_asker asker;
-	struct share_keys keys;
-	struct explain *explain;
+	struct tor_addresses_request request; /* but for its route */
 	tor_addresses_done *done;
 	void *arg;
 	uint8_t n, missing; /* addresses, and how many of them are still to come */
@@ -188,12 +186,12 @@ ask(struct address *a, struct monotime now)
 		t->counters->tor_down_answers++;
 		return REASON_TOR_FAILED;
 	}
-	if (!tor_names_may_ask(t->names, a->host, &all->asker)) {
+	if (!tor_names_may_ask(t->names, a->host, &all->request.asker)) {
 		t->counters->tor_full++;
 		check_restart(t, now);
 		return REASON_TOR_FULL;
 	}
-	reason = join(t, a->host, all->keys, &a->waiter, now);
+	reason = join(t, a->host, all->request.keys, &a->waiter, now);
 	if (reason == REASON_NONE)
 		all->missing++;
 	return reason;
@@ -235,7 +233,7 @@ end_with_route(struct tor_addresses *all, struct monotime now)
 		const struct target *t = &all->address[i].target;
 
 		answer.route.target[answer.route.n++] = *t;
-		explain_add(all->explain, "tor: %s has the address %u.%u.%u.%u",
+		explain_add(all->request.explain, "tor: %s has the address %u.%u.%u.%u",
 			all->address[i].host, t->ipv4 >> 24, t->ipv4 >> 16 & 0xff,
 			t->ipv4 >> 8 & 0xff, t->ipv4 & 0xff);
 	}
@@ -266,7 +264,7 @@ check_address(const struct address *a, uint32_t ip)
 {
 	if (has_address(a->all->tor, ip))
 		return true;
-	explain_add(a->all->explain,
+	explain_add(a->all->request.explain,
 		"tor: %u.%u.%u.%u for %s isn't in tor_addresses: is DNSPort another "
 		"resolver's?",
 		ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff, ip & 0xff, a->host);
@@ -281,7 +279,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 	enum reason reason;
 
 	if (answer->status != DNS_RECORDS) {
-		explain_add(all->explain, "tor: no address for %s", a->host);
+		explain_add(all->request.explain, "tor: no address for %s", a->host);
 		end_failed(all,
 			answer->reason == REASON_DNS_TIMEOUT ? REASON_TOR_TIMEOUT
 							     : REASON_TOR_FAILED,
@@ -292,7 +290,7 @@ answered(void *arg, const struct dns_answer *answer, struct monotime now)
 		end_failed(all, REASON_TOR_ADDRESS, now);
 		return;
 	}
-	tor_names_own(all->tor->names, a->host, &all->asker);
+	tor_names_own(all->tor->names, a->host, &all->request.asker);
 	a->target.ipv4 = answer->ipv4;
 	a->restarts = upstream_restarts(all->tor->upstream);
 	if (--all->missing > 0)
@@ -342,9 +340,8 @@ tor_addresses_start(struct tor *tor, const struct tor_addresses_request *req,
 	if (all == NULL)
 		return REASON_NOMEM;
 	all->tor = tor;
-	all->asker = req->asker;
-	all->keys = req->keys;
-	all->explain = req->explain;
+	all->request = *req;
+	all->request.route = NULL;
 	all->done = done;
 	all->arg = arg;
 	all->n = n;

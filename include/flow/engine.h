@@ -83,19 +83,20 @@ struct engine_ports {
 	 * pin that has made room. can_pin: whether that can be kept; NULL: it can. */
 	struct pins *pins;
 	int64_t (*wall)(void); /* seconds since 1970; only for pins */
-	void (*pinned)(void *arg, const struct domain *, enum pin_verdict);
+	void (*pinned)(void *arg, const struct domain *domain, enum pin_verdict verdict);
 	bool (*can_pin)(void *arg);
 	void *pinned_arg;
 
 	/* Makes the bridge's address the only target of an answer. Anything but
 	 * REASON_NONE: there is none. The wait is all zeros, and may be set; then
 	 * engine_bridge_kept() ends it. NULL: no profile may have STYLE_BRIDGE. */
-	enum reason (*bridge)(void *arg, const struct domain *,
-		const struct map_options *, struct answer *, struct bridge_wait *);
+	enum reason (*bridge)(void *arg, const struct domain *domain,
+		const struct map_options *options, struct answer *answer,
+		struct bridge_wait *wait);
 	void *bridge_arg;
 
 	/* Sees how each lookup ends that had a domain. NULL: nobody looks. */
-	void (*observe)(const struct domain *, const struct answer *);
+	void (*observe)(const struct domain *domain, const struct answer *answer);
 
 	/* A server, one of those above, has gone or come back, or has sent its first
 	 * negative answer without an SOA. Called from inside the engine: it may not call
@@ -112,15 +113,16 @@ struct engine_ports {
 };
 
 /* NULL: out of memory. Both arguments are copied. */
-struct engine *engine_new(const struct engine_config *, const struct engine_ports *);
+struct engine *engine_new(
+	const struct engine_config *config, const struct engine_ports *ports);
 
 /* No lookup may be pending. Profiles are freed, too. */
-void engine_free(struct engine *);
+void engine_free(struct engine *engine);
 
 /* A style and a deadline, in milliseconds, for a listener's lookups. Lives as long as the
  * engine. NULL: out of memory. */
 struct profile *engine_profile_new(
-	struct engine *, enum answer_style, int64_t deadline_ms);
+	struct engine *engine, enum answer_style style, int64_t deadline_ms);
 
 /* For lookups that only fill the cache: they pin no route, have no address of the bridge
  * and ask tor for none. They displace no other lookup, and at most a quarter of
@@ -129,16 +131,17 @@ struct profile *engine_profile_new(
 struct profile *engine_profile_cache_only(struct engine *engine, int64_t deadline_ms);
 
 /* Ends the lookups whose deadline has come, and repeats questions. */
-void engine_expire(struct engine *, struct monotime now);
+void engine_expire(struct engine *engine, struct monotime now);
 
 /* The first deadline to come; false if nothing is pending. */
-bool engine_next_deadline(const struct engine *, struct monotime *);
+bool engine_next_deadline(const struct engine *engine, struct monotime *when);
 
 /* What the bridge has up to this number is on the disk, or (good is false) can't be
  * written now: lookups that wait for it end. */
-void engine_bridge_kept(struct engine *, uint64_t upto, bool good, struct monotime now);
+void engine_bridge_kept(
+	struct engine *engine, uint64_t upto, bool good, struct monotime now);
 
-size_t engine_pending(const struct engine *);
+size_t engine_pending(const struct engine *engine);
 
 /* Other DNS servers from now on; questions under way lose nothing. See
  * upstream_set_servers(). */
@@ -147,9 +150,9 @@ bool engine_set_dns(struct engine *engine, struct dns_source *const dns[], size_
 
 /* For a restart: what the cache knows, and puts back. See cache_walk(), cache_restore().
  */
-void engine_recall(struct engine *, cache_each *each, void *arg);
-void engine_remember(struct engine *, enum dns_type, const struct domain *,
-	const struct cached *, struct monotime now);
-size_t engine_known(const struct engine *); /* entries of the cache */
+void engine_recall(struct engine *engine, cache_each *each, void *arg);
+void engine_remember(struct engine *engine, enum dns_type type,
+	const struct domain *domain, const struct cached *cached, struct monotime now);
+size_t engine_known(const struct engine *engine); /* entries of the cache */
 
 #endif

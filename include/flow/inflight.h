@@ -38,13 +38,13 @@ struct inflight_config {
 	bool drops_queued;  /* what nobody waits for any more isn't sent */
 
 	/* Writes the name that DNS is asked for; it fits. NULL: the subject itself. */
-	void (*dns_name)(void *arg, enum dns_type, const char *subject,
+	void (*dns_name)(void *arg, enum dns_type type, const char *subject,
 		char out[INFLIGHT_NAME_MAX + 1]);
 
 	/* Sees each answer once, before the waiters do, and even if they have all gone.
 	 */
-	void (*answered)(void *arg, enum dns_type, const char *subject,
-		const struct dns_answer *, struct monotime now);
+	void (*answered)(void *arg, enum dns_type type, const char *subject,
+		const struct dns_answer *answer, struct monotime now);
 	void *arg;
 };
 
@@ -54,10 +54,10 @@ struct inflight_config {
 #define INFLIGHT_RECENT_MS 20
 
 /* NULL: out of memory. The configuration is copied. */
-struct inflight *inflight_new(const struct inflight_config *);
+struct inflight *inflight_new(const struct inflight_config *config);
 
 /* Ends all questions; waiters are forgotten, not called. */
-void inflight_free(struct inflight *);
+void inflight_free(struct inflight *inflight);
 
 struct inflight_joined {
 	bool asked;            /* nobody had asked the question yet */
@@ -77,15 +77,16 @@ struct inflight_question {
  * sake. REASON_BUSY: a limit is reached, which is counted for a waiter; REASON_NOMEM: out
  * of memory. Another question may make room: inflight_expire(), due then, tells its
  * waiters. */
-enum reason inflight_join(struct inflight *, const struct inflight_question *,
-	struct monotime now, struct inflight_waiter *, struct inflight_joined *);
+enum reason inflight_join(struct inflight *inflight,
+	const struct inflight_question *question, struct monotime now,
+	struct inflight_waiter *waiter, struct inflight_joined *joined);
 
 /* Legal in any state. The question itself goes on; see drops_queued. */
-void inflight_leave(struct inflight_waiter *);
+void inflight_leave(struct inflight_waiter *waiter);
 
 /* Asks what has waited its turn, and ends what has made room (REASON_BUSY). When that is
  * to be called next; false: no need. */
-void inflight_expire(struct inflight *, struct monotime now);
-bool inflight_next_deadline(const struct inflight *, struct monotime *when);
+void inflight_expire(struct inflight *inflight, struct monotime now);
+bool inflight_next_deadline(const struct inflight *inflight, struct monotime *when);
 
 #endif

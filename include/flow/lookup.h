@@ -16,7 +16,7 @@
 struct lookup;
 
 /* Valid during the call only, names included. */
-typedef void lookup_done(void *arg, const struct answer *, struct monotime now);
+typedef void lookup_done(void *arg, const struct answer *answer, struct monotime now);
 
 /* A client that asks. It must live until the last of its lookups has ended. */
 struct lookup_client {
@@ -45,13 +45,14 @@ enum lookup_status {
 	LOOKUP_PENDING, /* *pending is set; done will run by the deadline */
 };
 
-enum lookup_status lookup_start(struct engine *, const struct lookup_request *,
-	struct monotime now, struct answer *, struct lookup **pending);
+enum lookup_status lookup_start(struct engine *engine,
+	const struct lookup_request *request, struct monotime now, struct answer *answer,
+	struct lookup **pending);
 
 /* In place of the request's arg, for a caller that makes it only for what is pending. */
-void lookup_set_arg(struct lookup *, void *arg);
+void lookup_set_arg(struct lookup *lookup, void *arg);
 
 /* done won't run; the question itself goes on, for the cache. Not after done. */
-void lookup_cancel(struct lookup *);
+void lookup_cancel(struct lookup *lookup);
 
 #endif

@@ -31,14 +31,14 @@ struct map_source {
 	uint32_t generation;
 
 	/* Copies the value of a key out on MAP_HIT. */
-	enum map_result (*get)(
-		struct map_source *, const char *key, size_t keylen, struct map_value *);
+	enum map_result (*get)(struct map_source *map, const char *key, size_t keylen,
+		struct map_value *value);
 };
 
 struct dns_query;
 
 /* The answer is valid during the call only. */
-typedef void dns_done(void *arg, const struct dns_answer *, struct monotime now);
+typedef void dns_done(void *arg, const struct dns_answer *answer, struct monotime now);
 
 /* A DNS server. */
 struct dns_source {
@@ -48,9 +48,9 @@ struct dns_source {
 	 * done runs at most once, never before this has returned, and not at all after
 	 * cancel. The question is asked once. Without an answer it stays under way until
 	 * it is cancelled; if nobody is there, done runs soon with REASON_DNS_DOWN. */
-	struct dns_query *(*ask)(struct dns_source *, enum dns_type, const char *name,
-		dns_done *done, void *arg);
-	void (*cancel)(struct dns_query *);
+	struct dns_query *(*ask)(struct dns_source *server, enum dns_type type,
+		const char *name, dns_done *done, void *arg);
+	void (*cancel)(struct dns_query *query);
 
 	/* When the server last sent something, though it wasn't a whole answer. Zero:
 	 * never. */

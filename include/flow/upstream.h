@@ -50,10 +50,10 @@ struct upstream_config {
 };
 
 /* NULL: out of memory. The configuration is copied. */
-struct upstream *upstream_new(const struct upstream_config *);
+struct upstream *upstream_new(const struct upstream_config *config);
 
 /* Ends all questions; nobody is called back. */
-void upstream_free(struct upstream *);
+void upstream_free(struct upstream *upstream);
 
 /* Replaces the servers with n others, at most UPSTREAM_SERVERS; one that is listed twice
  * counts once. What is known of one that stays is kept. What was asked of one that leaves
@@ -64,21 +64,21 @@ bool upstream_set_servers(struct upstream *upstream, struct dns_source *const se
 
 /* Starts a question; the name is copied. NULL: out of memory. done runs exactly once,
  * never before this has returned, and not at all after upstream_cancel(). */
-struct upstream_query *upstream_ask(struct upstream *, enum dns_type, const char *name,
-	struct monotime now, dns_done *done, void *arg);
-void upstream_cancel(struct upstream_query *);
+struct upstream_query *upstream_ask(struct upstream *upstream, enum dns_type type,
+	const char *name, struct monotime now, dns_done *done, void *arg);
+void upstream_cancel(struct upstream_query *query);
 
 /* Has every server stopped answering? Then it is no use to ask. */
-bool upstream_is_down(const struct upstream *);
+bool upstream_is_down(const struct upstream *upstream);
 
 /* Changes whenever a server may have been restarted: it refused a question, or left one
  * unanswered. What it said before may no longer hold. */
-uint32_t upstream_restarts(const struct upstream *);
+uint32_t upstream_restarts(const struct upstream *upstream);
 
 /* Repeats, gives up and probes what is due. */
-void upstream_expire(struct upstream *, struct monotime now);
+void upstream_expire(struct upstream *upstream, struct monotime now);
 
 /* When that is to be called next; false: not until something is asked. */
-bool upstream_next_deadline(const struct upstream *, struct monotime *);
+bool upstream_next_deadline(const struct upstream *upstream, struct monotime *when);
 
 #endif
