@@ -30,9 +30,9 @@ struct listener_options {
 struct config {
 	CONFIG_KEYS(CONFIG_FIELD, CONFIG_LIST_FIELD)
 	bool any_bridge_user; /* the file says that there is no limit */
-	uid_t uid;            /* these two: of user */
-	gid_t gid;
 	bool has_control;
+	uid_t uid; /* these two: of user */
+	gid_t gid;
 	struct listener_config control_socket;
 	struct listener_options *listener;
 	size_t nlisteners;

@@ -36,9 +36,9 @@
 		{"clearnet", ON_FAILURE_CLEARNET}), always) \
 	ONE(bool, protect_authenticated, yes_no, "no", NONE, always) \
 	ONE(bool, pin_srv, yes_no, "no", NONE, always) \
+	ONE(bool, follow_mx, yes_no, "no", NONE, map) \
 	ONE(int, pin_hold, number, "604800", RANGE(0, MANY, "seconds"), pins) \
 	ONE(int, max_pins, number, "100000", RANGE(1, MANY, NULL), pins) \
-	ONE(bool, follow_mx, yes_no, "no", NONE, map) \
 	LIST(struct net_addr, resolvers, UPSTREAM_SERVERS, ip, "", PORT(53), always) \
 	ONE(enum bare_negative, bare_negative, word, "known", \
 		WORDS({"known", BARE_NEGATIVE_KNOWN}, {"any", BARE_NEGATIVE_ANY}, \

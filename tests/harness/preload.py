@@ -107,7 +107,8 @@ realloc(void *p, size_t size)
 struct passwd *
 getpwnam(const char *name)
 {
-	static struct passwd root;
+	static char text[] = "root";
+	static struct passwd root = {text, text, 0, 0, text, text, text};
 
 	errno = 0;
 	return fails() || strcmp(name, "root") != 0 ? NULL : &root;
@@ -116,7 +117,8 @@ getpwnam(const char *name)
 struct group *
 getgrnam(const char *name)
 {
-	static struct group root;
+	static char text[] = "root", *nobody[] = {NULL};
+	static struct group root = {text, text, 0, nobody};
 
 	errno = 0;
 	return fails() || strcmp(name, "root") != 0 ? NULL : &root;
