@@ -6,10 +6,10 @@ answer_reason_text(enum reason r)
 	static const char *const text[REASON_COUNT] = {
 		[REASON_NONE] = "",
 		[REASON_DEADLINE] = "no answer before the deadline",
-		[REASON_BUSY] = "too many questions under way",
+		[REASON_BUSY] = "too many lookups at once",
 		[REASON_NOMEM] = "out of memory",
 		[REASON_DESCRIPTORS] = "out of file descriptors",
-		[REASON_CHARACTER] = "the name has a character unknown here",
+		[REASON_CHARACTER] = "the domain has a character that is unknown here",
 		[REASON_MAP] = "the map is damaged",
 		[REASON_DNS_TIMEOUT] = "DNS timed out",
 		[REASON_DNS_DOWN] = "no resolver answers",
@@ -23,9 +23,9 @@ answer_reason_text(enum reason r)
 		[REASON_TOR_FULL] = "tor was asked for too many addresses",
 		[REASON_TOR_ADDRESS] = "tor gave an address outside of tor_addresses",
 		[REASON_INSECURE] = "route not validated by DNSSEC",
-		[REASON_BRIDGE] = "the bridge has no address for it",
+		[REASON_BRIDGE] = "the bridge has no address for this route",
 		[REASON_BRIDGE_FULL] = "the addresses of the bridge are in use",
-		[REASON_BRIDGE_STATE] = "no new address of the bridge can be kept",
+		[REASON_BRIDGE_STATE] = "a new address of the bridge cannot be stored",
 		[REASON_ONION_INVALID] = "invalid onion name",
 	};
 

@@ -57,9 +57,8 @@ put_in_force(struct mapfile *m, const struct map_copy *new)
 	if (new->has_sum || m->told_no_sum)
 		return;
 	m->told_no_sum = true;
-	log_info("map %s: no checksum as onionmap writes it: each entry is checked, but "
-		 "not "
-		 "whether all belong to the same map",
+	log_info("map %s: no checksum, which onionmap would write: a mixture of two maps "
+		 "would not be noticed",
 		m->path);
 }
 

@@ -324,8 +324,8 @@ resolvers_event(
 		break;
 	case UPSTREAM_BARE_REFUSED:
 		log_warnx(
-			"resolver %s leaves the SOA record out of negative answers; this "
-			"one isn't believed, and mail waits (see bare_negative)",
+			"resolver %s leaves the SOA record out of negative answers; such "
+			"an answer is no proof, and mail waits (see bare_negative)",
 			m->name);
 		break;
 	case UPSTREAM_EVENTS:

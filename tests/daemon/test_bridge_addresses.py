@@ -32,7 +32,7 @@ from harness.state_line import line
 A, B, C, D = (onion(seed) for seed in "abcd")
 
 IN_USE = "the addresses of the bridge are in use"
-NOT_KEPT = "no new address of the bridge can be kept"
+NOT_KEPT = "a new address of the bridge cannot be stored"
 
 SMALL = NET.replace("/16", "/30")  # with two addresses
 FIRST = NET.split("/")[0]
@@ -226,7 +226,7 @@ def test_the_range_changes(lab, socks):
     daemon.settings["bridge_network"] = NET.replace(".0.0/16", ".1.0/30")
     daemon.write_config()
     restart(daemon)
-    assert "1 lines are damaged, or outside of the range" in daemon.output()
+    assert "ignored 1 lines that are damaged or outside of the range" in daemon.output()
     with connect_to(old) as s:
         assert hear(s) == b""
     new = where(daemon, "x.example")
@@ -382,7 +382,7 @@ def test_a_full_disk(lab, socks, state):
     leads_to(socks, old, A)
     assert daemon.counted("state_failures") > 0
     assert daemon.counted("bridge_failures") >= 3
-    told = [text for text in warnings(daemon) if "no address for another route" in text]
+    told = [text for text in warnings(daemon) if "new routes get no address" in text]
     assert len(told) == 1 and f"{state}/bridge: " in told[0], told
     subprocess.run([*limit, "--fsize=unlimited"], check=True)
 
@@ -650,7 +650,7 @@ def test_the_limit(lab, socks):
     counters = daemon.counters()
     assert counters["bridge_addresses"] == 2
     assert counters["bridge_failures"] == counters["bridge_full"] == 6
-    assert daemon.output().count("no address for another route") == 1
+    assert daemon.output().count("no address is left for a new route") == 1
     daemon.settings["bridge_addresses"] = 3
     daemon.write_config()
     restart(daemon)

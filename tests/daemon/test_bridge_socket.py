@@ -150,10 +150,10 @@ def test_who_was_first_keeps_it(lab, socks, place, options):
         assert f"bridge: port {port} is in use" in daemon.output()
         for listener in daemon.listeners:
             answer = daemon.ask(listener, A)
-            assert answer == (TEMP, "the bridge has no address for it")
+            assert answer == (TEMP, "the bridge has no address for this route")
     wait_until(lambda: daemon.ask("socketmap", A).outcome == ROUTE, "the port")
     assert daemon.output().count("is in use") == 1
-    assert f"port {port} is ours now" in daemon.output()
+    assert f"port {port} is free now" in daemon.output()
 
 
 def test_a_second_daemon_of_the_same_user(lab, socks, tmp_path):

@@ -74,7 +74,7 @@ BELIEVED = (
     "kept for min_ttl only (see bare_negative)"
 )
 REFUSED = (
-    "resolver {} leaves the SOA record out of negative answers; this one isn't believed, "
+    "resolver {} leaves the SOA record out of negative answers; such an answer is no proof, "
     "and mail waits (see bare_negative)"
 )
 

@@ -138,8 +138,8 @@ try(struct bridge_socket *s)
 {
 	if (take_port(s)) {
 		if (s->was_refused)
-			log_warnx(
-				"bridge: port %u is ours now", (unsigned)s->config.port);
+			log_warnx("bridge: port %u is free now, and in use by the bridge",
+				(unsigned)s->config.port);
 		s->is_held = true;
 		return;
 	}

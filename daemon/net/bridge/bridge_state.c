@@ -136,7 +136,7 @@ load_key(const char *dir, struct siphash_key *key)
 		return true;
 	arc4random_buf(key, sizeof(*key));
 	if (!write_key(path, key))
-		log_warn("%s: other addresses follow after a restart", path);
+		log_warn("%s: new routes will get other addresses after a restart", path);
 	return true;
 }
 
@@ -187,7 +187,7 @@ kept(void *arg, uint64_t upto)
 
 	s->kept = upto;
 	if (s->failing)
-		log_warnx("%s: can be written again", s->path);
+		log_warnx("%s is writable again", s->path);
 	s->failing = false;
 	if (s->lost)
 		use_all(s, today(s));
@@ -202,8 +202,8 @@ failed(void *arg, int error)
 	s->config.counters->state_failures++;
 	if (!s->failing) {
 		errno = error;
-		log_warn("%s: no address for another route until it can be written",
-			s->path);
+		log_warn(
+			"%s: new routes get no address until it can be written", s->path);
 	}
 	s->failing = true;
 	s->config.kept(s->config.arg, statelog_latest(s->log), false);
@@ -260,8 +260,8 @@ open_file(struct bridge_state *s)
 		return false;
 	}
 	if (r.outside + r.damaged > 0)
-		log_warnx("%s: %zu lines are damaged, or outside of the range, and are "
-			  "left out",
+		log_warnx(
+			"%s: ignored %zu lines that are damaged or outside of the range",
 			s->path, r.outside + r.damaged);
 	if (!open_log(s, &r, size))
 		return false;
@@ -299,8 +299,7 @@ refuse(struct bridge_state *s, enum reason reason)
 		return reason;
 	s->config.counters->bridge_full++;
 	if (!s->full_logged)
-		log_warnx("bridge: no address for another route: those that it may have "
-			  "are in use");
+		log_warnx("bridge: no address is left for a new route");
 	s->full_logged = true;
 	return reason;
 }
@@ -447,7 +446,7 @@ bridge_state_close(struct bridge_state *s)
 	if (s == NULL)
 		return;
 	if (!statelog_close(s->log))
-		log_warnx("%s: the last changes aren't kept", s->path);
+		log_warnx("%s: the last changes can't be written and are lost", s->path);
 	bridge_table_free(s->table);
 	free(s);
 }
