@@ -63,6 +63,14 @@ is_table(const struct config *c, const void *section)
 	return !l->protocol->needs_address;
 }
 
+static bool
+has_routes(const struct config *c, const void *section)
+{
+	const struct listener_options *l = section;
+
+	return is_table(c, section) && !l->protocol->cache_only;
+}
+
 static const struct config_need need_always = {NULL, NULL};
 static const struct config_need need_map = {has_map, "map is empty"};
 static const struct config_need need_state_dir = {has_state_dir, "state_dir is empty"};
@@ -74,6 +82,8 @@ static const struct config_need need_addresses = {
 static const struct config_need need_unix_socket = {
 	is_unix, "the listener's address isn't a Unix socket"};
 static const struct config_need need_table = {is_table, "readsocket names no transport"};
+static const struct config_need need_routes = {
+	has_routes, "only tcp_table and socketmap have such an answer"};
 
 /* Defaults that depend on other keys. A protocol that is bad, and has been told, is NULL.
  */

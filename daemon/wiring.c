@@ -276,7 +276,9 @@ start_listener(struct wiring *w, size_t i)
 	struct endpoint *e = &w->endpoint[i];
 
 	e->proto = o->protocol;
-	e->render = (struct render){.style = o->answer, .transport = o->transport};
+	e->render = (struct render){.style = o->answer,
+		.transport = o->transport,
+		.temp_as_retry = o->temp_as_retry};
 	e->engine = w->engine;
 	e->bridge = w->bridge;
 	e->profile = o->protocol->cache_only

@@ -102,6 +102,7 @@
 		DEPENDS(answer) WORDS({"address", STYLE_ADDRESS}, \
 		{"onion", STYLE_ONION}, {"bridge", STYLE_BRIDGE}), always) \
 	ONE(char *, transport, transport, NULL, DEPENDS(transport), table) \
+	ONE(bool, temp_as_retry, yes_no, "no", NONE, routes) \
 	ONE(int, deadline_ms, number, NULL, \
 		DEPENDS(deadline) RANGE(1, MANY, "milliseconds"), always) \
 	ONE(mode_t, mode, mode, "0666", NONE, unix_socket) \

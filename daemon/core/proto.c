@@ -44,8 +44,9 @@ proto_transport_value(
 		render_nexthop(r, &a->route, how);
 		return;
 	}
-	/* error(8) bounces with this status and text. */
-	r->len = (size_t)snprintf(r->text, sizeof(r->text), "error:5.4.4 %s",
+	/* error(8) bounces, retry(8) defers with this status and text. */
+	r->len = (size_t)snprintf(r->text, sizeof(r->text), "%s%s",
+		a->outcome == OUTCOME_TEMP ? "retry:4.4.3 onion route: " : "error:5.4.4 ",
 		answer_reason_text(a->reason));
 	r->left_out = 0;
 }

@@ -97,14 +97,18 @@ format(struct reply *reply, const struct answer *a, const struct render *how)
 		put_text(reply, "NOTFOUND", "");
 		return;
 	case OUTCOME_TEMP:
-		put_text(reply, "TEMP", answer_reason_text(a->reason));
-		return;
+		if (!how->temp_as_retry) {
+			put_text(reply, "TEMP", answer_reason_text(a->reason));
+			return;
+		}
+		break;
 	case OUTCOME_ROUTE:
 	case OUTCOME_FAIL:
-		proto_transport_value(&r, a, how);
-		put(reply, "OK", r.text, r.len);
-		reply->left_out = r.left_out;
+		break;
 	}
+	proto_transport_value(&r, a, how);
+	put(reply, "OK", r.text, r.len);
+	reply->left_out = r.left_out;
 }
 
 static void

@@ -361,7 +361,6 @@ make_room(struct inflight *all, const struct inflight_question *question,
 	struct monotime now)
 {
 	struct share_place *place;
-
 	const size_t max = all->config.engine->max_queries;
 
 	if (question->cache_only && all->ncache_only >= max / 4)

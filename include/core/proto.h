@@ -71,7 +71,8 @@ const struct proto *proto_by_name(const char *);
 
 const char *proto_refusal_text(enum refusal);
 
-/* The value of a ROUTE or FAIL answer for transport(5); the table protocols share it. */
+/* The value of an answer for transport(5), but NONE; the table protocols share it. TEMP
+ * has one for a listener that is set so. */
 void proto_transport_value(
 	struct rendered *, const struct answer *, const struct render *);
 

@@ -21,6 +21,7 @@ enum answer_style {
 struct render {
 	enum answer_style style;
 	const char *transport; /* of transport(5); only the table protocols use it */
+	bool temp_as_retry;    /* they tell TEMP as "retry:4.4.3 onion route: REASON" */
 };
 
 /* A value is at most this long; targets at the end that don't fit are left out. It

@@ -253,6 +253,7 @@ def test_a_key_without_effect(lab, line):
     ("mode = 0600", "the listener's address isn't a Unix socket"),
     ("owner = root", "the listener's address isn't a Unix socket"),
     ("transport = x", "readsocket names no transport"),
+    ("temp_as_retry = yes", "only tcp_table and socketmap have such an answer"),
 ])
 def test_a_key_without_effect_in_its_listener(lab, line, why):
     listener = 'protocol = readsocket address = "127.0.0.1:2"'

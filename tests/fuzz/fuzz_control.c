@@ -56,7 +56,8 @@ serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 		enum answer_style style = (enum answer_style)((p->how + i) % STYLES);
 
 		endpoint[i] = (struct endpoint){proto_by_name(names[i]),
-			{style, "smtptor"}, shell.profile[style], shell.engine, NULL};
+			{style, "smtptor", false}, shell.profile[style], shell.engine,
+			NULL};
 		shown[i] = (struct command_listener){names[i], &endpoint[i], listener};
 	}
 	deps->engine = shell.engine;

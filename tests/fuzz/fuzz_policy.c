@@ -21,7 +21,7 @@ static void
 replies(const uint8_t *data, size_t size)
 {
 	static const char dunno[] = "action=DUNNO\n\n";
-	const struct render how = {STYLE_ONION, "smtptor"};
+	const struct render how = {STYLE_ONION, "smtptor", false};
 	struct steer s = {data, data + size};
 	struct reply r = {.text = fuzz_alloc(sizeof(dunno) - 1)};
 	struct answer a;

@@ -182,7 +182,7 @@ fuzz_replies(const struct proto *p, const uint8_t *data, size_t size,
 	unsigned style = fuzz_byte(&s);
 	struct render how = {
 		p->needs_address || (style & 1) != 0 ? STYLE_ADDRESS : STYLE_ONION,
-		transports[(style >> 1) % 3]};
+		transports[(style >> 1) % 3], false};
 	struct answer a;
 
 	fuzz_answer(&s, &a);
@@ -193,6 +193,14 @@ fuzz_replies(const struct proto *p, const uint8_t *data, size_t size,
 	/* A route ends with a port or an address, never with what separates them. */
 	require(a.outcome != OUTCOME_ROUTE ||
 		(r.text[r.len - 2] >= '0' && r.text[r.len - 2] <= '9'));
+	/* The other way to tell a temporary failure, of the table protocols. */
+	how.temp_as_retry = !p->needs_address;
+	p->format(&r, &a, &how);
+	if (a.outcome == OUTCOME_TEMP && how.temp_as_retry)
+		require(memmem(r.text, r.len, "retry:4.4.3", 11) != NULL &&
+			r.len <= PROTO_REPLY_MAX);
+	else
+		check(&r, &a);
 	p->refuse(&r, (enum refusal)(fuzz_byte(&s) % 3));
 	require(r.len > 0 && r.len <= PROTO_REPLY_MAX && r.left_out == 0);
 	check(&r, NULL);

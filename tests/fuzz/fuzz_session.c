@@ -9,7 +9,8 @@ serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 		"readsocket", "tcp_table", "socketmap", "policy"};
 	const struct listener_config config = shell_listener(0);
 	struct endpoint endpoint = {.proto = proto_by_name(names[p->how % 4]),
-		.render = {(enum answer_style)(p->how / 4 % STYLES), "smtptor"}};
+		.render = {(enum answer_style)(p->how / 4 % STYLES), "smtptor",
+			p->how / 4 % STYLES == STYLE_BRIDGE}};
 	struct listener *listener;
 	struct clients *clients;
 

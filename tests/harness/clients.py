@@ -89,6 +89,8 @@ def parse_socketmap(payload):
 
 
 def _transport(value, raw):
+    if value.startswith("retry:4.4.3 onion route: "):
+        return Answer(TEMP, value[25:])
     if value.startswith("error:5.4.4 "):
         return Answer(FAIL, value[12:])
     assert NEXTHOP.fullmatch(value), raw

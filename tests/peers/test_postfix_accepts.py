@@ -206,6 +206,45 @@ def test_each_receiving_service_is_named():
     assert commands == ["smtp/inet", "submission/inet", "submissions/inet", "cleanup/unix"]
 
 
+# The reason in the mail log
+
+
+@pytest.mark.parametrize("table", ["proxy", "tcp"])
+def test_the_log_has_the_reason(lab, net, make_postfix, table):
+    """And the queue has, in place of three warnings; the mail is delivered later."""
+    dns = lab.dns()
+    dns.on("dead.example", behaviours.silence())
+    dns.on("a.example", behaviours.servfail())
+    address = (LOOPBACK, free_port()) if table == "tcp" else lab.dir / "s"
+    options = {
+        "protocol": "tcp_table" if table == "tcp" else "socketmap",
+        "address": "{}:{}".format(*address) if table == "tcp" else f"unix:{address}",
+        "temp_as_retry": re.search(
+            r"^#   temp_as_retry = (yes)$", snippet("postfix/smtpd-master.cf"), re.M
+        )[1],
+    }
+    lab.daemon({"postfix": options}, dns=dns, failure_ttl=0)
+    postfix = make_postfix().configure(transport_maps(table, address), own_rewrite="")
+    net.run(postfix)
+    reasons = {"a.example": "DNS failed", "dead.example": "no answer before the deadline"}
+    for domain, reason in reasons.items():
+        postfix.submit("user@" + domain)
+        attempt = postfix.attempt("user@" + domain)
+        assert (attempt.status, attempt.dsn) == ("deferred", "4.4.3"), attempt
+        assert attempt.reason == "onion route: " + reason
+    said = postfix.command("postqueue", "-c", postfix.etc, "-p")
+    assert all(f"onion route: {reason}" in said for reason in reasons.values())
+    assert postfix.warnings() == []
+    assert net.clearnet.connections == 0
+    sink = net.sink()
+    net.socks.route(onion("a"), 25, sink)
+    dns.on("a.example", behaviours.one("a"))
+    postfix.submit("another@a.example")
+    assert postfix.attempt("another@a.example").status == "sent"
+    postfix.flush()
+    sink.wait_for("user@a.example")
+
+
 # With the policy service, a real daemon, and DNS that is slow
 
 POLICY = re.compile(r"^#   (onion_policy = .*\n(?:#     .*\n)+#   \w+ = .*\n)", re.M)

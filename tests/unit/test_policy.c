@@ -86,7 +86,7 @@ test_limit(void **state)
 static void
 test_replies(void **state)
 {
-	const struct render how = {STYLE_ONION, "smtptor"};
+	const struct render how = {STYLE_ONION, "smtptor", false};
 	static const enum outcome outcomes[] = {OUTCOME_NONE, OUTCOME_TEMP, OUTCOME_FAIL};
 	struct answer a;
 

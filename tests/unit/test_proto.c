@@ -82,7 +82,7 @@ test_answer_set(void **state)
 static void
 test_transport_value(void **state)
 {
-	const struct render how = {STYLE_ONION, "smtptor"};
+	const struct render how = {STYLE_ONION, "smtptor", false};
 	struct answer a = {.outcome = OUTCOME_ROUTE,
 		.route = {.n = 1, .target = {unit_target(ONION_A, 25, 0)}}};
 	struct rendered r;
@@ -113,7 +113,7 @@ says_none(const struct proto *p, const char *reply)
 static void
 test_none_only_for_none(void **state)
 {
-	const struct render how = {STYLE_ADDRESS, "smtptor"};
+	const struct render how = {STYLE_ADDRESS, "smtptor", false};
 	struct answer a;
 
 	(void)state;

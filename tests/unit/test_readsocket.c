@@ -65,7 +65,7 @@ test_limit(void **state)
 static void
 check(const struct answer *a, const char *want)
 {
-	const struct render how = {STYLE_ADDRESS, "smtptor"};
+	const struct render how = {STYLE_ADDRESS, "smtptor", false};
 	struct reply r = unit_format(&proto_readsocket, a, &how);
 
 	assert_string_equal(r.text, want);
@@ -97,7 +97,7 @@ test_replies(void **state)
 static void
 test_longest_reply(void **state)
 {
-	const struct render how = {STYLE_ADDRESS, "smtptor"};
+	const struct render how = {STYLE_ADDRESS, "smtptor", false};
 	struct answer a;
 	struct reply r;
 

@@ -41,8 +41,8 @@ test_hostlist(void **state)
 static void
 test_nexthop(void **state)
 {
-	const struct render names = {STYLE_ONION, "smtptor"};
-	const struct render addresses = {STYLE_ADDRESS, "x-Y_9"};
+	const struct render names = {STYLE_ONION, "smtptor", false};
+	const struct render addresses = {STYLE_ADDRESS, "x-Y_9", false};
 	struct target_set r = {.n = 1,
 		.target = {unit_target(ONION_A, 25, 0x0ac00005),
 			unit_target("mail." ONION_B, 2525, 0x0ac00009)}};
@@ -70,7 +70,8 @@ static void
 test_full_route_fits(void **state)
 {
 	static char host[TARGETS_MAX][ONION_LEN + 1];
-	const struct render how = {STYLE_ONION, "transport-with-32-characters-abc"};
+	const struct render how = {
+		STYLE_ONION, "transport-with-32-characters-abc", false};
 	struct target_set r = {.n = TARGETS_MAX};
 	struct rendered out;
 
@@ -92,7 +93,7 @@ test_full_route_fits(void **state)
 static void
 test_left_out(void **state)
 {
-	const struct render how = {STYLE_ONION, "smtptor"};
+	const struct render how = {STYLE_ONION, "smtptor", false};
 	const size_t part = DOMAIN_MAX + sizeof("[]:65535") - 1;
 	struct rendered out;
 	struct answer a;
@@ -125,7 +126,7 @@ test_exact_fit(void **state)
 	char transport[TRANSPORT_MAX + 1];
 	struct rendered out;
 	struct answer a;
-	struct render how = {STYLE_ONION, transport};
+	struct render how = {STYLE_ONION, transport, false};
 
 	(void)state;
 	unit_longest_route(&a);

@@ -88,7 +88,7 @@ test_limit(void **state)
 static void
 check(const struct answer *a, enum answer_style style, const char *want)
 {
-	const struct render how = {style, "smtptor"};
+	const struct render how = {style, "smtptor", false};
 	struct reply r = unit_format(&proto_socketmap, a, &how);
 
 	assert_string_equal(r.text, want);
@@ -126,10 +126,29 @@ check_netstring(const struct reply *r)
 	assert_int_equal(r->text[r->len - 1], ',');
 }
 
+/* To the queue manager, which logs it. Other answers are as always. */
+static void
+test_temp_as_retry(void **state)
+{
+	const struct render how = {STYLE_ONION, "smtptor", true};
+	struct answer a;
+
+	(void)state;
+	answer_set(&a, OUTCOME_TEMP, REASON_DNS_TIMEOUT);
+	assert_string_equal(unit_format(&proto_socketmap, &a, &how).text,
+		"41:OK retry:4.4.3 onion route: DNS timed out,");
+	answer_set(&a, OUTCOME_NONE, REASON_NONE);
+	assert_string_equal(unit_format(&proto_socketmap, &a, &how).text, "9:NOTFOUND ,");
+	answer_set(&a, OUTCOME_FAIL, REASON_ONION_INVALID);
+	assert_string_equal(unit_format(&proto_socketmap, &a, &how).text,
+		"33:OK error:5.4.4 invalid onion name,");
+}
+
 static void
 test_netstrings(void **state)
 {
-	const struct render how = {STYLE_ONION, "transport-with-32-characters-abc"};
+	const struct render how = {
+		STYLE_ONION, "transport-with-32-characters-abc", false};
 	struct answer a;
 	struct reply r;
 
@@ -169,6 +188,7 @@ main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_temp_as_retry),
 		cmocka_unit_test(test_netstrings),
 		cmocka_unit_test(test_refusals),
 	};

@@ -114,7 +114,7 @@ test_limit(void **state)
 static void
 check(const struct answer *a, enum answer_style style, const char *want)
 {
-	const struct render how = {style, "smtptor"};
+	const struct render how = {style, "smtptor", false};
 	struct reply r = unit_format(&proto_tcp_table, a, &how);
 
 	assert_string_equal(r.text, want);
@@ -140,11 +140,31 @@ test_replies(void **state)
 	check(&a, STYLE_ONION, "200 error:5.4.4%20invalid%20onion%20name\n");
 }
 
+/* To the queue manager, which logs it. Other answers are as always. */
+static void
+test_temp_as_retry(void **state)
+{
+	const struct render how = {STYLE_ONION, "smtptor", true};
+	struct answer a;
+
+	(void)state;
+	answer_set(&a, OUTCOME_TEMP, REASON_DNS_TIMEOUT);
+	assert_string_equal(unit_format(&proto_tcp_table, &a, &how).text,
+		"200 retry:4.4.3%20onion%20route:%20DNS%20timed%20out\n");
+	answer_set(&a, OUTCOME_NONE, REASON_NONE);
+	assert_string_equal(
+		unit_format(&proto_tcp_table, &a, &how).text, "500 not%20found\n");
+	answer_set(&a, OUTCOME_FAIL, REASON_ONION_INVALID);
+	assert_string_equal(unit_format(&proto_tcp_table, &a, &how).text,
+		"200 error:5.4.4%20invalid%20onion%20name\n");
+}
+
 /* As long as it can be, a reply is a whole line of whole targets. */
 static void
 test_longest_reply(void **state)
 {
-	const struct render how = {STYLE_ONION, "transport-with-32-characters-abc"};
+	const struct render how = {
+		STYLE_ONION, "transport-with-32-characters-abc", false};
 	struct answer a;
 	struct reply r;
 
@@ -178,6 +198,7 @@ main(void)
 		cmocka_unit_test(test_raw_bytes),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_temp_as_retry),
 		cmocka_unit_test(test_longest_reply),
 		cmocka_unit_test(test_refusals),
 	};
