@@ -58,7 +58,8 @@ TEST_LIBS := $(call pkg,--libs cmocka,-lcmocka)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 CORE := $(call obj,$(wildcard daemon/core/*.c))
 FLOW := $(call obj,$(wildcard daemon/flow/*.c))
-NET := $(call obj,$(wildcard daemon/net/*.c daemon/net/*/*.c))
+POSIX := $(call obj,$(wildcard daemon/posix/*.c))
+NET := $(POSIX) $(call obj,$(wildcard daemon/net/*.c daemon/net/*/*.c))
 MAIN := $(call obj,$(wildcard daemon/*.c))
 CONFIG := $(call obj,$(wildcard daemon/config*.c))
 TOOL := $(call obj,$(wildcard tools/*.c))
@@ -77,7 +78,7 @@ $(B)/lib%.a:
 $(B)/onionmxd: $(MAIN) $(B)/libnet.a $(B)/libflow.a $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(NET_LIBS) $(CORE_LIBS)
 
-$(B)/onionmap: $(TOOL) $(B)/libcore.a
+$(B)/onionmap: $(TOOL) $(POSIX) $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(CDB_LIBS) $(CORE_LIBS)
 
 # Completion for shells, by a program that has the tables of both programs' --help.

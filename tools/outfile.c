@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "posix/replace.h"
+
 #define TRIES 10 /* others come and go between two steps */
 
 struct outfile {
@@ -18,14 +20,6 @@ struct outfile {
 	const char *base, *temporary_base;
 	int dir, fd;
 };
-
-static const char *
-base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash == NULL ? path : slash + 1;
-}
 
 /* What to replace, in new memory; NULL if errno tells. */
 static char *
@@ -36,22 +30,6 @@ target_of(const char *path)
 	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
 		return realpath(path, NULL);
 	return strdup(path);
-}
-
-static int
-open_directory(const struct outfile *o)
-{
-	char *name;
-	int fd;
-
-	if (o->base == o->path)
-		return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	name = strndup(o->path, (size_t)(o->base - o->path));
-	if (name == NULL)
-		return -1;
-	fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(name);
-	return fd;
 }
 
 /* Looks at the file to be replaced; *exists tells if there is one. */
@@ -208,9 +186,9 @@ outfile_new(const char *path)
 		outfile_free(o);
 		return NULL;
 	}
-	o->base = base_of(o->path);
-	o->temporary_base = base_of(o->temporary);
-	o->dir = open_directory(o);
+	o->base = replace_base(o->path);
+	o->temporary_base = replace_base(o->temporary);
+	o->dir = replace_open_dir(o->path);
 	if (named(o, path) && create_locked(o))
 		return o;
 	outfile_free(o);
@@ -263,37 +241,24 @@ keep_mode_and_owner(const struct outfile *o)
 	return true;
 }
 
-/* False: the old file is still there. */
-static bool
-replace(const struct outfile *o)
-{
-	if (!keep_mode_and_owner(o))
-		return false;
-	if (fsync(o->fd) < 0) {
-		warn("%s", o->temporary);
-		return false;
-	}
-	if (renameat(o->dir, o->temporary_base, o->dir, o->base) < 0) {
-		warn("%s", o->path);
-		return false;
-	}
-	return true;
-}
-
 bool
 outfile_commit(struct outfile *o)
 {
-	bool durable;
+	enum replace_status st = REPLACE_FAILED;
 
-	if (!replace(o)) {
+	if (keep_mode_and_owner(o)) {
+		st = replace_file(o->dir, o->temporary_base, o->base, o->fd);
+		if (st == REPLACE_FAILED)
+			warn("%s", o->path);
+	}
+	if (st == REPLACE_FAILED) {
 		outfile_abandon(o);
 		return false;
 	}
-	durable = fsync(o->dir) == 0;
-	if (!durable)
+	if (st == REPLACE_UNSURE)
 		warn("%s is in place, but may not survive a power failure", o->path);
 	outfile_free(o);
-	return durable;
+	return st == REPLACE_DONE;
 }
 
 void

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "net/log.h"
+#include "posix/replace.h"
 
 bool
 statefile_path(char out[STATEFILE_PATH_MAX], const char *dir, const char *name)
@@ -109,47 +110,32 @@ statefile_create(const char *path)
 }
 
 static bool
-is_written(FILE *f, bool sync)
+replace(FILE *f, const char *from, const char *to, bool sync)
 {
-	return !ferror(f) && fflush(f) == 0 && (!sync || fsync(fileno(f)) == 0);
-}
+	enum replace_status st = REPLACE_FAILED;
+	int dir, error;
 
-/* That the name is on the disk, too, is worth a try. */
-static void
-sync_directory(const char *path)
-{
-	char dir[STATEFILE_PATH_MAX];
-	char *slash;
-	int fd;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	if ((slash = strrchr(dir, '/')) == NULL)
-		return;
-	slash[1] = '\0';
-	if ((fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		return;
-	fsync(fd);
-	close(fd);
+	if (ferror(f) || fflush(f) != 0 || (dir = replace_open_dir(to)) < 0)
+		return false;
+	st = replace_file(
+		dir, replace_base(from), replace_base(to), sync ? fileno(f) : -1);
+	error = errno;
+	close(dir);
+	errno = error;
+	return st != REPLACE_FAILED;
 }
 
 bool
 statefile_commit(FILE *f, const char *path, bool sync)
 {
 	char name[STATEFILE_PATH_MAX];
-	bool good = is_written(f, sync);
-	int error = errno;
+	bool good;
+	int error;
 
 	temporary(name, path);
-	if (fclose(f) != 0 && good) {
-		good = false;
-		error = errno;
-	}
-	if (good && rename(name, path) < 0) {
-		good = false;
-		error = errno;
-	}
-	if (good && sync)
-		sync_directory(path);
+	good = replace(f, name, path, sync);
+	error = errno;
+	fclose(f);
 	if (!good)
 		unlink(name);
 	errno = error;

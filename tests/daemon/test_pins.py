@@ -345,7 +345,7 @@ def test_the_last_part_of_a_hold_while_the_daemon_was_down(lab, state, dns, last
         ("x..example", 1, "not a valid domain name\n"),
         ("x example", 1, "not a valid domain name\n"),
         ("x" * 64 + ".example", 1, "not a valid domain name\n"),
-        ("x\nheld", 2, "onionmap: not a domain or an address\n"),
+        ("x\nheld", 2, "onionmap: accept: expected a domain or an address, in one line of less than 512 bytes\n"),
     ],
 )
 def test_nothing_to_accept(lab, state, dns, domain, status, told):
