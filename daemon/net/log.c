@@ -31,15 +31,6 @@ log_open(bool syslog, enum log_level level)
 	max_level = level;
 }
 
-int
-log_level_by_name(const char *name)
-{
-	for (size_t i = 0; i < REPORT; i++)
-		if (strcmp(name, levels[i].name) == 0)
-			return (int)i;
-	return -1;
-}
-
 __attribute__((format(printf, 3, 0))) static void
 put(int level, int error, const char *format, va_list args)
 {

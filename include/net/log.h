@@ -15,9 +15,6 @@ enum log_level {
 /* What is above the level is dropped. Before the first call: standard error, info. */
 void log_open(bool to_syslog, enum log_level);
 
-/* -1 if there is no such level. */
-int log_level_by_name(const char *);
-
 #define LOG_PRINTF __attribute__((format(printf, 1, 2)))
 
 LOG_PRINTF void log_error(const char *, ...); /* appends errno's text */
