@@ -130,7 +130,8 @@ default_deadline(const void *section)
 #define PORT(port_) .port = (port_),
 #define DEPENDS(key) .preset_of = default_##key,
 
-/* The details are several initialisers, or none. */
+/* The details are several initialisers, or none.
+ * NOLINTBEGIN(bugprone-macro-parentheses) */
 #define ONE(ctype, field, kind, default_, details, needed) \
 	{.name = #field, .at = offsetof(SECTION, field), .type = config_type_##kind, \
 	.preset = (default_), details .need = &need_##needed},
@@ -138,6 +139,7 @@ default_deadline(const void *section)
 	{.name = #field, .at = offsetof(SECTION, field), .type = config_type_##kind, \
 	.preset = (default_), details .need = &need_##needed, \
 	.room = (most), .item = sizeof(ctype), .count = offsetof(SECTION, n##field)},
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define SECTION struct config
 static const struct config_key outside[] = {CONFIG_KEYS(ONE, LIST)};

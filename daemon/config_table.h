@@ -34,12 +34,12 @@ struct config_key {
 
 	/* NULL, or finds the default, which depends on keys of the rows before. */
 	const char *(*preset_of)(const void *section);
-	bool is_required;
 
 	long min, max;                   /* of numbers */
 	const char *unit;                /* NULL: none */
 	const struct config_word *words; /* up to one without a text */
 	unsigned port;                   /* the default of addresses; 0: none */
+	bool is_required;
 
 	/* Of a list, whose field is an array: how many values there can be, the bytes of
 	 * one, and where their number is. */
