@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/onion.h"
+#include "core/protocols.h"
 
 /* Numbers and words */
 
@@ -95,7 +96,7 @@ config_type_protocol(const struct config_key *key, const char *text, void *field
 	const struct proto **proto = field;
 
 	(void)key;
-	*proto = proto_by_name(text);
+	*proto = protocols_by_name(text);
 	return *proto != NULL ? NULL : "readsocket, tcp_table, socketmap or policy";
 }
 

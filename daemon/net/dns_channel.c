@@ -100,7 +100,7 @@ noted_realloc(void *old, size_t size)
 /* Ends */
 
 void
-dns_exchange_clear(struct dns_exchange *x)
+dns_channel_clear(struct dns_exchange *x)
 {
 #ifdef HAVE_DNSREC
 	ares_free_string(x->message);

@@ -19,7 +19,7 @@ struct dns_exchange {
 	TAILQ_ENTRY(dns_exchange) entry; /* among those that have ended */
 	struct dns_channel *channel;     /* NULL: it has ended */
 	enum reason failed;              /* REASON_NONE: there is a message */
-	uint8_t *message;                /* freed by dns_exchange_clear(); may be NULL */
+	uint8_t *message;                /* freed by dns_channel_clear(); may be NULL */
 	size_t len;                      /* of the message, in bytes */
 };
 
@@ -62,7 +62,7 @@ bool dns_channel_rest(struct dns_channel *channel);
 void dns_channel_destroy(struct dns_channel *channel, enum reason why);
 
 /* Frees the message. Legal in any state but under way. */
-void dns_exchange_clear(struct dns_exchange *exchange);
+void dns_channel_clear(struct dns_exchange *exchange);
 
 /* Ends the process, with words, if it runs inside a call of c-ares. */
 void dns_channel_assert_outside(void);

@@ -29,7 +29,7 @@ identity(const struct stat *st)
 }
 
 struct map_identity
-map_identity_of(const char *path)
+map_copy_identity(const char *path)
 {
 	struct stat st;
 
@@ -43,7 +43,7 @@ same_time(const struct timespec *a, const struct timespec *b)
 }
 
 bool
-map_identity_same(const struct map_identity *a, const struct map_identity *b)
+map_copy_same(const struct map_identity *a, const struct map_identity *b)
 {
 	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
 	       same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime);
@@ -153,7 +153,7 @@ is_unchanged(struct map_copy *c, int fd)
 	now = identity(&st);
 	if (st.st_nlink == 0) /* replaced meanwhile */
 		now.ctime = c->id.ctime;
-	return map_identity_same(&now, &c->id) || fails_by_change(c);
+	return map_copy_same(&now, &c->id) || fails_by_change(c);
 }
 
 /* From here on nobody writes to it, we neither. */

@@ -43,7 +43,7 @@ void map_copy_free(struct map_copy *);
 bool map_copy_free_some(struct map_copy *, size_t max);
 
 /* What the path names at this moment. */
-struct map_identity map_identity_of(const char *path);
-bool map_identity_same(const struct map_identity *, const struct map_identity *);
+struct map_identity map_copy_identity(const char *path);
+bool map_copy_same(const struct map_identity *, const struct map_identity *);
 
 #endif

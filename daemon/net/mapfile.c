@@ -68,7 +68,7 @@ failed(struct mapfile *m, const struct map_copy *new)
 	const struct map_copy *last = &m->last;
 	bool known = last->wrong == new->wrong && last->error == new->error;
 
-	known = known && map_identity_same(&last->id, &new->id);
+	known = known && map_copy_same(&last->id, &new->id);
 	m->last = *new;
 	if (known)
 		return;
@@ -136,8 +136,8 @@ look(void *arg)
 
 	if (m->load != NULL)
 		return;
-	now = map_identity_of(m->path);
-	if (m->last.transient || !map_identity_same(&now, &m->last.id))
+	now = map_copy_identity(m->path);
+	if (m->last.transient || !map_copy_same(&now, &m->last.id))
 		load(m);
 }
 

@@ -60,7 +60,7 @@ next_id(struct resolver *r)
 static void
 free_query(struct dns_query *q)
 {
-	dns_exchange_clear(&q->exchange);
+	dns_channel_clear(&q->exchange);
 	free(q);
 }
 
@@ -115,7 +115,7 @@ ask_by_tcp(struct resolver *r, struct dns_query *q, enum reason why)
 	if ((failed = dns_pool_connect(r->pool, &keys, &ch)) != REASON_NONE)
 		return failed;
 	r->config.counters->dns_tcp_queries++;
-	dns_exchange_clear(&q->exchange);
+	dns_channel_clear(&q->exchange);
 	q->by_tcp = why;
 	start(r, q, ch);
 	return REASON_NONE;

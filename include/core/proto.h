@@ -1,5 +1,5 @@
 /* The protocols of the mail servers. One protocol is one file and one row of the
- * table in proto.c: it turns bytes into a question and an answer into bytes, and
+ * table in protocols.c: it turns bytes into a question and an answer into bytes, and
  * keeps no state between calls. */
 #ifndef CORE_PROTO_H
 #define CORE_PROTO_H
@@ -65,9 +65,6 @@ struct proto {
 	/* NULL for the policy: the key is none of the bridge's addresses. */
 	void (*format_tls)(struct reply *, const struct tls_policy *);
 };
-
-/* NULL if there is none of that name. */
-const struct proto *proto_by_name(const char *);
 
 const char *proto_refusal_text(enum refusal);
 

@@ -321,7 +321,8 @@ def test_every_suite_is_listed():
     listed = re.findall(r"^\| `(\w+)` \|", docs.text("tests/README.md"), re.M)
     makefile = docs.text("Makefile")
     suites = re.search(r"^SUITES := (.+)$", makefile, re.M)[1]
-    suites = suites.replace("$(UNIT_SUITES)", re.search(r"^UNIT_SUITES := (.+)$", makefile, re.M)[1])
+    quick = re.search(r"^UNIT_SUITES := (.+)$", makefile, re.M)[1]
+    suites = suites.replace("$(UNIT_SUITES)", quick)
     assert set(listed) == set(suites.replace("$(FAULTS)", "faults").split())
     assert not [name for name in listed if not (REPO / "tests" / name).is_dir()]
 
@@ -335,6 +336,11 @@ def test_tests_that_are_named_exist():
             assert test in found[0].read_text()
         for case, suite, file in re.findall(r"CASE=(\w+) build/tests/(\w+)/(\w+)", text):
             assert f"({case})" in docs.text(f"tests/{suite}/{file}.c")
+
+
+def test_words_stand_where_they_are_said_to():
+    for place in re.findall(r"\| `([\w/]+\.h)` \|$", docs.text("HACKING.md"), re.M):
+        assert [*REPO.glob(f"include/{place}"), *REPO.glob(f"daemon/{place}")], place
 
 
 # The unit

@@ -59,14 +59,16 @@ def test_a_tree_in_order(said):
     "changes, fault",
     [
         (
-            {PEAR: '#include "core/figtree.h"\n'},
-            "circle: daemon/core/figtree -> daemon/core/pear -> daemon/core/figtree",
+            {PEAR: "int fig_tree_age(void);\nint\npear_age(void)\n"
+             "{\n\treturn fig_tree_age();\n}\n"},
+            "circle: call: daemon/core/figtree -> daemon/core/pear -> daemon/core/figtree",
         ),
         (
             {"include/core/pear.h": '#include "core/plum.h"\n',
              "include/core/plum.h": '#pragma once\n#include "core/figtree.h"\n',
              "include/core/figtree.h": '#include "core/pear.h"\n'},
-            "circle: daemon/core/figtree -> daemon/core/pear -> daemon/core/plum -> daemon/core/figtree",
+            "circle: include: include/core/figtree.h -> include/core/pear.h -> include/core/plum.h"
+            " -> include/core/figtree.h",
         ),
         (
             {"daemon/core/pear_inside.h": "struct pear;\n"},

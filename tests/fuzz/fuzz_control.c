@@ -2,6 +2,7 @@
  * a head, and a text of as many bytes as that says. */
 #include "fuzz_shell.h"
 
+#include "core/protocols.h"
 #include "net/control.h"
 #include "net/pinfile.h"
 
@@ -55,7 +56,7 @@ serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 	for (size_t i = 0; i < 3; i++) {
 		enum answer_style style = (enum answer_style)((p->how + i) % STYLES);
 
-		endpoint[i] = (struct endpoint){proto_by_name(names[i]),
+		endpoint[i] = (struct endpoint){protocols_by_name(names[i]),
 			{style, "smtptor", false}, shell.profile[style], shell.engine,
 			NULL};
 		shown[i] = (struct command_listener){names[i], &endpoint[i], listener};

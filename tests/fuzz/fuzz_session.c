@@ -1,5 +1,6 @@
 /* A client of a listener. However its bytes are cut, and whenever DNS answers, it gets
  * the same answers, and is closed or isn't. */
+#include "core/protocols.h"
 #include "fuzz_shell.h"
 
 static void
@@ -8,7 +9,7 @@ serve(const struct shell_plan *p, bool cut, struct shell_client *c)
 	static const char *const names[] = {
 		"readsocket", "tcp_table", "socketmap", "policy"};
 	const struct listener_config config = shell_listener(0);
-	struct endpoint endpoint = {.proto = proto_by_name(names[p->how % 4]),
+	struct endpoint endpoint = {.proto = protocols_by_name(names[p->how % 4]),
 		.render = {(enum answer_style)(p->how / 4 % STYLES), "smtptor",
 			p->how / 4 % STYLES == STYLE_BRIDGE}};
 	struct listener *listener;

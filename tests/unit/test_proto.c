@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "core/policy.h"
+#include "core/protocols.h"
 #include "core/readsocket.h"
 #include "core/socketmap.h"
 #include "core/tcp_table.h"
@@ -14,15 +15,15 @@ static void
 test_by_name(void **state)
 {
 	(void)state;
-	assert_ptr_equal(proto_by_name("readsocket"), &proto_readsocket);
-	assert_ptr_equal(proto_by_name("tcp_table"), &proto_tcp_table);
-	assert_ptr_equal(proto_by_name("socketmap"), &proto_socketmap);
-	assert_ptr_equal(proto_by_name("policy"), &proto_policy);
+	assert_ptr_equal(protocols_by_name("readsocket"), &proto_readsocket);
+	assert_ptr_equal(protocols_by_name("tcp_table"), &proto_tcp_table);
+	assert_ptr_equal(protocols_by_name("socketmap"), &proto_socketmap);
+	assert_ptr_equal(protocols_by_name("policy"), &proto_policy);
 	for (size_t i = 0; i < COUNT(protos); i++)
-		assert_ptr_equal(proto_by_name(protos[i]->name), protos[i]);
-	assert_null(proto_by_name(""));
-	assert_null(proto_by_name("socketmap "));
-	assert_null(proto_by_name("Socketmap"));
+		assert_ptr_equal(protocols_by_name(protos[i]->name), protos[i]);
+	assert_null(protocols_by_name(""));
+	assert_null(protocols_by_name("socketmap "));
+	assert_null(protocols_by_name("Socketmap"));
 }
 
 static void
