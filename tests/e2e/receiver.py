@@ -71,7 +71,6 @@ class PostfixReceiver(OwnPostfix):
 
 # Like Exim's default configuration, as far as it says who may send what.
 SITE_MAIN = """\
-domainlist relay_to_domains =
 hostlist relay_from_hosts = 127.0.0.0/8
 pid_file_path = {dir}/pid
 tls_advertise_hosts =
@@ -109,17 +108,12 @@ class EximReceiver(Exim):
         text = snippet("exim/receive", mine)
         main, mark, acl = text.partition("# For the section of the ACLs")
         assert mark
-        self._paste("acl_smtp_rcpt = rcpt\n", SITE_MAIN.format(dir=self.dir) + main)
+        self.paste("acl_smtp_rcpt = rcpt\n", SITE_MAIN.format(dir=self.dir) + main)
         own = "domainlist local_domains = "
-        self._paste(f"{own}{DOMAIN}\n", f"{own}{domain}\n")
-        self._paste("begin acl\n", "begin acl\n\n" + mark + acl + "\n" + SITE_ACL)
+        self.paste(f"{own}{DOMAIN}\n", f"{own}{domain}\n")
+        self.paste("begin acl\n", "begin acl\n\n" + mark + acl + "\n" + SITE_ACL)
         args = [EXIM, "-C", self.config, "-bdf"]
         self._daemon = Process(args, f"{self.dir}-daemon.log")
-
-    def _paste(self, line, text):
-        config = self.config.read_text()
-        assert config.count(line) == 1, line
-        self.config.write_text(config.replace(line, text))
 
     def start(self):
         self._daemon.start()

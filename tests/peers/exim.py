@@ -26,6 +26,7 @@ CONFIG = """\
 primary_hostname = mail.site.example
 qualify_domain = site.example
 domainlist local_domains = site.example
+domainlist relay_to_domains = relay.example
 exim_path = {exim}
 spool_directory = {dir}/spool
 log_file_path = {dir}-%s.log
@@ -46,14 +47,14 @@ begin routers
 {router}
 home:
   driver = manualroute
-  domains = +local_domains
+  domains = +local_domains : +relay_to_domains
   transport = plain_smtp
   route_data = {home.host}::{home.port}
   self = send
 
 clearnet:
   driver = manualroute
-  domains = ! +local_domains
+  domains = ! +local_domains : ! +relay_to_domains
   transport = plain_smtp
   route_data = {clearnet.host}::{clearnet.port}
   self = send
@@ -118,6 +119,12 @@ class Exim:
             )
         )
 
+    def paste(self, line, text):
+        """Puts a text in the place of a line of the configuration."""
+        config = self.config.read_text()
+        assert config.count(line) == 1, line
+        self.config.write_text(config.replace(line, text))
+
     def run(self, *args, text="", status=0):
         """Runs it, and returns what it says. status None: any."""
         done = subprocess.run(
@@ -155,9 +162,13 @@ class Exim:
 
     def rcpt(self, address):
         """The answer to RCPT in an SMTP session: code and text."""
-        session = f"HELO client.example\nMAIL FROM:<>\nRCPT TO:<{address}>\nQUIT\n"
-        replies = self.run("-bs", text=session, status=None).splitlines()
-        return int(replies[3][:3]), replies[3][4:]
+        reply = self.session("MAIL FROM:<>", f"RCPT TO:<{address}>")[-1]
+        return int(reply[:3]), reply[4:]
+
+    def session(self, *lines):
+        """The replies to lines of an SMTP session, whose mail isn't tried at once."""
+        text = "".join(f"{line}\n" for line in ("HELO client.example", *lines, "QUIT"))
+        return self.run("-odq", "-bs", text=text, status=None).splitlines()[2:-1]
 
     def send(self, *recipients, subject="test", body="Hello.\n"):
         """Sends a message, and tries once to deliver it."""

@@ -67,7 +67,6 @@ def test_temp(exim):
     assert verdict.outcome == "deferred"
     assert "onion route: " in verdict.text
     assert "bad answer" not in verdict.text and "not permitted" not in verdict.text
-    assert exim.rcpt("user@a." + DEAD_ZONE)[0] == 451
 
 
 def test_temp_while_tor_is_down(world, exim):
@@ -100,7 +99,6 @@ def test_fail(exim):
     verdict = exim.route("user@" + mistyped("x"))
     assert verdict.outcome == "failed"
     assert "onion route: " in verdict.text
-    assert exim.rcpt("user@" + mistyped("x"))[0] == 550
 
 
 def test_local_mail_needs_no_daemon(world, exim):

@@ -103,13 +103,6 @@ def test_words_of_redirect(oracle):
         all_wait(oracle, f"TEMP x\r{item}\n", f'"\n{item}\n', f"x{item}")
 
 
-def test_smtp_code_in_a_reason(oracle):
-    for reason in ("250 ok", "250-ok", "2.0.0 ok"):
-        oracle.answer = f"FAIL {reason}\n".encode()
-        code, text = oracle.exim.rcpt("user@foo.example")
-        assert code == 550 and text.startswith("onion route: "), (code, text)
-
-
 def test_names_and_other_addresses(oracle):
     all_wait(
         oracle,

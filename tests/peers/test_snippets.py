@@ -35,7 +35,8 @@ def test_exim_is_new_enough():
 def test_exim(lab, make_exim):
     exim = make_exim(lab.dir / "s")
     routers = exim.run("-bP", "router_list").split()
-    assert routers == ["onion", "onion_guard", "home", "clearnet"]
+    verifying, asking = ["onion_recipient", "onion_sender"], ["onion", "onion_guard"]
+    assert routers == [*verifying, *asking, "home", "clearnet"]
     options = exim.run("-bP", "transport", "onion_smtp")
     for option in (
         "hosts_avoid_pipelining = *",
@@ -48,7 +49,7 @@ def test_exim(lab, make_exim):
 
 def test_exim_comments_stand_alone():
     """Exim knows no comment at the end of a line."""
-    for name in ("exim/router", "exim/transport"):
+    for name in ("exim/router", "exim/bridge-transport", "exim/transport"):
         for line in snippet(name).splitlines():
             assert line.lstrip().startswith("#") or "#" not in line, line
 
