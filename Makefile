@@ -186,18 +186,18 @@ VERBOSE :=
 scenarios: $(SCENARIOS)	## random scenarios against a model: FIRST=1 COUNT=100000
 	$(SCENARIOS) $(FIRST) $(COUNT) $(VERBOSE)
 
-check: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests
+check: test-deps binaries $(B)/exim/usr/sbin/update-exim4.conf	## all tests
 	$(TESTS) $(SUITES)
 
-e2e: test-deps binaries $(B)/exim/usr/sbin/exim4	## those of mail through a Tor network of our own
+e2e: test-deps binaries $(B)/exim/usr/sbin/update-exim4.conf	## those of mail through a Tor network of our own
 	$(TESTS) e2e
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-asan: test-deps $(B)/exim/usr/sbin/exim4	## all tests under clang's sanitizers
+asan: test-deps $(B)/exim/usr/sbin/update-exim4.conf	## all tests under clang's sanitizers
 	$(MAKE) B=$(B)/asan CC=$(CLANG) OPT="-O1 -g" SANITIZE="$(SAN)" binaries
 	tests/run --build $(B)/asan --exim $(B)/exim --slack 3 $(SUITES)
 
-valgrind: test-deps binaries $(B)/exim/usr/sbin/exim4	## all tests under valgrind
+valgrind: test-deps binaries $(B)/exim/usr/sbin/update-exim4.conf	## all tests under valgrind
 	tests/run --build $(B) --valgrind --slack 10 $(filter-out faults,$(SUITES))
 
 # make faults ONLY=work:recv:17:ECONNRESET:1 plays one again.
@@ -217,7 +217,7 @@ demo: demo-deps all	## see it work: a real tor and DNS server, all on this machi
 SEED :=
 MESSAGES := 250
 SENDERS := exim postfix
-chaos: test-deps all $(FILTERED) $(B)/exim/usr/sbin/exim4	## mail while its servers are killed: SEED=7 MESSAGES=250
+chaos: test-deps all $(FILTERED) $(B)/exim/usr/sbin/update-exim4.conf	## mail while its servers are killed: SEED=7 MESSAGES=250
 	tests/chaos/run --build $(B) --messages $(MESSAGES) $(if $(SEED),--seed $(SEED)) $(SENDERS)
 
 # make fuzz T=dnsmsg SECONDS=600
@@ -306,7 +306,7 @@ packages:
 	@printf '%s\n' $(TEST_PACKAGES)
 
 # Exim and Postfix exclude each other as packages, so Exim is only unpacked.
-$(B)/exim/usr/sbin/exim4: | test-deps
+$(B)/exim/usr/sbin/update-exim4.conf: | test-deps
 	tests/peers/get-exim $(B)/exim
 
 # Installing

@@ -21,8 +21,9 @@ SANITIZERS = {
 
 @contextlib.contextmanager
 def reachable(build, exim):
-    """Copies of what was built, and of Exim, in a directory that every user may enter: that
-    of the checkout may be its owner's alone, and the mail servers have users of their own."""
+    """Copies of what was built, and of Exim as its packages have it, in a directory that every
+    user may enter: that of the checkout may be its owner's alone, and the mail servers have
+    users of their own."""
     with tempfile.TemporaryDirectory(prefix="omx") as name:
         copies = pathlib.Path(name)
         copies.chmod(0o755)
@@ -30,12 +31,14 @@ def reachable(build, exim):
         if closed and os.geteuid() == 0:
             sys.exit(f"the tests have several users, and {closed[0]} is closed to "
                      "others; set TMPDIR to a directory that isn't")
-        sources = [build / "onionmxd", build / "onionmap", exim / "usr/sbin/exim4"]
-        targets = [copies / source.name for source in sources]
-        helpers = [path for suite in ("daemon", "bench", "attack", "harness")
-                   for path in build.glob(f"tests/{suite}/*")]
-        targets += [copies / helper.relative_to(build) for helper in helpers]
-        for source, target in zip(sources + helpers, targets):
+        sources = [build / "onionmxd", build / "onionmap"]
+        sources += [path for suite in ("daemon", "bench", "attack", "harness")
+                    for path in build.glob(f"tests/{suite}/*")]
+        targets = [copies / source.relative_to(build) for source in sources]
+        unpacked = [*exim.glob("usr/sbin/*exim4*"), *exim.glob("etc/exim4/**/*")]
+        unpacked = [path for path in unpacked if path.is_file()]
+        targets += [copies / path.relative_to(exim) for path in unpacked]
+        for source, target in zip(sources + unpacked, targets):
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
@@ -63,7 +66,7 @@ def variables(programs, build, slack):
         **SANITIZERS,
         "ONIONMXD": " ".join(map(str, daemon_command(programs))),
         "ONIONMAP": str(programs / "onionmap"),
-        "EXIM": str(programs / "exim4"),
+        "EXIM": str(programs / "usr/sbin/exim4"),
         "ONIONMXD_BUILD": str(build),
         "ONIONMXD_SLACK": str(slack),
     }

@@ -81,6 +81,9 @@ class Verdict(NamedTuple):
 
 
 class Exim:
+    # Options that say who the client of an SMTP session is.
+    client = ()
+
     def __init__(
         self,
         workdir,
@@ -168,7 +171,7 @@ class Exim:
     def session(self, *lines):
         """The replies to lines of an SMTP session, whose mail isn't tried at once."""
         text = "".join(f"{line}\n" for line in ("HELO client.example", *lines, "QUIT"))
-        return self.run("-odq", "-bs", text=text, status=None).splitlines()[2:-1]
+        return self.run("-odq", *self.client, "-bs", text=text, status=None).splitlines()[2:-1]
 
     def send(self, *recipients, subject="test", body="Hello.\n"):
         """Sends a message, and tries once to deliver it."""
