@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #define HANDSHAKE 0x16 /* RFC 8446 section 5.1: TLS begins with it, on both sides */
-#define BULK 4096      /* as much at once is a message's text, whatever introduced it */
 
 /* The server */
 
@@ -24,7 +23,9 @@ is_last(const struct dialogue *d, const char *code)
 	return memcmp(d->last, code, 3) == 0 && d->last[3] != '-';
 }
 
-/* RFC 3207 section 4: behind a reply 220 to it, TLS begins. */
+/* RFC 3207 section 4: behind a reply 220 to it, TLS begins. The first reply is the
+ * greeting: a command that came before it (Exim's PIPE_CONNECT) still waits for its own.
+ */
 static void
 end_line(struct dialogue *d)
 {
@@ -33,7 +34,8 @@ end_line(struct dialogue *d)
 	d->len = 0;
 	if (d->last[3] == '-')
 		return;
-	d->owed -= d->owed > 0;
+	d->owed -= d->greeted && d->owed > 0;
+	d->greeted = true;
 	d->tls = d->starttls && is_last(d, "220");
 }
 
@@ -67,10 +69,25 @@ is_starttls(const char *line, size_t len)
 	       (len == 8 || line[8] == '\r' || line[8] == ' ');
 }
 
+/* RFC 3030 section 2: so many bytes of a message follow "BDAT SIZE", whatever the server
+ * replies. */
+static uint64_t
+chunk_size(const char *line, size_t len)
+{
+	uint64_t size = 0;
+
+	if (len < 5 || strncasecmp(line, "BDAT ", 5) != 0)
+		return 0;
+	for (size_t i = 5; i < len && line[i] >= '0' && line[i] <= '9'; i++)
+		size = size * 10 + (uint64_t)(line[i] - '0');
+	return size;
+}
+
 static void
 end_command(struct dialogue *d)
 {
 	d->starttls = is_starttls(d->command, d->commandlen);
+	d->chunk = chunk_size(d->command, d->commandlen);
 	d->owed += d->owed < DIALOGUE_OWED_MAX;
 	d->commandlen = 0;
 }
@@ -84,32 +101,46 @@ skip_text(struct dialogue *d, const char *data, size_t len)
 	d->commandlen = data[len - 1] == '\n' ? 0 : sizeof(d->command);
 }
 
+/* Reads a line, or what there is of a line or a chunk. Returns where it ends. */
+static const char *
+read_line(struct dialogue *d, const char *data, const char *end)
+{
+	const size_t left = (size_t)(end - data);
+	const char *newline;
+
+	if (d->chunk > 0) {
+		const size_t n = d->chunk < left ? (size_t)d->chunk : left;
+
+		d->chunk -= n;
+		return data + n;
+	}
+	newline = memchr(data, '\n', left);
+	for (const char *p = data; p < end && p != newline; p++) {
+		if (d->commandlen == sizeof(d->command))
+			break;
+		d->command[d->commandlen++] = *p;
+	}
+	if (newline == NULL)
+		return end;
+	end_command(d);
+	return newline + 1;
+}
+
 void
 dialogue_client(struct dialogue *d, const char *data, size_t len)
 {
-	const char *end = data + len, *newline;
+	const char *end = data + len;
 
 	if (len > 0 && !d->client_spoke && d->last[0] == '\0' && *data == HANDSHAKE)
 		d->tls = true;
 	d->client_spoke = true;
 	if (d->tls || d->unlike || len == 0)
 		return;
-	if (len > BULK || is_last(d, "354")) {
+	if (is_last(d, "354"))
 		skip_text(d, data, len);
-		return;
-	}
-	while (data < end) {
-		newline = memchr(data, '\n', (size_t)(end - data));
-		for (const char *p = data; p < end && p != newline; p++) {
-			if (d->commandlen == sizeof(d->command))
-				break;
-			d->command[d->commandlen++] = *p;
-		}
-		if (newline == NULL)
-			return;
-		end_command(d);
-		data = newline + 1;
-	}
+	else
+		while (data < end)
+			data = read_line(d, data, end);
 }
 
 /* Both */
@@ -122,7 +153,9 @@ dialogue_state(const struct dialogue *d)
 		return DIALOGUE_TLS;
 	if (d->unlike)
 		return DIALOGUE_OTHER;
-	return is_last(d, "221") && !d->in_line ? DIALOGUE_OVER : DIALOGUE_SMTP;
+	/* A server that ends by it, while other replies are awaited, is only lost. */
+	return is_last(d, "221") && !d->in_line && d->owed == 0 ? DIALOGUE_OVER
+								: DIALOGUE_SMTP;
 }
 
 bool
@@ -134,5 +167,7 @@ dialogue_in_line(const struct dialogue *d)
 unsigned
 dialogue_owed(const struct dialogue *d)
 {
+	if (!d->greeted)
+		return d->owed + 1;
 	return d->owed > 0 || is_last(d, "421") ? d->owed : 1;
 }

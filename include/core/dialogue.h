@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define DIALOGUE_OWED_MAX 1000 /* commands are counted up to this number */
 
@@ -13,8 +14,10 @@ struct dialogue {
 	size_t len;        /* of it */
 	bool in_line;      /* the line goes on behind that */
 	char last[4];      /* the beginning of the server's last whole line */
-	char command[9];   /* the beginning of the client's line under way */
+	char command[24];  /* the beginning of the client's line under way */
 	size_t commandlen; /* of it */
+	uint64_t chunk;    /* bytes of a message that are still to come (BDAT) */
+	bool greeted;      /* the server's first reply, its greeting, is whole */
 	bool client_spoke;
 	bool starttls; /* the client's last whole line */
 	unsigned owed; /* replies to the client's lines */
@@ -41,8 +44,9 @@ enum dialogue_state dialogue_state(const struct dialogue *dialogue);
 bool dialogue_in_line(const struct dialogue *dialogue);
 
 /* In SMTP: how many replies can be given at once: one for each that the client waits for.
- * There is one as well if it waits for none or for that to a message's end, which isn't
- * known, since the next command takes it, but not if the server has said 421 itself. */
+ * The greeting is one of them. There is one as well if it waits for none or for that to a
+ * message's end, which isn't known, since the next command takes it, but not if the
+ * server has said 421 itself. */
 unsigned dialogue_owed(const struct dialogue *dialogue);
 
 #endif

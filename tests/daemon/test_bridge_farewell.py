@@ -33,7 +33,8 @@ TEXT = b"Subject: x\r\n\r\nSTARTTLS\r\n"
 # How much of it, what the client says then, what the server still says, and what follows.
 PLAIN = {
     "connect": (0, b"", b"", LOST),
-    "client first": (0, b"EHLO x\r\n", b"", LOST),
+    "client first": (0, b"EHLO x\r\n", b"", LOST * 2),
+    "client first, greeting": (0, b"EHLO x\r\n", b"220-mx\r\n220 mx\r\n", LOST),
     "half a greeting": (0, b"", b"220 m", b"\r\n" + LOST),
     "greeting": (1, b"", b"", LOST),
     "EHLO": (1, b"EHLO x\r\n", b"", LOST),
@@ -46,12 +47,15 @@ PLAIN = {
     "after RCPT": (4, b"", b"", LOST),
     "ten RCPT": (3, RCPT * 10, b"250 ok\r\n", LOST * 9),
     "all at once": (2, MAIL[2][0] + RCPT * 3 + b"DATA\r\n", b"250 ok\r\n550 no\r\n", LOST * 3),
+    "large envelope": (3, RCPT * 200, b"", LOST * 200),
+    "with the message": (2, MAIL[2][0] + RCPT + b"BDAT 6000 LAST\r\n" + b"x\r\n" * 2000, b"", LOST * 3),
     "DATA": (4, b"DATA\r\n", b"", LOST),
     "354": (5, b"", b"", LOST),
     "text": (5, TEXT, b"", LOST),
     "dot": (5, TEXT + b".\r\n", b"", LOST),
     "after the dot": (5, TEXT + b".\r\n", b"250 ok\r\n", LOST),
     "its own 421": (4, b"", b"421 4.3.2 going down\r\n", b""),
+    "its own 221 for one of ten": (3, RCPT * 10, b"221 bye\r\n", LOST * 9),
     "its own 421 for one of ten": (3, RCPT * 10, b"421 4.3.2 going down\r\n", LOST * 9),
 }
 HELLO = b"\x16\x03\x01\x02\x00\n"
@@ -164,7 +168,6 @@ def test_a_server_that_goes_in_tls(lab, socks, stage, how):
     "talk, server",
     [
         (MAIL, b"221 bye\r\n"),
-        ([], b"221 mx\r\n"),
         ([], b"* OK IMAP\r\n"),
         ([(b"", b"220 mx\r\n")], b"what?\r\n"),
     ],

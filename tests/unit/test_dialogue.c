@@ -34,6 +34,12 @@ static const struct row rows[] = {
 	{HELLO "C:MAIL|C:RCPT|C:RCP~", DIALOGUE_SMTP, 2, false},
 	{HELLO "C:MAIL|C:RCPT|250-a|250 b|25~", DIALOGUE_SMTP, 1, true},
 
+	/* Before the greeting, which answers no command. */
+	{"C:EHLO a|", DIALOGUE_SMTP, 2, false},
+	{"C:EHLO a|220-mx|", DIALOGUE_SMTP, 2, false},
+	{"C:EHLO a|C:MAIL|C:RCPT|C:DATA|220-mx|220 mx|250-mx|250 ok|250 ok|",
+		DIALOGUE_SMTP, 2, false},
+
 	/* What a message has in it. */
 	{IN_TEXT, DIALOGUE_SMTP, 1, false},
 	{IN_TEXT "C:a|C:STARTTLS|C:.|", DIALOGUE_SMTP, 1, false},
@@ -43,10 +49,17 @@ static const struct row rows[] = {
 	{IN_TEXT "C:a|C:.|250 ok|C:STARTTLS|220 ok|", DIALOGUE_TLS, 0, false},
 	{IN_TEXT "C:\x16\x03\x01|", DIALOGUE_SMTP, 1, false},
 	{UP_TO_RCPT "C:BDAT 10 LAST|C:STARTTLS|250 ok|", DIALOGUE_SMTP, 1, false},
+	{HELLO "C:MAIL|C:RCPT|C:bdat 12 LAST|C:a~C:b~C:c~C:d~C:e~C:f~C:g~C:h~C:i~C:j~C:k~"
+	       "C:l~",
+		DIALOGUE_SMTP, 3, false},
+	{HELLO "C:MAIL|C:RCPT|C:BDAT 4|C:a~C:b~C:c~C:d~C:BDAT 0 LAST|", DIALOGUE_SMTP, 4,
+		false},
+	{HELLO "C:BDAT|C:BDATE 9|C:XBDAT 9|C:NOOP|", DIALOGUE_SMTP, 4, false},
 
 	/* The last word. */
 	{HELLO "C:QUIT|221 bye|", DIALOGUE_OVER, 1, false},
 	{HELLO "C:QUIT|221-bye|", DIALOGUE_SMTP, 1, false},
+	{HELLO "C:MAIL|C:RCPT|C:DATA|250 ok|221 bye|", DIALOGUE_SMTP, 1, false},
 	{"220 mx|421 too busy|", DIALOGUE_SMTP, 0, false},
 	{HELLO "C:MAIL|C:RCPT|C:RCPT|421 too busy|", DIALOGUE_SMTP, 2, false},
 	{"421 too busy|", DIALOGUE_SMTP, 0, false},
@@ -146,20 +159,30 @@ send_text(struct dialogue *d, const char *line, size_t bytes)
 	free(text);
 }
 
-/* However much it is, and by whatever command. */
+/* However much it is. */
 static void
-test_bulk(void **state)
+test_chunk(void **state)
 {
-	struct dialogue d = hold(UP_TO_RCPT "C:BDAT 100000|", 100, "\r\n");
+	struct dialogue d = hold(UP_TO_RCPT "C:BDAT 100003|", 100, "\r\n");
 
 	(void)state;
-	send_text(&d, "STARTTLS\r\n", 100000);
+	send_text(&d, "STARTTLS\r\n", 100003);
 	assert_int_equal(dialogue_owed(&d), 1);
-	dialogue_server(&d, "220 x\r\n", 7);
-	assert_int_equal(dialogue_state(&d), DIALOGUE_SMTP);
+	dialogue_client(&d, "STARTTLS\r\n", 10);
+	assert_int_equal(dialogue_owed(&d), 2);
+	dialogue_server(&d, "250 x\r\n220 x\r\n", 14);
+	assert_int_equal(dialogue_state(&d), DIALOGUE_TLS);
+}
 
-	/* the end of a line that began in it is no command */
+/* The end of a line that began in a message's text is no command. */
+static void
+test_end_of_text(void **state)
+{
+	struct dialogue d = hold(IN_TEXT, 100, "\r\n");
+
+	(void)state;
 	send_text(&d, "xSTARTTLS\r\n", 5 + 500 * 11 - 10);
+	dialogue_server(&d, "250 x\r\n", 7);
 	dialogue_client(&d, "STARTTLS\r\n", 10);
 	dialogue_server(&d, "220 x\r\n", 7);
 	assert_int_equal(dialogue_state(&d), DIALOGUE_SMTP);
@@ -168,10 +191,28 @@ test_bulk(void **state)
 	assert_int_equal(dialogue_state(&d), DIALOGUE_TLS);
 }
 
+/* A client may send the commands for many recipients, and the message, at once. */
+static void
+test_large_envelope(void **state)
+{
+	struct dialogue d = hold(HELLO, 100, "\r\n");
+	char text[16384];
+	size_t len = 0;
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+			"RCPT TO:<recipient-%d@onion.example>\r\n", i);
+	len += (size_t)snprintf(
+		text + len, sizeof(text) - len, "BDAT 9 LAST\r\n1\r\n2\r\n3\r\n");
+	dialogue_client(&d, text, len);
+	assert_int_equal(dialogue_owed(&d), 201);
+}
+
 static void
 test_many_commands(void **state)
 {
-	struct dialogue d = {0};
+	struct dialogue d = hold(HELLO, 100, "\r\n");
 
 	(void)state;
 	for (int i = 0; i < 2 * DIALOGUE_OWED_MAX; i++)
@@ -184,7 +225,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_bulk),
+		cmocka_unit_test(test_chunk),
+		cmocka_unit_test(test_end_of_text),
+		cmocka_unit_test(test_large_envelope),
 		cmocka_unit_test(test_many_commands),
 	};
 
