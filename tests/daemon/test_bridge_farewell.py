@@ -28,6 +28,7 @@ MAIL = [
 ]
 TLS = [*MAIL[:2], (b"STARTTLS\r\n", b"220 go on\r\n")]
 RCPT = MAIL[3][0]
+CHUNK = b"BDAT 6000 LAST\r\n" + b"x\r\n" * 2000
 TEXT = b"Subject: x\r\n\r\nSTARTTLS\r\n"
 
 # How much of it, what the client says then, what the server still says, and what follows.
@@ -48,7 +49,7 @@ PLAIN = {
     "ten RCPT": (3, RCPT * 10, b"250 ok\r\n", LOST * 9),
     "all at once": (2, MAIL[2][0] + RCPT * 3 + b"DATA\r\n", b"250 ok\r\n550 no\r\n", LOST * 3),
     "large envelope": (3, RCPT * 200, b"", LOST * 200),
-    "with the message": (2, MAIL[2][0] + RCPT + b"BDAT 6000 LAST\r\n" + b"x\r\n" * 2000, b"", LOST * 3),
+    "with the message": (2, MAIL[2][0] + RCPT + CHUNK, b"", LOST * 3),
     "DATA": (4, b"DATA\r\n", b"", LOST),
     "354": (5, b"", b"", LOST),
     "text": (5, TEXT, b"", LOST),

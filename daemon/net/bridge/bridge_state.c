@@ -349,7 +349,7 @@ answer_new(struct bridge_state *s, const struct bridge_line *l, struct bridge_wa
 	return REASON_NONE;
 }
 
-/* With a domain't own addresses, an entry of the map for many domains is a means for
+/* With addresses of a domain's own, an entry of the map for many domains is a means for
  * strangers to fill the table. */
 static enum quota
 quota_of(const struct bridge_state *s, enum route_origin origin)
