@@ -254,15 +254,16 @@ not_found(int error, const char *nothing)
 	return errno == 0 ? nothing : strerror(errno);
 }
 
+/* Empty: nobody is set. In a list that would be the number of those whose user isn't
+ * known (PLACES_NOBODY). */
 const char *
 config_type_owner(const struct config_key *key, const char *text, void *field)
 {
 	uid_t *id = field;
 	const struct passwd *pw;
 
-	(void)key;
 	*id = (uid_t)-1;
-	if (*text == '\0' || id_by_number(text, id))
+	if ((*text == '\0' && key->room == 0) || id_by_number(text, id))
 		return NULL;
 	errno = 0;
 	if ((pw = getpwnam(text)) == NULL)

@@ -198,7 +198,7 @@ def test_the_default(lab, socks):
     assert hear_elsewhere(place, user=NOBODY) == DENIED
 
 
-@pytest.mark.parametrize("name", ["no-such-user", "-1", "4294967295", "4294967296", "0x0"])
+@pytest.mark.parametrize("name", ["no-such-user", "", "-1", "4294967295", "4294967296", "0x0"])
 def test_no_such_user(lab, socks, name):
     """It isn't overlooked: the list may have no other."""
     daemon = make_bridged(lab, socks)
