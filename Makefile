@@ -306,7 +306,7 @@ packages:
 	@printf '%s\n' $(TEST_PACKAGES)
 
 # Exim and Postfix exclude each other as packages, so Exim is only unpacked.
-$(B)/exim/usr/sbin/update-exim4.conf: | test-deps
+$(B)/exim/usr/sbin/exim4 $(B)/exim/usr/sbin/update-exim4.conf: | test-deps
 	tests/peers/get-exim $(B)/exim
 
 # Installing
