@@ -117,10 +117,10 @@ def open_files(pids):
 def exim_pids(exim):
     mark = f"\0{exim.config}\0".encode()
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            pid = int(path.parent.name)
-            if mark in path.read_bytes() and state(pid) not in "ZX":
+            pid = int(process.name)
+            if mark in (process / "cmdline").read_bytes() and state(pid) not in "ZX":
                 found.append(pid)
     return found
 

@@ -15,7 +15,7 @@ def test_rows(lab):
         assert row.attack in row.text()
     quiet, cold, _ = rows
     assert quiet.requests == 0 and quiet.latencies
-    assert cold.requests > 1000
+    assert cold.requests > 0
 
 
 def test_a_failed_row_is_told():

@@ -309,7 +309,7 @@ def test_damage(lab, socks, state, case):
     if data is not None:
         (state / "bridge").write_bytes(data)
     daemon = bridged(lab, socks, map=f"a.example {A}\nb.example {B}\nc.example {C}\n")
-    told = re.findall(r"/bridge: (\d+) lines are damaged", daemon.output())
+    told = re.findall(r"/bridge: ignored (\d+) lines", daemon.output())
     assert told == ([str(left_out)] if left_out else [])
     old = {"a": address(5), "b": address(6), "c": address(7)}
     got = {x: where(daemon, f"{x}.example") for x in "abc"}
@@ -359,7 +359,7 @@ NONSENSE = [
 def test_nonsense(lab, socks, state):
     (state / "bridge").write_bytes(b"".join(map(line, NONSENSE)))
     daemon = bridged(lab, socks)
-    assert f"/bridge: {len(NONSENSE)} lines are damaged" in daemon.output()
+    assert f"/bridge: ignored {len(NONSENSE)} lines" in daemon.output()
     where(daemon, A)
     assert daemon.counter("bridge_addresses") == 1
 

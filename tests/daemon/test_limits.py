@@ -14,7 +14,7 @@ from harness.daemon import COUNTER_NAMES, ONIONMXD
 from harness.onion import onion
 from harness.proc import SLACK, wait_until
 
-BUSY = "too many questions under way"
+BUSY = "too many lookups at once"
 MAP = f"a.example {onion(1)}\n"
 
 

@@ -91,13 +91,13 @@ def make_directory(path, user="root", group="root", mode=0o755):
 
 def members(session):
     """The processes of a session. One that nobody has reaped yet doesn't count."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
+            fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
         if int(fields[3]) == session and fields[0] != "Z":
-            yield int(path.parent.name)
+            yield int(process.name)
 
 
 def comm(pid):
