@@ -257,7 +257,7 @@ clang-format: | test-deps
 	$(call say,FMT)clang-format --dry-run -Werror $(SOURCES)
 layers: $(B)/libcore.a | test-deps
 	$(call say,LINT)tests/lint/layers $(B)
-house: $(MAIN) $(NET) $(FLOW) $(CORE) $(TOOL) | test-deps
+house: $(MAIN) $(NET) $(FLOW) $(CORE) $(TOOL) $(call obj,tools/completion/completion.c) | test-deps
 	$(call say,LINT)tests/lint/house $(B)
 
 # File by file: -j helps, and what has been looked at isn't again. On standard error

@@ -18,8 +18,10 @@ config_has_bridge(const struct config *c)
 }
 
 /* Of all fields the strings. */
-#define FREE_STRING(ctype, name, ...)                                                    \
-	free(_Generic(fields->name, char * : fields->name, default : NULL));
+/* clang-format off */
+#define FREE_STRING(ctype, name, ...) \
+	free(_Generic(fields->name, char *: fields->name, default: NULL));
+/* clang-format on */
 #define FREE_NOTHING(ctype, name, ...)
 
 static void

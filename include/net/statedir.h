@@ -3,10 +3,11 @@
 #define NET_STATEDIR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-#define STATEDIR_ANY_USER ((uid_t)-1)
-#define STATEDIR_WRONG 128 /* bytes of what is wrong */
+#define STATEDIR_ANY_USER UINT32_MAX /* nobody's uid: chown(2) */
+#define STATEDIR_WRONG 128           /* bytes of what is wrong */
 
 /* What lets others than this user, and root, change what is in it; with STATEDIR_ANY_USER
  * whoever owns it. NULL: nothing, or it isn't there or can't be looked at. */
