@@ -1,7 +1,7 @@
 /* The keys of the configuration, one row each. All that is known of a key follows from
- *its row: its field (config.h), how it is read, its default, and what is said of a bad
- *value (daemon/config_table.c). It also stands in conf/onionmxd.conf and in
- *onionmxd.conf(5); a test compares them.
+ * its row: its field (config.h), how it is read, its default, and what is said of a bad
+ * value (daemon/config_table.c). It also stands in conf/onionmxd.conf and in
+ * onionmxd.conf(5); a test compares them.
  *
  *	ONE(C type, key, type, default, details, need)
  *	LIST(C type, key, most values, type, default, details, need)

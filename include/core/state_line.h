@@ -1,6 +1,6 @@
 /* What is kept on disk, a line for each fact: that of the cache over a restart, and those
  * that are pinned. A line has a checksum of its own, so that damage costs no more than
- *the lines that it has hit.
+ * the lines that it has hit.
  *
  *	cache SRV _onion-mx._tcp.example.org 1795612345 3600 + a 0 10 5 25 NAME.onion
  *	        0123456789abcdef (on the same line)
