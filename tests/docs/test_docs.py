@@ -144,7 +144,9 @@ def with_paths(text):
 
 
 def test_sample_passes(tmp_path):
+    """The system may have no Exim, and so no user of Exim's."""
     sample = docs.uncommented(docs.text("conf/onionmxd.conf"))
+    sample = re.sub(r"\bDebian-exim\b", "daemon", sample)
     *warnings, last = check(sample, tmp_path)
     assert last == "configuration is good"
     assert all("has no effect: " in warning for warning in warnings)
