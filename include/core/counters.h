@@ -68,6 +68,7 @@
 	X(bridge_unreachable, "Connections for which no onion service answered.")        \
 	X(bridge_timeouts, "Onion services too slow, and idle connections closed.")      \
 	X(bridge_sessions_cut, "Connections ended after bridge_session_ms.")             \
+	X(bridge_farewells_cut, "Connections ended after bridge_farewell_ms.")           \
 	X(bridge_abandoned, "Connections ended because the client had closed its own.")  \
 	X(bridge_addresses, "Addresses of the bridge given to a route.")                 \
 	X(bridge_failures, "Lookups that got TEMP: the bridge had no address.")          \

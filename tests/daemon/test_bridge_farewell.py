@@ -256,13 +256,14 @@ def test_a_client_that_does_not_close(lab, socks, talk, talks):
     script(socks, talk, b"", b"", "closes")
     daemon = bridged(lab, socks, bridge_farewell_ms=2000)
     with dial(daemon, A) as s:
+        began = time.monotonic()
         play(s, talk, b"", b"")
         wait_until(lambda: socks.open() == 0, "the end")
-        began = time.monotonic()
         if talks:
             s.sendall(b"x" * 100_000)
         assert hear(s) == (b"" if talk is TLS else LOST)
-        assert 1 < time.monotonic() - began < 5 * SLACK
+        assert time.monotonic() - began > 1
+    assert daemon.counter("bridge_farewells_cut") == 1
 
 
 def test_the_end_of_the_daemon(lab, socks):
@@ -275,8 +276,8 @@ def test_the_end_of_the_daemon(lab, socks):
     plain = dial(daemon, A)
     play(plain, MAIL[:4], b"", b"")
     with plain, secret:
-        daemon.signal(signal.SIGTERM)
         began = time.monotonic()
+        daemon.signal(signal.SIGTERM)
         bye = b"421 4.3.2 shutting down\r\n"
         assert exactly(plain, len(bye)) == bye
         assert time.monotonic() - began > 14

@@ -35,7 +35,8 @@ struct session {
 	struct monotime last; /* moment to relay, whatever moves */
 	struct monotime look; /* when to ask whether the client has closed */
 	struct place place;
-	bool rejected; /* it is one of BRIDGE_REJECTED_MAX */
+	bool rejected;    /* it is one of BRIDGE_REJECTED_MAX */
+	bool was_relayed; /* and has bridge_farewell_ms, not LINGER_MS, to close */
 
 	/* Of the stage. */
 	union {
@@ -167,6 +168,7 @@ end_relay(struct session *s, const char *text, bool client_listens)
 	case DIALOGUE_OTHER:
 		words.close = true;
 	}
+	s->was_relayed = true;
 	say_farewell(s, &words, s->all->config.farewell_ms);
 }
 
@@ -314,6 +316,7 @@ look_at_time(struct session *s, struct monotime now)
 	} else if (s->stage == STAGE_RELAYING) {
 		look_at_relay(s, now);
 	} else if (s->stage == STAGE_ENDING && monotime_reached(s->end, now)) {
+		s->all->config.counters->bridge_farewells_cut += s->was_relayed;
 		session_free(s);
 	}
 }
